@@ -1,0 +1,142 @@
+"""Checks of what a user passes, all with one form of message.
+
+Every refusal reads ``NAME GOT; allowed: ALLOWED. REMEDY`` and raises :class:`~holdfast.core.errors.InputError`, which is a
+``ValueError``. Arrays may be NumPy arrays or torch tensors: only methods that both have are used, so torch is not imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from holdfast.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "check_finite",
+    "check_labels",
+    "check_one_of",
+    "check_same_length",
+    "check_whole",
+    "check_within",
+    "nearest",
+    "refuse",
+]
+
+
+def refuse(name: str, got: str, *, allowed: str, remedy: str = "") -> NoReturn:
+    """Raise an :class:`InputError` in the package's one form.
+
+    Examples
+    --------
+    >>> refuse("bits", "is 0", allowed="whole numbers from 1 to 16")
+    Traceback (most recent call last):
+    holdfast.core.errors.InputError: `bits` is 0; allowed: whole numbers from 1 to 16.
+    """
+    raise InputError(f"`{name}` {got}; allowed: {allowed}." + (f" {remedy}" if remedy else ""))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is closest to `word`, or None if none is close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return close[0] if close else None
+
+
+def check_one_of(value: str, name: str, *, allowed: Iterable[str]) -> str:
+    """`value` if it is one of `allowed`; otherwise refuse and name the nearest allowed word.
+
+    Examples
+    --------
+    >>> check_one_of("linf", "norm", allowed=["linf", "l2"])
+    'linf'
+    """
+    words = list(allowed)
+    if value not in words:
+        close = nearest(str(value), words)
+        refuse(name, f"is {value!r}", allowed=", ".join(words), remedy=f"Did you mean {close!r}?" if close else "")
+    return value
+
+
+def check_within(value: float, name: str, *, low: float = -math.inf, high: float = math.inf, low_open: bool = False) -> float:
+    """`value` if it is finite and in ``[low, high]`` (``(low, high]`` with `low_open`).
+
+    Examples
+    --------
+    >>> check_within(0.1, "eps", low=0)
+    0.1
+    """
+    below = value <= low if low_open else value < low
+    if not math.isfinite(value) or below or value > high:
+        left = "(" if low_open or math.isinf(low) else "["
+        right = ")" if math.isinf(high) else "]"
+        refuse(name, f"is {value!r}", allowed=f"finite numbers in {left}{low:g}, {high:g}{right}")
+    return value
+
+
+def check_whole(value: int, name: str, *, low: int = 0, high: int | None = None) -> int:
+    """`value` as an ``int`` if it is a whole number in ``[low, high]``.
+
+    Examples
+    --------
+    >>> check_whole(8, "bits", low=1, high=16)
+    8
+    """
+    whole = not isinstance(value, bool) and float(value).is_integer()
+    if not whole or value < low or (high is not None and value > high):
+        upper = f"to {high}" if high is not None else "upwards"
+        refuse(name, f"is {value!r}", allowed=f"whole numbers from {low} {upper}")
+    return int(value)
+
+
+def check_finite(array: Any, name: str) -> None:
+    """Refuse an array or tensor that holds NaN or infinity; the message counts them and names the first row."""
+    if hasattr(array, "isfinite"):
+        finite = array.isfinite()
+    else:
+        import numpy as np
+
+        finite = np.isfinite(array)
+    if bool(finite.all()):
+        return
+    bad = ~finite
+    rows = bad.reshape(bad.shape[0], -1).any(1) if bad.ndim > 1 else bad
+    first = int(rows.nonzero()[0][0]) if rows.ndim else 0
+    refuse(
+        name,
+        f"holds {int(bad.sum())} values that are NaN or infinite (first in row {first})",
+        allowed="finite values",
+        remedy="Clean or drop these rows before you pass them.",
+    )
+
+
+def check_labels(labels: Any, name: str, *, classes: int) -> None:
+    """Refuse labels that are not a vector of integers in ``0..classes-1``."""
+    kind = str(labels.dtype)
+    if labels.ndim != 1 or "int" not in kind:
+        refuse(
+            name,
+            f"has dtype {kind} and shape {tuple(labels.shape)}",
+            allowed="one integer per example",
+            remedy="Convert one-hot rows with .argmax(1) and floats with .long() or .astype(int).",
+        )
+    if len(labels) == 0:
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        refuse(
+            name,
+            f"runs from {low} to {high}",
+            allowed=f"0 to {classes - 1} for a model with {classes} outputs",
+            remedy="Labels that start at 1 need `- 1`; otherwise model and data do not belong together.",
+        )
+
+
+def check_same_length(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> None:
+    """Refuse two arrays with different first dimensions, or empty ones."""
+    if len(x) != len(y):
+        refuse(names[0], f"has {len(x)} rows and `{names[1]}` has {len(y)}", allowed="one row each per example")
+    if len(x) == 0:
+        refuse(names[0], "is empty", allowed="at least one example")

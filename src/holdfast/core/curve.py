@@ -1,0 +1,140 @@
+"""Estimates over ordered strengths: all that a report or a plot needs to know, and the numbers read off a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.core.checks import refuse
+from holdfast.core.estimate import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Curve", "pareto_front"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Estimates over ordered strengths.
+
+    Parameters
+    ----------
+    name : what is stressed how, e.g. ``"pgd"``; the legend
+    axis : what the strength is, e.g. ``"eps"``
+    unit : of the strength, empty if it has none
+    quantity : what is estimated, e.g. ``"accuracy"``
+    at : strengths, strictly increasing or strictly decreasing (bits fall as the stress grows); the first is the mildest
+    estimates : one per strength
+    """
+
+    name: str
+    axis: str
+    at: tuple[float, ...]
+    estimates: tuple[Estimate, ...]
+    unit: str = ""
+    quantity: str = "accuracy"
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if len(self.at) != len(self.estimates) or not self.at:
+            refuse(
+                "at",
+                f"has {len(self.at)} strengths for {len(self.estimates)} estimates",
+                allowed="one each, at least 1",
+            )
+        steps = np.diff(self.at)
+        if len(steps) and not ((steps > 0).all() or (steps < 0).all()):
+            refuse("at", f"is {self.at}", allowed="strictly increasing or strictly decreasing strengths")
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Array (k,) of the estimates' values."""
+        return np.array([estimate.value for estimate in self.estimates])
+
+    @property
+    def _travel(self) -> NDArray[np.float64]:
+        """Strengths mapped to [0, 1] in the order of growing stress."""
+        at = np.asarray(self.at, dtype=float)
+        return (at - at[0]) / (at[-1] - at[0]) if len(at) > 1 else np.zeros(1)
+
+    def area(self) -> float:
+        """Integral of the curve over its normalised abscissa, by trapezoid; a single point gives its value."""
+        return float(np.trapezoid(self.values, self._travel)) if len(self.at) > 1 else float(self.values[0])
+
+    def retention(self) -> float:
+        """Area divided by the value at the mildest strength; 1 means that nothing was lost. NaN if that value is 0."""
+        start = self.values[0]
+        return self.area() / start if start else float("nan")
+
+    def interpolate(self, strength: float) -> float:
+        """Value at `strength`, linear between neighbours; refuses strengths outside the curve."""
+        low, high = min(self.at), max(self.at)
+        if not low <= strength <= high:
+            refuse("strength", f"is {strength}", allowed=f"[{low}, {high}], the range that was measured")
+        order = np.argsort(self.at)
+        return float(np.interp(strength, np.asarray(self.at)[order], self.values[order]))
+
+    def crossing(self, level: float) -> float | None:
+        """The mildest strength at which the value falls to `level` or below, linear between neighbours; None if it never does."""
+        values = self.values
+        below = np.flatnonzero(values <= level)
+        if len(below) == 0:
+            return None
+        last = int(below[0])
+        if last == 0:
+            return float(self.at[0])
+        share = (values[last - 1] - level) / (values[last - 1] - values[last])
+        return float(self.at[last - 1] + share * (self.at[last] - self.at[last - 1]))
+
+    def half_point(self, floor: float = 0.0) -> float | None:
+        """The strength at which half of what lies above `floor` (chance level) is lost; None if the curve never gets there."""
+        return self.crossing((self.values[0] + floor) / 2)
+
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of plain values; :meth:`from_json` reads it back."""
+        return {
+            "name": self.name,
+            "axis": self.axis,
+            "unit": self.unit,
+            "quantity": self.quantity,
+            "at": list(self.at),
+            "estimates": [estimate.to_json() for estimate in self.estimates],
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Curve:
+        """The curve that :meth:`to_json` wrote."""
+        return cls(
+            name=entry["name"],
+            axis=entry["axis"],
+            unit=entry["unit"],
+            quantity=entry["quantity"],
+            at=tuple(entry["at"]),
+            estimates=tuple(Estimate.from_json(estimate) for estimate in entry["estimates"]),
+            notes=tuple(entry["notes"]),
+        )
+
+
+def pareto_front(costs: ArrayLike) -> NDArray[np.bool_]:
+    """Mask of the rows that no other row beats: none is at most as costly everywhere and cheaper somewhere.
+
+    Parameters
+    ----------
+    costs : array (n, k), smaller is better in each column
+
+    Examples
+    --------
+    >>> pareto_front([[1, 3], [2, 2], [3, 3]]).tolist()
+    [True, True, False]
+    """
+    table = np.asarray(costs, dtype=float)
+    keep = np.ones(len(table), dtype=bool)
+    for index, row in enumerate(table):
+        keep[index] = not ((table <= row).all(axis=1) & (table < row).any(axis=1)).any()
+    return keep

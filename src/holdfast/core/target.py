@@ -1,0 +1,135 @@
+"""The network under examination: what it accepts, what it answers with, who may see how much of it, and how often it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdfast.core.checks import check_one_of, refuse
+from holdfast.core.errors import QueryBudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "as_target"]
+
+Access = Literal["labels", "scores", "gradients", "weights"]
+Outputs = Literal["logits", "probabilities"]
+ACCESS_LEVELS: tuple[Access, ...] = ("labels", "scores", "gradients", "weights")
+
+
+@dataclass
+class QueryCounter:
+    """Counts the examples that a target was asked about, and refuses to go past `limit`.
+
+    Parameters
+    ----------
+    limit : largest number of queries, or None for no limit
+    count : queries so far
+    """
+
+    limit: int | None = None
+    count: int = 0
+
+    def spend(self, examples: int) -> None:
+        """Book `examples` queries, or raise :class:`QueryBudgetError` and book none."""
+        if self.limit is not None and self.count + examples > self.limit:
+            raise QueryBudgetError(
+                f"{examples} more queries would exceed the limit of {self.limit} ({self.count} are spent). "
+                "Raise --max-queries or ask about fewer examples."
+            )
+        self.count += examples
+
+    @property
+    def left(self) -> int | None:
+        """Queries that may still be asked, or None if there is no limit."""
+        return None if self.limit is None else self.limit - self.count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A network under examination.
+
+    Calling it with a batch in `bounds` gives logits ``(examples, classes)``; each call is counted. Normalisation belongs in
+    `preprocess`, so that attack sizes are in units of the input.
+
+    Parameters
+    ----------
+    model : ``nn.Module`` or any callable from a batch ``(N, ...)`` to ``(N, classes)``
+    bounds : smallest and largest value that an input may have
+    access : what the simulated adversary or deployer has
+    outputs : what `model` returns; ``"probabilities"`` are turned into logits by their logarithm
+    preprocess : callable applied to the batch before `model`, e.g. a normalisation
+    name : for tables
+    queries : the counter
+
+    Examples
+    --------
+    >>> import torch
+    >>> target = Target(model=torch.nn.Linear(4, 3))
+    >>> target(torch.rand(2, 4)).shape
+    torch.Size([2, 3])
+    >>> target.queries.count
+    2
+    """
+
+    model: Callable[[Any], Any]
+    bounds: tuple[float, float] = (0.0, 1.0)
+    access: Access = "weights"
+    outputs: Outputs = "logits"
+    preprocess: Callable[[Any], Any] | None = None
+    name: str = "network"
+    queries: QueryCounter = field(default_factory=QueryCounter, compare=False)
+
+    def __post_init__(self) -> None:
+        check_one_of(self.access, "access", allowed=ACCESS_LEVELS)
+        check_one_of(self.outputs, "outputs", allowed=("logits", "probabilities"))
+        if not self.bounds[0] < self.bounds[1]:
+            refuse("bounds", f"is {self.bounds}", allowed="(low, high) with low < high")
+        if not callable(self.model):
+            refuse("model", f"is a {type(self.model).__name__}", allowed="an nn.Module or a callable from batch to logits")
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits ``(N, classes)`` of the batch `x` ``(N, ...)``; differentiable where the model is."""
+        self.queries.spend(len(x))
+        answer = self.model(x if self.preprocess is None else self.preprocess(x))
+        return answer.clamp_min(1e-30).log() if self.outputs == "probabilities" else answer
+
+    def labels(self, x: torch.Tensor) -> torch.Tensor:
+        """The predicted class ``(N,)`` of each row of `x`."""
+        return self(x).argmax(1)
+
+    def allows(self, needed: Access) -> bool:
+        """True if `needed` is within the access level."""
+        return ACCESS_LEVELS.index(needed) <= ACCESS_LEVELS.index(self.access)
+
+    def carrying(self, model: Callable[[Any], Any]) -> Target:
+        """The same target around another network (a perturbed copy, say), sharing the query counter."""
+        return replace(self, model=model)
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The network as a module; refused below access ``"weights"`` and for plain callables."""
+        import torch
+
+        if not self.allows("weights"):
+            refuse("access", f"is {self.access!r}", allowed="'weights' for work on the network itself")
+        if not isinstance(self.model, torch.nn.Module):
+            refuse("model", f"is a {type(self.model).__name__}", allowed="an nn.Module for work on its weights")
+        return self.model
+
+
+def as_target(model: Target | Callable[[Any], Any], *, bounds: tuple[float, float] | None = None) -> Target:
+    """`model` as a :class:`Target`; a target's own bounds must agree with `bounds`."""
+    if not isinstance(model, Target):
+        return Target(model=model, bounds=bounds or (0.0, 1.0))
+    if bounds is not None and tuple(bounds) != tuple(model.bounds):
+        refuse(
+            "bounds",
+            f"is {tuple(bounds)}",
+            allowed=f"the target's own bounds {tuple(model.bounds)}",
+            remedy="Leave `bounds` out, or declare the target with Target(bounds=...).",
+        )
+    return model
