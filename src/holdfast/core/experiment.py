@@ -102,7 +102,8 @@ class Context:
     device : ``"cpu"`` or ``"cuda"``
     memo : ``memo(name, settings, build)`` gives the arrays of an artefact that is built once and shared by many points and
         processes; `build` returns a mapping of arrays or tensors
-    deadline : value of ``time.monotonic()`` after which no new batch is begun
+    deadline : Unix time in s after which no new batch is begun
+    batch_size : largest number of examples in one pass; the runner halves it when memory runs out
     tick : called with the share of the point that is done, in [0, 1]
     extras : further inputs that an audit or a study hands to its experiments (training data, a baseline), by name
     folder : where the run lives, if it is stored
@@ -114,13 +115,14 @@ class Context:
     device: str = "cpu"
     memo: Memo = _build_always
     deadline: float | None = None
+    batch_size: int = 1000
     tick: Callable[[float], None] = _ignore_progress
     extras: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
 
     def check_time(self) -> None:
         """Raise :class:`TimeBudgetError` once the deadline has passed; call it between batches."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if self.deadline is not None and time.time() > self.deadline:
             raise TimeBudgetError("the time granted to this point is over")
 
     def for_experiment(self, name: str) -> Context:
