@@ -1,0 +1,387 @@
+"""``report.json``: the one record from which page, JUnit and SARIF files are drawn, for audits and studies alike.
+
+:class:`Document` is the schema ``holdfast.report/1``. An audit fills `gates`, a study fills `claims`; both put what they
+measured into `cards`. Keys come in the order of the classes' fields, mappings keep the order they were built in, so that equal
+documents are equal bytes.
+"""
+
+# ruff: noqa: RUF012  pydantic copies the default of a field for each record
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from holdfast.core.checks import refuse
+from holdfast.report.measured import CardEntry, CurveEntry, EstimateEntry, Json, Number, PointEntry, Record, StressEntry
+
+__all__ = [
+    "SCHEMA",
+    "Budget",
+    "ClaimEntry",
+    "Comparison",
+    "ComparisonRow",
+    "Cross",
+    "CrossBreaking",
+    "CrossColumn",
+    "CrossGroup",
+    "DataEntry",
+    "Document",
+    "FindingEntry",
+    "ImageEntry",
+    "InputEntry",
+    "Panel",
+    "Run",
+    "SkippedEntry",
+    "TargetEntry",
+    "dump",
+    "json_schema",
+    "load",
+    "to_json",
+    "write_atomically",
+]
+
+SCHEMA = "holdfast.report/1"
+MAX_IMAGES = 40
+
+
+class Budget(Record):
+    """What the run was allowed to use; null: no limit."""
+
+    seconds: Number = None
+    queries: int | None = None
+
+
+class Run(Record):
+    """What was run, when, on what, and how to run it again."""
+
+    id: str
+    kind: Literal["audit", "study"] = "audit"
+    name: str = ""
+    """Of the study, or of the audited network."""
+    title: str = ""
+    """A study's title in words."""
+    source: str = ""
+    """The paper behind a study."""
+    status: Literal["complete", "partial", "interrupted"] = "complete"
+    started: str = ""
+    """ISO 8601, with time zone."""
+    finished: str = ""
+    seconds: Number = None
+    """Time used, s."""
+    queries: int = 0
+    """Questions asked to the target."""
+    seed: int = 0
+    preset: str = ""
+    command: str = ""
+    """The command line that repeats the run."""
+    resume: str = ""
+    """The command line that completes it, where it is not complete."""
+    budget: Budget = Budget()
+    threads: int | None = None
+    versions: dict[str, str] = {}
+    hardware: dict[str, Json] = {}
+    commit: str = ""
+    """Git commit of the working folder, if there is one."""
+    config: dict[str, Json] = {}
+    """The resolved configuration."""
+    notes: list[str] = []
+
+
+class InputEntry(Record):
+    """What the network takes."""
+
+    shape: list[int] = []
+    """Of one example."""
+    range: list[float] | None = None
+
+
+class TargetEntry(Record):
+    """The network under examination."""
+
+    name: str
+    digest: str = ""
+    access: Literal["labels", "scores", "gradients", "weights"] = "weights"
+    classes: int = 0
+    class_names: list[str] = []
+    input: InputEntry = InputEntry()
+    parameters: int | None = None
+    outputs: Literal["logits", "probabilities"] = "logits"
+    preprocessing: str = ""
+    unsafe_load: bool = False
+    """True if loading it executed a pickle."""
+    notes: list[str] = []
+
+
+class DataEntry(Record):
+    """The examples."""
+
+    name: str = ""
+    digest: str = ""
+    n: int = 0
+    """Examples used."""
+    total: int | None = None
+    """Examples available."""
+    subset_seed: int = 0
+    notes: list[str] = []
+
+
+class FindingEntry(Record):
+    """A judged statement with its evidence."""
+
+    id: str
+    severity: Literal["high", "medium", "low", "info"]
+    text: str
+    evidence: str = ""
+    remedy: str = ""
+    """What to try next; names the library function that mitigates it."""
+    card: str = ""
+    stress: str = ""
+    at: dict[str, Json] = {}
+    estimate: EstimateEntry | None = None
+    threshold: str = ""
+    command: str = ""
+    """The command line that measures it again."""
+
+
+class ClaimEntry(Record):
+    """A checked sentence: an audit's gate or a study's claim."""
+
+    id: str
+    statement: str
+    status: Literal["pass", "fail", "undecided", "error"]
+    value: Number = None
+    lo: Number = None
+    hi: Number = None
+    expected: str = ""
+    """The range it must lie in, in words: ``">= 0.40"``."""
+    source: str = ""
+    """``"user"``, or the place in the paper."""
+    unit: str = ""
+    bounds: tuple[Number, Number] | None = None
+    """The range it must lie in, in numbers; null: open on that side."""
+    reason: str = ""
+    """Why it is undecided or could not be judged."""
+
+
+class SkippedEntry(Record):
+    """A stress that was not run, or not fully, and why."""
+
+    stress: str
+    reason: str
+    card: str = ""
+
+
+class CrossColumn(Record):
+    """One column of the cross view: a stress at one strength."""
+
+    stress: str
+    label: str
+    """Short, e.g. ``"pgd eps=0.1"``."""
+    at: dict[str, Json] = {}
+
+
+class CrossGroup(Record):
+    """Examples that fail together under several stresses."""
+
+    columns: list[int]
+    """Indices of the columns they fail in."""
+    count: int
+    examples: list[int] = []
+    """The first of them."""
+
+
+class CrossBreaking(Record):
+    """For each example of the cross view, the strength at which it first fails."""
+
+    stress: str
+    axis: str
+    unit: str = ""
+    strengths: list[float] = []
+    """Those that were measured, mildest first."""
+    values: list[Number]
+    """One per example; null: it never failed."""
+
+
+class Cross(Record):
+    """Examples x stresses; made by :func:`holdfast.report.cross.cross_view`."""
+
+    columns: list[CrossColumn]
+    examples: list[int]
+    """Index of each example in the data."""
+    outcomes: list[str]
+    """One text per example, one letter per column: ``1`` right, ``0`` wrong, ``-`` not measured."""
+    groups: list[CrossGroup] = []
+    margins: list[Number] = []
+    """Clean margin of each example: its class's logit minus the largest other one."""
+    breaking: list[CrossBreaking] = []
+
+
+class ComparisonRow(Record):
+    """One metric of two models on the same examples."""
+
+    metric: str
+    """E.g. ``"adversarial.pgd.accuracy"``."""
+    at: dict[str, Json] = {}
+    before: EstimateEntry
+    after: EstimateEntry
+    delta: EstimateEntry
+    """After minus before, with the paired interval."""
+    p: Number = None
+    """Exact McNemar test, two-sided."""
+    p_holm: Number = None
+    """The same, corrected by Holm over all rows."""
+    regressions: int = 0
+    """Examples right before and wrong after."""
+    improvements: int = 0
+    """Examples wrong before and right after."""
+    examples: list[int] = []
+    """The first regressed examples."""
+
+
+class Comparison(Record):
+    """Paired before and after; made by :func:`holdfast.report.paired.compare`."""
+
+    before: str
+    """Name of the model before."""
+    after: str
+    before_digest: str = ""
+    after_digest: str = ""
+    rows: list[ComparisonRow] = []
+    curves: dict[str, list[CurveEntry]] = {}
+    """Curves of the model before, by stress."""
+    notes: list[str] = []
+
+
+class Panel(Record):
+    """One thumbnail."""
+
+    caption: str
+    png: str
+    """PNG of at most 64 px side, base64."""
+
+
+class ImageEntry(Record):
+    """Thumbnails of one example."""
+
+    example: int
+    truth: str = ""
+    before: str = ""
+    """Predicted class without stress."""
+    after: str = ""
+    """Predicted class under stress."""
+    stress: str = ""
+    card: str = ""
+    at: dict[str, Json] = {}
+    panels: list[Panel]
+
+
+class Document(Record):
+    """``report.json``; see the module's text."""
+
+    schema_id: Literal["holdfast.report/1"] = Field(default="holdfast.report/1", alias="schema")
+    run: Run
+    target: TargetEntry | None = None
+    data: DataEntry | None = None
+    probe: dict[str, Json] = {}
+    """Facts of the first seconds: t_forward and t_backward (s per example), determinism, batch invariance, accuracy, ..."""
+    gates: list[ClaimEntry] = []
+    claims: list[ClaimEntry] = []
+    findings: list[FindingEntry] = []
+    cards: dict[str, CardEntry] = {}
+    cross: Cross | None = None
+    images: list[ImageEntry] = []
+    skipped: list[SkippedEntry] = []
+    reduced: list[SkippedEntry] = []
+    baseline: Comparison | None = None
+
+    @model_validator(mode="after")
+    def _few_images(self) -> Self:
+        count = sum(len(image.panels) for image in self.images)
+        if count > MAX_IMAGES:
+            refuse("images", f"holds {count} thumbnails", allowed=f"at most {MAX_IMAGES}, so that the page stays small")
+        return self
+
+    @property
+    def judged(self) -> list[ClaimEntry]:
+        """The claims of a study, the gates of an audit."""
+        return self.claims if self.run.kind == "study" else self.gates
+
+    def stresses(self) -> dict[str, StressEntry]:
+        """All stresses by name, over all cards."""
+        return {name: stress for card in self.cards.values() for name, stress in card.stresses.items()}
+
+    def points(self) -> list[tuple[str, str, PointEntry]]:
+        """All points as ``(card, stress, point)``."""
+        return [
+            (card_name, name, point)
+            for card_name, card in self.cards.items()
+            for name, stress in card.stresses.items()
+            for point in stress.points
+        ]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``report.json``."""
+    schema = Document.model_json_schema(by_alias=True, mode="validation")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:holdfast:report:1",
+        **schema,
+        "title": "holdfast report, version 1",
+    }
+
+
+def to_json(document: Document) -> str:
+    """The text of ``report.json``: keys in the order of the schema, one line per short record, a newline at the end."""
+    return json.dumps(document.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_atomically(path: str | Path, content: str | bytes) -> Path:
+    """Write a file so that a reader sees either the old content or the new one, never a part."""
+    path = Path(path)
+    payload = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def dump(document: Document, path: str | Path) -> Path:
+    """Write ``report.json`` to `path`, atomically."""
+    return write_atomically(path, to_json(document))
+
+
+def load(path: str | Path) -> Document:
+    """The document in the file `path`, or in ``report.json`` of the folder `path`.
+
+    Raises
+    ------
+    InputError : no such file, not JSON, another schema version, or a key that the schema does not know
+    """
+    file = Path(path) / "report.json" if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        refuse("path", f"is {str(path)!r}: there is no such file", allowed="report.json of a run, or the run's folder")
+    text = file.read_text(encoding="utf-8")
+    try:
+        return Document.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        refuse(
+            "report.json",
+            f"does not follow {SCHEMA} at {place}: {first['msg']}",
+            allowed="what `holdfast schema report` prints",
+            remedy=f"{error.error_count()} problems in all; write the file with the same version of holdfast that reads it.",
+        )
