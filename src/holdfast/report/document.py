@@ -10,15 +10,17 @@ documents are equal bytes.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from holdfast.core.checks import refuse
+from holdfast.core.memo import write_atomically
 from holdfast.report.measured import CardEntry, CurveEntry, EstimateEntry, Json, Number, PointEntry, Record, StressEntry
+
+if TYPE_CHECKING:
+    from holdfast.core.claim import Verdict
 
 __all__ = [
     "SCHEMA",
@@ -43,7 +45,6 @@ __all__ = [
     "json_schema",
     "load",
     "to_json",
-    "write_atomically",
 ]
 
 SCHEMA = "holdfast.report/1"
@@ -162,11 +163,17 @@ class ClaimEntry(Record):
     """The range it must lie in, in words: ``">= 0.40"``."""
     source: str = ""
     """``"user"``, or the place in the paper."""
-    unit: str = ""
-    bounds: tuple[Number, Number] | None = None
-    """The range it must lie in, in numbers; null: open on that side."""
+    check: str = ""
+    """The sentence in the grammar of :mod:`holdfast.core.grammar`."""
     reason: str = ""
-    """Why it is undecided or could not be judged."""
+    """One sentence that explains the status."""
+    note: str = ""
+    """What a reader must know to weigh the verdict."""
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """The entry that describes `verdict`."""
+        return cls(**verdict.to_json())
 
 
 class SkippedEntry(Record):
@@ -342,25 +349,11 @@ def to_json(document: Document) -> str:
     return json.dumps(document.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_atomically(path: str | Path, content: str | bytes) -> Path:
-    """Write a file so that a reader sees either the old content or the new one, never a part."""
-    path = Path(path)
-    payload = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
-
-
 def dump(document: Document, path: str | Path) -> Path:
     """Write ``report.json`` to `path`, atomically."""
-    return write_atomically(path, to_json(document))
+    file = Path(path)
+    write_atomically(file, lambda scratch: scratch.write_text(to_json(document), encoding="utf-8"))
+    return file
 
 
 def load(path: str | Path) -> Document:

@@ -187,7 +187,8 @@ class PointEntry(Record):
     queries: int = 0
     key: str = ""
     """Digest of target, data, experiment, settings, point and seed."""
-    status: Literal["ok", "partial", "skipped", "error"] = "ok"
+    status: Literal["ok", "partial", "late", "skipped", "error"] = "ok"
+    """``late``: the time budget ended before it was measured."""
     error: str = ""
     """Traceback or reason, where the status is not ok."""
 

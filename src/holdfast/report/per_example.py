@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.digest import canonical_json
-from holdfast.report.document import write_atomically
+from holdfast.core.memo import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,15 +104,15 @@ def write_per_example(path: str | Path, arrays: Mapping[str, ArrayLike], *, exam
     for name, array in {"label": labels, **rows}.items():
         if array.ndim == 0 or len(array) != len(index):
             refuse(f"arrays[{name}]", f"has shape {array.shape}", allowed=f"({len(index)}, ...): one row per example")
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, example=index, label=labels, **rows)
-    written = write_atomically(path, buffer.getvalue())
+    file = Path(path)
+    everything: dict[str, Any] = {"example": index, "label": labels, **rows}
+    write_atomically(file, lambda scratch: np.savez_compressed(scratch, allow_pickle=False, **everything))
     if importlib.util.find_spec("pyarrow") is not None:
-        _write_parquet(written.with_suffix(".parquet"), index, labels, rows)
-    return written
+        write_atomically(file.with_suffix(".parquet"), lambda scratch: _fill_parquet(scratch, index, labels, rows))
+    return file
 
 
-def _write_parquet(path: Path, example: NDArray[np.int64], label: NDArray[np.int64], rows: Mapping[str, NDArray[Any]]) -> None:
+def _fill_parquet(path: Path, example: NDArray[np.int64], label: NDArray[np.int64], rows: Mapping[str, NDArray[Any]]) -> None:
     pyarrow = importlib.import_module("pyarrow")
     parquet = importlib.import_module("pyarrow.parquet")
     flat = {name: array for name, array in rows.items() if array.ndim == 1}
