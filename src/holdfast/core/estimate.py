@@ -3,7 +3,7 @@ r"""One number with its interval, and the statistics that make one.
 Proportions carry Wilson intervals, means Student's t, anything else a bootstrap; images that share a source (a foreground, a
 writer) need the cluster bootstrap. Two models on the same examples are compared by the exact McNemar test, many comparisons by
 Holm's correction. Sources: E. B. Wilson, JASA 22 (1927) 209; Q. McNemar, Psychometrika 12 (1947) 153; S. Holm, Scand. J. Stat. 6
-(1979) 65; D. J. Best and R. G. Newcombe, Stat. Med. 17 (1998) 2635 (paired differences, method 10).
+(1979) 65; R. G. Newcombe, Stat. Med. 17 (1998) 2635 (paired differences, method 10).
 """
 
 from __future__ import annotations
@@ -209,6 +209,16 @@ def cluster_bootstrap(
     return Estimate(value, min(float(lo), value), max(float(hi), value), len(members), method, level)
 
 
+def _pairs(before: ArrayLike, after: ArrayLike) -> tuple[int, int, int, int]:
+    """How many examples are right twice, lost, won and wrong twice."""
+    first, second = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
+    if first.shape != second.shape:
+        refuse("after", f"has shape {second.shape}", allowed=f"the shape of `before`, {first.shape}")
+    counts = ((first & second), (first & ~second), (~first & second), (~first & ~second))
+    both, lost, won, neither = (int(count.sum()) for count in counts)
+    return both, lost, won, neither
+
+
 def mcnemar(before: ArrayLike, after: ArrayLike) -> float:
     """Two-sided exact McNemar p-value of two models that answered the same examples.
 
@@ -225,10 +235,7 @@ def mcnemar(before: ArrayLike, after: ArrayLike) -> float:
     """
     from scipy.stats import binom
 
-    first, second = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
-    if first.shape != second.shape:
-        refuse("after", f"has shape {second.shape}", allowed=f"the shape of `before`, {first.shape}")
-    lost, won = int((first & ~second).sum()), int((~first & second).sum())
+    _, lost, won, _ = _pairs(before, after)
     pairs = lost + won
     if pairs == 0:
         return 1.0
@@ -237,28 +244,31 @@ def mcnemar(before: ArrayLike, after: ArrayLike) -> float:
 
 
 def paired_difference(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Difference of two proportions on the same examples (`after` minus `before`), Newcombe's method 10.
+    r"""Difference of two proportions on the same examples (`after` minus `before`), Newcombe's method 10.
 
-    Swapping the arguments negates value and interval exactly.
+    .. math:: \hat\delta \pm \sqrt{u^2 - 2\hat\phi\,u v + v^2}
+
+    where u and v are the distances of the two shares from the ends of their Wilson intervals and :math:`\hat\phi` is the
+    correlation of the pairs, corrected for continuity where it is positive. Swapping the arguments negates value and interval
+    exactly.
 
     Parameters
     ----------
     before, after : boolean arrays (n,)
     level : coverage
     """
-    first, second = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
-    n = len(first)
-    one = proportion(int(first.sum()), n, level=level)
-    two = proportion(int(second.sum()), n, level=level)
-    both = int((first & second).sum())
-    neither = int((~first & ~second).sum())
-    lost, won = int((first & ~second).sum()), int((~first & second).sum())
+    both, lost, won, neither = _pairs(before, after)
+    n = both + lost + won + neither
+    one, two = proportion(both + lost, n, level=level), proportion(both + won, n, level=level)
+    agreement: float = both * neither - lost * won
+    if agreement > 0:
+        agreement = max(agreement - n / 2, 0.0)
     scale = math.sqrt((both + lost) * (won + neither) * (both + won) * (lost + neither))
-    phi = 0.0 if scale == 0 else (both * neither - lost * won) / scale
+    phi = agreement / scale if scale else 0.0
     delta = (won - lost) / n
 
-    def reach(up: float, down: float) -> float:
-        return math.sqrt(max(0.0, up * up - 2 * phi * up * down + down * down))
+    def reach(u: float, v: float) -> float:
+        return math.sqrt((u - v) ** 2 + 2 * (1 - phi) * (u * v))
 
     lo = delta - reach(two.value - two.lo, one.hi - one.value)
     hi = delta + reach(two.hi - two.value, one.value - one.lo)
