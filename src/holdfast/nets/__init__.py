@@ -1,0 +1,58 @@
+"""Small networks, the one training loop, networks as functions of their weights, and what happens inside them."""
+
+from holdfast.nets.augment import random_flip, random_shift
+from holdfast.nets.evaluate import Evaluation, evaluate, predict, restore_batchnorm
+from holdfast.nets.fit import Epoch, FitResult, fit
+from holdfast.nets.functional import (
+    StackedModels,
+    evaluating,
+    frozen,
+    named_weights,
+    per_example_gradients,
+    round_ste,
+    stack,
+    stacked_logits,
+    stacked_predict,
+    weights_digest,
+    with_weights,
+)
+from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
+from holdfast.nets.seeded import seeded
+from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, lenet, mlp, resnet8, resnet20, tiny_cnn
+
+__all__ = [
+    "Epoch",
+    "Evaluation",
+    "FitResult",
+    "LayerRecord",
+    "Normalized",
+    "ResidualBlock",
+    "ResidualNet",
+    "StackedModels",
+    "evaluate",
+    "evaluating",
+    "features",
+    "fit",
+    "frozen",
+    "layer_records",
+    "lenet",
+    "mlp",
+    "named_weights",
+    "per_example_gradients",
+    "predict",
+    "random_flip",
+    "random_shift",
+    "recording",
+    "resnet8",
+    "resnet20",
+    "restore_batchnorm",
+    "round_ste",
+    "seeded",
+    "stack",
+    "stacked_logits",
+    "stacked_predict",
+    "tiny_cnn",
+    "unit_counts",
+    "weights_digest",
+    "with_weights",
+]

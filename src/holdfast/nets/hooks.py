@@ -1,0 +1,220 @@
+"""What happens inside a network: layer by layer sizes and multiplications, unit counts, features by layer name.
+
+All of it by forward hooks on one pass in evaluation mode; the hooks are gone afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from holdfast.core.checks import nearest, refuse
+from holdfast.nets.functional import evaluating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Hook = Callable[[nn.Module, tuple[Any, ...], Any], None]
+
+__all__ = ["LayerRecord", "features", "layer_records", "recording", "unit_counts"]
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRecord:
+    """One call of one layer, per example.
+
+    A layer with weights is a matrix that is applied to a number of vectors: a linear layer to one, a convolution to one patch
+    per output pixel.
+
+    Parameters
+    ----------
+    name : module name; a module that is called twice has two records
+    kind : its class
+    input_shape, output_shape : without the batch axis
+    parameters : number of its own parameters
+    rows, columns : of the weight matrix (inputs and outputs); 0 for a layer without one
+    vectors : how many vectors pass through it per example
+    """
+
+    name: str
+    kind: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
+    rows: int = 0
+    columns: int = 0
+    vectors: int = 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations per example: rows x columns x vectors, biases not counted."""
+        return self.rows * self.columns * self.vectors
+
+
+def layer_records(model: nn.Module, x: torch.Tensor) -> tuple[LayerRecord, ...]:
+    """The layers of `model` in the order in which they are called on the batch `x` (N, ...).
+
+    Leaf modules, and ``nn.MultiheadAttention`` as one layer with its four projections (self-attention).
+
+    Examples
+    --------
+    >>> from holdfast.nets import mlp
+    >>> [(r.name, r.macs) for r in layer_records(mlp(4, hidden=(3,), classes=2), torch.rand(1, 4))]
+    [('flatten', 0), ('fc1', 12), ('act1', 0), ('head', 6)]
+    """
+    records: list[LayerRecord] = []
+
+    def hook_for(name: str) -> Hook:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            first, answer = args[0], output[0] if isinstance(output, tuple) else output
+            rows, columns, vectors = _matrix(module, first, answer)
+            records.append(
+                LayerRecord(
+                    name=name,
+                    kind=type(module).__name__,
+                    input_shape=tuple(first.shape[1:]),
+                    output_shape=tuple(answer.shape[1:]),
+                    parameters=sum(p.numel() for p in module.parameters()),
+                    rows=rows,
+                    columns=columns,
+                    vectors=vectors,
+                )
+            )
+
+        return hook
+
+    attention = {name for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)}
+    with _hooked(
+        (module, hook_for(name))
+        for name, module in model.named_modules()
+        if name in attention or (not any(module.children()) and not any(name.startswith(f"{above}.") for above in attention))
+    ):
+        _dry_run(model, x)
+    return tuple(records)
+
+
+def _matrix(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[int, int, int]:
+    """Rows, columns and vectors per example of a layer with weights."""
+    if isinstance(module, nn.Linear):
+        return module.in_features, module.out_features, y[0].numel() // module.out_features
+    if isinstance(module, CONVOLUTIONS):
+        patch = module.in_channels // module.groups * math.prod(module.kernel_size)
+        return patch, module.out_channels, math.prod(y.shape[2:])
+    if isinstance(module, TRANSPOSED):
+        return module.in_channels, module.out_channels // module.groups * math.prod(module.kernel_size), math.prod(x.shape[2:])
+    if isinstance(module, nn.MultiheadAttention):
+        return module.embed_dim, 4 * module.embed_dim, x[0].numel() // module.embed_dim
+    return 0, 0, 0
+
+
+def unit_counts(model: nn.Module, x: torch.Tensor, kinds: type[nn.Module] | tuple[type[nn.Module], ...]) -> dict[str, int]:
+    """Number of units (features, or channels of images) at each module of the given kinds, by module name.
+
+    Parameters
+    ----------
+    model : network
+    x : one batch (N, ...); a single row is enough
+    kinds : module classes, e.g. ``(nn.ReLU, nn.Sigmoid)``
+
+    Returns
+    -------
+    mapping from name to dimension 1 of an output (N, C, H, W) or (N, C, D, H, W), otherwise to the last dimension
+
+    Raises
+    ------
+    InputError : a module is used at two widths; give each place its own module
+    """
+    counts: dict[str, int] = {}
+
+    def hook_for(name: str) -> Hook:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            del module, args
+            units = output.shape[1] if output.ndim >= 4 else output.shape[-1]
+            if counts.setdefault(name, units) != units:
+                refuse(
+                    "model",
+                    f"uses its module {name!r} with {counts[name]} and with {units} units",
+                    allowed="one width per module",
+                    remedy="Give each place its own module.",
+                )
+
+        return hook
+
+    with _hooked((module, hook_for(name)) for name, module in model.named_modules() if isinstance(module, kinds)):
+        _dry_run(model, x)
+    return counts
+
+
+@contextmanager
+def recording(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """Inside the block every forward pass of `model` leaves the outputs of `layers` in the mapping that the block is given.
+
+    Gradients flow through what is recorded, so a loss may be built on it.
+
+    Parameters
+    ----------
+    model : network
+    layers : module names
+
+    Raises
+    ------
+    InputError : an unknown name; the message lists the names
+    """
+    known = dict(model.named_modules())
+    found: dict[str, torch.Tensor] = {}
+    for name in layers:
+        if name not in known or not name:
+            close = nearest(name, known)
+            refuse(
+                "layers",
+                f"names {name!r}",
+                allowed=", ".join(repr(entry) for entry in known if entry),
+                remedy=f"Did you mean {close!r}?" if close else "",
+            )
+
+    def hook_for(name: str) -> Hook:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            del module, args
+            found[name] = output
+
+        return hook
+
+    with _hooked((known[name], hook_for(name)) for name in layers):
+        yield found
+
+
+def features(model: nn.Module, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Outputs of the named layers for the batch `x`, in evaluation mode; differentiable where grad mode is on.
+
+    Examples
+    --------
+    >>> from holdfast.nets import tiny_cnn
+    >>> features(tiny_cnn(), torch.rand(2, 1, 28, 28), ["act2"])["act2"].shape
+    torch.Size([2, 16, 7, 7])
+    """
+    with evaluating(model), recording(model, layers) as found:
+        model(x)
+    return {name: found[name] for name in layers}
+
+
+@contextmanager
+def _hooked(hooks: Iterator[tuple[nn.Module, Hook]] | Any) -> Iterator[None]:
+    handles = [module.register_forward_hook(hook) for module, hook in hooks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _dry_run(model: nn.Module, x: torch.Tensor) -> None:
+    with torch.no_grad(), evaluating(model):
+        model(x)
