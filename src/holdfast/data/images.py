@@ -1,0 +1,137 @@
+"""The image data sets that studies use: digits, MNIST, Fashion-MNIST, EMNIST letters, CIFAR-10.
+
+All come back as :class:`~holdfast.data.examples.Examples` in the publisher's order: (n, channels, height, width), float32, 0 to 1.
+That order is not always random (EMNIST is sorted by letter): take a part with `n=`, which is stratified.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from holdfast.core.checks import check_one_of, refuse
+from holdfast.data.catalogue import CATALOGUE, DataFile, data_set
+from holdfast.data.cifar import CIFAR10_CLASSES, DecodedImages, read_cifar10
+from holdfast.data.download import obtain
+from holdfast.data.examples import Examples
+from holdfast.data.idx import read_idx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["IMAGE_SETS", "load_images"]
+
+DIGITS = tuple(string.digits)
+CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+DIGITS_TRAIN = 1297  # leaves 500 of 1797 for the test
+STEMS = {"train": "train", "test": "t10k"}
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How one data set is read: split -> pixels and labels; the largest pixel value; names of the classes."""
+
+    read: Callable[[str], DecodedImages]
+    class_names: tuple[str, ...]
+    largest: int = 255
+
+
+def _files(name: str, *parts: str) -> list[DataFile]:
+    """The files of `name` whose paths hold each of `parts`, one each."""
+    files = CATALOGUE[name].variants[0]
+    return [next(file for file in files if part in file.path) for part in parts]
+
+
+def _read_pair(name: str, stem: str) -> DecodedImages:
+    images, labels = (read_idx(obtain(file)) for file in _files(name, f"{stem}-images", f"{stem}-labels"))
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
+        refuse(
+            name,
+            f"has images {images.shape} and labels {labels.shape}",
+            allowed="(n, height, width) and (n,)",
+            remedy="These files do not belong together: run `holdfast data verify`.",
+        )
+    return DecodedImages(images[:, None], labels)
+
+
+def _read_mnist(split: str) -> DecodedImages:
+    return _read_pair("mnist", STEMS[split])
+
+
+def _read_fashion(split: str) -> DecodedImages:
+    return _read_pair("fashion-mnist", STEMS[split])
+
+
+def _read_letters(split: str) -> DecodedImages:
+    """EMNIST stores its images transposed and counts letters from 1."""
+    stored = _read_pair("emnist-letters", f"letters-{split}")
+    return DecodedImages(stored.x.swapaxes(2, 3), stored.y.astype(np.int64) - 1)
+
+
+def _read_cifar(split: str) -> DecodedImages:
+    return read_cifar10(obtain(CATALOGUE["cifar10"].variants[0][0]), split)
+
+
+def _read_digits(split: str) -> DecodedImages:
+    """scikit-learn's bundled digits, values 0 to 16, in a fixed stratified split of 1297 and 500."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    whole = Examples(torch.from_numpy(bunch.images.astype(np.uint8))[:, None], torch.from_numpy(bunch.target.astype(np.int64)))
+    order = whole.stratified_order(seed=0)
+    part = whole[order[:DIGITS_TRAIN] if split == "train" else order[DIGITS_TRAIN:]]
+    return DecodedImages(part.x.numpy(), part.y.numpy())
+
+
+READERS = {
+    "digits": _Reader(_read_digits, DIGITS, largest=16),
+    "mnist": _Reader(_read_mnist, DIGITS),
+    "fashion-mnist": _Reader(_read_fashion, CLOTHES),
+    "emnist-letters": _Reader(_read_letters, tuple(string.ascii_uppercase)),
+    "cifar10": _Reader(_read_cifar, CIFAR10_CLASSES),
+}
+IMAGE_SETS = tuple(READERS)
+"""Names that :func:`load_images` knows."""
+
+
+def load_images(name: str, split: str = "train", *, n: int | None = None, seed: int = 0) -> Examples:
+    """A published image data set, from disk or else by a verified download.
+
+    Parameters
+    ----------
+    name : one of :data:`IMAGE_SETS`
+    split : ``"train"`` or ``"test"``; EMNIST letters have only ``"test"``
+    n : take a stratified part of this many rows; only they become floating point. Default: all, in the publisher's order
+    seed : of the part
+
+    Returns
+    -------
+    Examples with x (n, channels, height, width), float32 in [0, 1]. EMNIST letters come upright, with labels 0 for A to 25 for Z.
+
+    Raises
+    ------
+    InputError : an unknown name or split; a damaged file
+    DataUnavailableError : the files are neither here nor to be had; the message says which file belongs where
+
+    Examples
+    --------
+    >>> digits = load_images("digits", "test")
+    >>> tuple(digits.x.shape), digits.class_names[:3]
+    ((500, 1, 8, 8), ('0', '1', '2'))
+    """
+    reader = READERS[check_one_of(name, "name", allowed=IMAGE_SETS)]
+    check_one_of(split, "split", allowed=data_set(name).splits)
+    stored = reader.read(split)
+    whole = Examples(
+        torch.from_numpy(stored.x),
+        torch.from_numpy(stored.y).long(),
+        classes=len(reader.class_names),
+        name=f"{name} {split}",
+        class_names=reader.class_names,
+    )
+    part = whole.stratified(n, seed=seed)
+    return replace(part, x=part.x.to(torch.float32, memory_format=torch.contiguous_format).div_(reader.largest))
