@@ -192,21 +192,19 @@ class _Parser:
     def __init__(self, text: str, known: Iterable[str] | None) -> None:
         self.text = text
         self.known = None if known is None else sorted(known)
-        found = TOKEN.finditer(text)
-        self.tokens = [
-            _Token(str(match.lastgroup), match[str(match.lastgroup)], match.start(str(match.lastgroup))) for match in found
-        ]
+        matches = ((str(match.lastgroup), match) for match in TOKEN.finditer(text))
+        self.tokens = [_Token(kind, match[kind], match.start(kind)) for kind, match in matches][::-1]
         self.relation: _Token | None = None
         self.depth = 0
 
     @property
     def next(self) -> _Token:
         """The token that is read next; the last one is the end."""
-        return self.tokens[0]
+        return self.tokens[-1]
 
     def accept(self, *signs: str) -> _Token | None:
         """The next token if it is one of `signs`, which is then read."""
-        return self.tokens.pop(0) if self.next.kind == "sign" and self.next.text in signs else None
+        return self.tokens.pop() if self.next.kind == "sign" and self.next.text in signs else None
 
     def refuse(self, allowed: str, *, hint: str = "", token: _Token | None = None, got: str = "") -> NoReturn:
         """Point at `token` (default: the next one) and say what could stand there."""
@@ -265,7 +263,7 @@ class _Parser:
             return Number(self.number())
         if token.kind != "path":
             self.refuse("a number, a metric, baseline, abs( or (")
-        self.tokens.pop(0)
+        self.tokens.pop()
         called = self.accept("(")
         if token.text == "abs" and called:
             return Absolute(self.bracket())
@@ -292,7 +290,7 @@ class _Parser:
 
     def number(self) -> float:
         """A number or a quotient of two."""
-        token = self.tokens.pop(0)
+        token = self.tokens.pop()
         numerator, _, denominator = token.text.partition("/")
         if denominator and float(denominator) == 0:
             self.refuse("a divisor that is not 0", token=token)
@@ -323,7 +321,7 @@ class _Parser:
         key = self.next
         if key.kind != "path":
             self.refuse("key=value, e.g. eps=8/255")
-        self.tokens.pop(0)
+        self.tokens.pop()
         self.expect("=")
         return key.text, self.value()
 
@@ -335,5 +333,5 @@ class _Parser:
             return sign * self.number()
         if token.kind not in {"path", "quoted"} or sign < 0:
             self.refuse("a number, a word or a quoted text")
-        self.tokens.pop(0)
+        self.tokens.pop()
         return token.text[1:-1] if token.kind == "quoted" else token.text
