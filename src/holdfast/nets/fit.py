@@ -293,8 +293,8 @@ class _Training:
 
     def diverged(self, number: int, index: int) -> None:
         raise FloatingPointError(
-            f"the training loss became NaN or infinite in epoch {number} of {self.recipe.epochs}, within the {FINITE_EVERY} batches up "
-            f"to batch {index + 1} of {self.batches} (learning rate {self.update.param_groups[0]['lr']:.3g}). "
+            f"the training loss became NaN or infinite in epoch {number} of {self.recipe.epochs}, within the {FINITE_EVERY} "
+            f"batches up to batch {index + 1} of {self.batches} (learning rate {self.update.param_groups[0]['lr']:.3g}). "
             "Lower `lr`, use schedule='one_cycle' (it warms up), or look for NaN in the data with core.checks.check_finite."
         )
 

@@ -200,7 +200,10 @@ def stack(models: Sequence[nn.Module]) -> StackedModels:
 def stacked_logits(
     model: nn.Module, stacked: Mapping[str, torch.Tensor], x: torch.Tensor, *, chunk: int | None = None
 ) -> torch.Tensor:
-    """Logits of one batch under many sets of weights, in one vectorised program; differentiable in `x` and in the weights.
+    """Logits of one batch under many sets of weights; differentiable in `x` and in the weights.
+
+    One vectorised program, except for stacked convolution kernels on the CPU: there a grouped convolution is up to 2.4 times slower
+    than one model after another (LeNet, 20 models, 500 images), while perceptrons gain up to 1.7 times, so the faster way is taken.
 
     Parameters
     ----------
@@ -215,7 +218,7 @@ def stacked_logits(
 
     Warns
     -----
-    RuntimeWarning : the network cannot be vectorised (data-dependent Python control flow, in-place changes); a loop did the work
+    RuntimeWarning : the network cannot be vectorised (data-dependent Python control flow, in-place changes); they ran one after another
     """
     known = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
     counts = {len(values) for values in stacked.values()}
@@ -229,18 +232,24 @@ def stacked_logits(
     def one(weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return functional_call(model, dict(weights), (x,))
 
+    def one_by_one() -> torch.Tensor:
+        return torch.stack([one({name: values[index] for name, values in stacked.items()}) for index in range(min(counts))])
+
+    kernels = any(values.ndim >= 4 for values in stacked.values())
     with evaluating(model):
+        if kernels and x.device.type == "cpu":
+            return one_by_one()
         try:
             return vmap(one, chunk_size=chunk)(dict(stacked))
         except RuntimeError as reason:
-            single = [one({name: values[index] for name, values in stacked.items()}) for index in range(counts.pop())]
+            logits = one_by_one()  # raises the same error again unless vectorising was its cause
             warnings.warn(
                 f"{type(model).__name__} cannot be vectorised over models ({str(reason).splitlines()[0]}); "
                 "they ran one after another. Avoid Python branches on tensor values and in-place changes in its forward pass.",
                 RuntimeWarning,
                 stacklevel=2,
             )
-            return torch.stack(single)
+            return logits
 
 
 @torch.no_grad()
