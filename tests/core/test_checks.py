@@ -1,0 +1,81 @@
+"""Every refusal says what was got, what is allowed and what to do."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from holdfast.core.checks import (
+    check_finite,
+    check_labels,
+    check_one_of,
+    check_same_length,
+    check_whole,
+    check_within,
+    nearest,
+    refuse,
+)
+from holdfast.core.errors import HoldfastError, InputError
+
+NAN = math.nan
+
+REFUSED = [
+    (lambda: refuse("x", "is odd", allowed="even numbers"), "`x` is odd; allowed: even numbers."),
+    (lambda: refuse("x", "is odd", allowed="even", remedy="Double it."), "`x` is odd; allowed: even. Double it."),
+    (lambda: check_one_of("linf2", "norm", allowed=["linf", "l2"]), "`norm` is 'linf2'; allowed: linf, l2. Did you mean 'linf'?"),
+    (lambda: check_one_of("qq", "norm", allowed=["linf", "l2"]), "`norm` is 'qq'; allowed: linf, l2."),
+    (lambda: check_within(-0.1, "eps", low=0), "`eps` is -0.1; allowed: finite numbers in [0, inf)."),
+    (lambda: check_within(0, "rate", low=0, high=1, low_open=True), "`rate` is 0; allowed: finite numbers in (0, 1]."),
+    (lambda: check_within(NAN, "eps"), "`eps` is nan; allowed: finite numbers in (-inf, inf)."),
+    (lambda: check_within(math.inf, "eps", low=0), "`eps` is inf;"),
+    (lambda: check_whole(2.5, "bits", low=1, high=16), "`bits` is 2.5; allowed: whole numbers from 1 to 16."),
+    (lambda: check_whole(0, "bits", low=1), "`bits` is 0; allowed: whole numbers from 1 upwards."),
+    (lambda: check_whole(True, "bits"), "`bits` is True;"),
+    (lambda: check_whole(math.inf, "bits"), "`bits` is inf;"),
+    (lambda: check_whole(NAN, "bits"), "`bits` is nan;"),
+    (lambda: check_finite(np.array([[0.0, 1.0], [NAN, math.inf]]), "x"), "2 values that are NaN or infinite (first in row 1)"),
+    (lambda: check_finite(torch.tensor([0.0, 1.0, NAN]), "x"), "1 values that are NaN or infinite (first in row 2)"),
+    (lambda: check_finite(torch.full((3, 2, 2), NAN), "x"), "12 values that are NaN or infinite (first in row 0)"),
+    (lambda: check_finite(np.array(NAN), "x"), "1 values that are NaN or infinite (first in row 0)"),
+    (lambda: check_labels(torch.tensor([0.0, 1.0]), "y", classes=2), "has dtype torch.float32 and shape (2,)"),
+    (lambda: check_labels(np.eye(2, dtype=int), "y", classes=2), "Convert one-hot rows with .argmax(1)"),
+    (lambda: check_labels(np.array([1, 2]), "y", classes=2), "`y` runs from 1 to 2; allowed: 0 to 1 for a model with 2 outputs."),
+    (lambda: check_labels(torch.tensor([-1, 0]), "y", classes=2), "`y` runs from -1 to 0"),
+    (lambda: check_same_length([1, 2], [1]), "`x` has 2 rows and `y` has 1; allowed: one row each per example."),
+    (lambda: check_same_length([], [], ("images", "labels")), "`images` is empty; allowed: at least one example."),
+]
+
+
+@pytest.mark.parametrize(("call", "part"), REFUSED, ids=[part[:40] for _, part in REFUSED])
+def test_refusals_have_one_form(call, part):
+    with pytest.raises(InputError) as refusal:
+        call()
+    message = str(refusal.value)
+    assert part in message
+    assert message.startswith("`")
+    assert "; allowed: " in message
+    assert message.endswith((".", "?"))
+
+
+def test_a_refusal_is_a_value_error_and_one_of_ours():
+    assert issubclass(InputError, ValueError)
+    assert issubclass(InputError, HoldfastError)
+
+
+def test_what_is_allowed_comes_back():
+    assert check_one_of("l2", "norm", allowed=iter(["linf", "l2"])) == "l2"
+    assert check_within(0.0, "eps", low=0) == 0.0
+    assert (check_whole(8.0, "bits"), type(check_whole(8.0, "bits"))) == (8, int)
+    assert check_whole(np.int64(3), "bits", high=3) == 3
+    check_finite(np.zeros((0, 3)), "x")
+    check_finite(torch.zeros(2, 3, dtype=torch.int64), "x")
+    check_labels(np.array([], dtype=int), "y", classes=2)
+    check_labels(torch.tensor([0, 1], dtype=torch.int32), "y", classes=2)
+    check_same_length(torch.zeros(2, 1), [0, 1])
+
+
+def test_nearest_is_near_or_nothing():
+    assert nearest("acuracy", ["loss", "accuracy"]) == "accuracy"
+    assert nearest("zzz", ["loss", "accuracy"]) is None
+    assert nearest("a", []) is None
