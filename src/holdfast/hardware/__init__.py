@@ -1,0 +1,39 @@
+"""Networks made of devices: neurons with their own curves, chips that differ, and what re-calibration wins back."""
+
+from __future__ import annotations
+
+from holdfast.hardware.activations import DeviceActivation, ParametricActivation
+from holdfast.hardware.curves import CurveActivation
+from holdfast.hardware.equip import chip, device_layers, fresh_devices, hardware_activations, redraw_devices
+from holdfast.hardware.recalibrate import Calibrated, recalibrate
+from holdfast.hardware.spread import (
+    ChipResults,
+    SpreadSweep,
+    activation_variation,
+    chip_seed,
+    chips,
+    other_chips,
+    spread_sweep,
+    weight_noise,
+)
+
+__all__ = [
+    "Calibrated",
+    "ChipResults",
+    "CurveActivation",
+    "DeviceActivation",
+    "ParametricActivation",
+    "SpreadSweep",
+    "activation_variation",
+    "chip",
+    "chip_seed",
+    "chips",
+    "device_layers",
+    "fresh_devices",
+    "hardware_activations",
+    "other_chips",
+    "recalibrate",
+    "redraw_devices",
+    "spread_sweep",
+    "weight_noise",
+]

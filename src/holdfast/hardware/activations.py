@@ -1,0 +1,204 @@
+r"""Activation modules whose neurons are devices, each a little different from the next.
+
+A layer of n units gets n neurons ``y = y0 + A g(k (u - u0))`` (:mod:`holdfast.devices.neuron` explains the four numbers and what a
+spread does to them). The numbers are buffers: saved with the network, moved with it, and not trained, because a fabricated
+device is what it is. Training *through* them is the in-situ setting of arXiv:2106.16043; another draw is another chip.
+
+The forward pass is three elementwise operations of plain torch: a hand-written autograd function for it was measured and saves
+no more than 15 % of 0.2 ms, but costs second derivatives and ``torch.func``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
+from holdfast.core.seeds import Seeds
+from holdfast.devices.neuron import LinearNeuron, ReluNeuron, SigmoidNeuron, vary
+
+__all__ = ["DeviceActivation", "Kind", "ParametricActivation", "Randomness"]
+
+Shape = Callable[[torch.Tensor], torch.Tensor]
+Kind = str | LinearNeuron | Shape
+Randomness = int | torch.Generator
+
+KINDS = {"sigmoid": SigmoidNeuron, "relu": ReluNeuron}
+
+
+def _seed_of(randomness: Randomness) -> int:
+    """A plain seed: the number itself, or the next one of a generator."""
+    if isinstance(randomness, torch.Generator):
+        return int(torch.randint(2**62, (), generator=randomness, device=randomness.device))
+    return check_whole(randomness, "seed")
+
+
+class DeviceActivation(nn.Module):
+    """What all activations made of devices share: one neuron per unit, a seed, a chip that can be drawn again, noise per call.
+
+    Parameters
+    ----------
+    out_features : number of units n; 1 shares one device among all units
+    dim : the axis of the input that counts units: -1 after a linear layer, 1 after a convolution (one device per channel)
+    seed : of the chip
+    noise_std : standard deviation of the Gaussian noise that is added to each output at each call; seeded, fresh at each call
+    """
+
+    seed: torch.Tensor
+
+    def __init__(self, out_features: int, *, dim: int = -1, seed: int = 0, noise_std: float = 0.0) -> None:
+        super().__init__()
+        self.out_features = check_whole(out_features, "out_features", low=1)
+        self.dim = dim
+        self.noise_std = check_within(noise_std, "noise_std", low=0)
+        self.register_buffer("seed", torch.tensor(_seed_of(seed)))
+        self._calls = 0
+
+    def extra_repr(self) -> str:
+        """Units, axis and seed."""
+        return f"{self.out_features}, dim={self.dim}, seed={int(self.seed)}"
+
+    def draw(self, seed: int) -> dict[str, torch.Tensor]:
+        """The tensors of this module, by name, as another chip would have them; the module stays as it is."""
+        raise NotImplementedError
+
+    def redraw_(self, randomness: Randomness) -> DeviceActivation:
+        """Fabricate another chip in place from a seed or a generator; torch's global generator is not touched."""
+        seed = _seed_of(randomness)
+        with torch.no_grad():
+            for name, values in self.draw(seed).items():
+                getattr(self, name).copy_(values)
+            self.seed.fill_(seed)
+        self._calls = 0
+        return self
+
+    def check_width(self, u: torch.Tensor) -> None:
+        """Refuse an input whose unit axis does not have one entry per device."""
+        if self.out_features not in {1, u.shape[self.dim]}:
+            refuse(
+                "u",
+                f"has {u.shape[self.dim]} units along dim {self.dim} (shape {tuple(u.shape)})",
+                allowed=f"{self.out_features}, the number of devices of this layer",
+                remedy="After a convolution the units are channels: use dim=1.",
+            )
+
+    def along_units(self, values: torch.Tensor, ndim: int) -> torch.Tensor:
+        """`values` (n,) shaped to broadcast against an input with `ndim` dimensions."""
+        behind = ndim - 1 - self.dim % ndim
+        return values.reshape(values.shape + (1,) * behind)
+
+    def with_noise(self, y: torch.Tensor) -> torch.Tensor:
+        """`y` plus the noise of this call."""
+        if not self.noise_std:
+            return y
+        generator = Seeds(int(self.seed)).torch("noise", self._calls, device=str(y.device))
+        self._calls += 1
+        return y + self.noise_std * torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
+
+
+def _relu_like(argument: torch.Tensor, *, corner: float, saturation: float) -> torch.Tensor:
+    rise = argument.clamp_min(0) if np.isinf(corner) else nn.functional.softplus(argument, beta=corner)
+    return rise / (1 + saturation * rise) if saturation else rise
+
+
+def _shape_of(neuron: LinearNeuron) -> Shape:
+    """The neuron's shape `g` on tensors."""
+    if isinstance(neuron, SigmoidNeuron):
+        return torch.sigmoid
+    if isinstance(neuron, ReluNeuron):
+        return partial(_relu_like, corner=neuron.corner, saturation=neuron.saturation)
+    return nn.Identity()
+
+
+class ParametricActivation(DeviceActivation):
+    """A layer of neurons in closed form.
+
+    Parameters
+    ----------
+    kind : ``"sigmoid"`` or ``"relu"`` (with the device's round corner and saturation), a nominal neuron of
+        :mod:`holdfast.devices.neuron`, or any elementwise nonlinearity (module or function) that keeps its own shape and gets
+        varying gain, steepness, threshold and offset
+    out_features, dim, seed, noise_std : as in :class:`DeviceActivation`
+    spread : relative standard deviation from neuron to neuron, >= 0; 0 is the nominal device
+    trainable : make the four numbers parameters instead of buffers
+    scales : typical sizes of pre-activation and activation, in which threshold and offset spread
+
+    Shapes
+    ------
+    input (..., n) or (N, n, ...) with ``dim=1``; output the same.
+
+    Examples
+    --------
+    >>> layer = ParametricActivation("sigmoid", 3, spread=0.2)
+    >>> layer(torch.zeros(1, 3)).unique().numel()
+    3
+    >>> layer.ideal()(torch.zeros(1, 3))
+    tensor([[0.5000, 0.5000, 0.5000]])
+    """
+
+    params: torch.Tensor
+
+    def __init__(
+        self,
+        kind: Kind,
+        out_features: int,
+        *,
+        spread: float = 0.0,
+        seed: int = 0,
+        dim: int = -1,
+        trainable: bool = False,
+        noise_std: float = 0.0,
+        scales: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
+        super().__init__(out_features, dim=dim, seed=seed, noise_std=noise_std)
+        self.spread = check_within(spread, "spread", low=0)
+        self.scales = (check_within(scales[0], "scales", low=0, low_open=True), check_within(scales[1], "scales", low=0))
+        named = KINDS[check_one_of(kind, "kind", allowed=KINDS)]() if isinstance(kind, str) else kind
+        self.neuron = named if isinstance(named, LinearNeuron) else LinearNeuron()
+        self.shape: Shape = _shape_of(named) if isinstance(named, LinearNeuron) else named
+        params = self._fabricate(seed).to(torch.get_default_dtype())
+        if trainable:
+            self.params = nn.Parameter(params)
+        else:
+            self.register_buffer("params", params)
+
+    def _fabricate(self, seed: int) -> torch.Tensor:
+        """The four numbers (n, 4) of the chip `seed`, float64."""
+        chip = vary(
+            self.neuron,
+            self.spread,
+            samples=self.out_features,
+            seed=seed,
+            drive_scale=self.scales[0],
+            output_scale=self.scales[1],
+        )
+        return torch.from_numpy(np.stack([chip.amplitude, chip.steepness, chip.threshold, chip.offset], axis=1))
+
+    def extra_repr(self) -> str:
+        """Units, axis, seed and spread."""
+        return f"{super().extra_repr()}, spread={self.spread:g}"
+
+    def draw(self, seed: int) -> dict[str, torch.Tensor]:
+        """The numbers ``params`` (n, 4) of the chip `seed`: amplitude, steepness, threshold, offset."""
+        return {"params": self._fabricate(seed).to(self.params)}
+
+    def ideal(self) -> ParametricActivation:
+        """The same layer made of nominal devices, without noise."""
+        twin = copy.deepcopy(self)
+        twin.spread, twin.noise_std = 0.0, 0.0
+        twin.redraw_(int(self.seed))
+        return twin
+
+    def forward(self, u: torch.Tensor) -> torch.Tensor:
+        """Outputs of all neurons at the pre-activations `u`."""
+        self.check_width(u)
+        numbers: Any = self.params.unbind(-1)
+        amplitude, steepness, threshold, offset = (self.along_units(values, u.ndim) for values in numbers)
+        argument = torch.addcmul(-steepness * threshold, u, steepness)
+        return self.with_noise(torch.addcmul(offset, self.shape(argument), amplitude))

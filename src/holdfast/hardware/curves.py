@@ -1,0 +1,229 @@
+r"""Activations that follow tabulated curves, one per neuron: simulated devices or measured ones.
+
+Between the knots of a uniform grid each curve is a monotone cubic (F. N. Fritsch and R. E. Carlson, SIAM J. Numer. Anal. 17 (1980)
+238, with the harmonic-mean slopes that SciPy's ``PchipInterpolator`` uses), so monotone data give a monotone neuron, and the
+derivative of the interpolant is exact. Value and slope come from one compiled pass on the CPU and from gathers elsewhere; the
+backward pass is one product.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import numba
+import numpy as np
+import torch
+from scipy.interpolate import PchipInterpolator
+from torch.autograd.function import once_differentiable
+
+from holdfast.core.checks import check_one_of, refuse
+from holdfast.core.seeds import Seeds
+from holdfast.hardware.activations import DeviceActivation
+
+if TYPE_CHECKING:
+    from holdfast.devices.neuron import CharacteristicCurves
+
+__all__ = ["CurveActivation"]
+
+Extrapolation = Literal["clamp", "linear"]
+SHARE_OUTSIDE = 0.05  # of all pre-activations: above it the user is told that the grid is too narrow
+SHARE_TURNING = 0.10  # of all curves: above it the user is told that they are not monotone
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _look_up(u: Any, cubics: Any, devices: Any, grid: Any) -> Any:  # pragma: no cover - compiled
+    """Value and slope (outer, n, inner) at `u`, and the number of inputs outside the grid.
+
+    Everything is in the number format of `u` and free of branches; each unit's curve stays in the cache while the rows pass.
+    """
+    number = u.dtype.type
+    start, step, linear = number(grid[0]), number(grid[1]), grid[2]
+    last = np.int32(cubics.shape[1] - 1)
+    zero, end, per_drive = number(0), number(cubics.shape[1] * grid[1]), number(1 / grid[1])
+    value, slope, outside = np.empty_like(u), np.empty_like(u), 0
+    for unit in range(u.shape[1]):
+        curve = cubics[devices[unit]]
+        for row in range(u.shape[0]):
+            for place in range(u.shape[2]):
+                way = u[row, unit, place] - start
+                inside = zero if way < zero else (end if way > end else way)  # noqa: FURB136 - min() would lose NaN
+                interval = min(np.int32(inside * per_drive), last) if inside == inside else np.int32(0)  # noqa: PLR0124 - NaN
+                t = inside - number(interval) * step
+                a, b, c, d = curve[interval, 0], curve[interval, 1], curve[interval, 2], curve[interval, 3]
+                rise = ((a + a + a) * t + b + b) * t + c
+                beyond = way - inside if linear else zero
+                value[row, unit, place] = ((a * t + b) * t + c) * t + d + rise * beyond
+                slope[row, unit, place] = rise if linear or inside == way else zero
+                outside += inside != way
+    return value, slope, outside
+
+
+def _gather(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
+    """The same as :func:`_look_up` in torch operations, for other places and number formats."""
+    start, step, linear = grid
+    intervals = cubics.shape[1]
+    way = u - start
+    inside = way.clamp(0, intervals * step)
+    interval = (inside / step).nan_to_num(0).long().clamp(0, intervals - 1)
+    t = inside - interval * step
+    a, b, c, d = cubics.to(u.dtype)[devices[:, None], interval].unbind(-1)
+    value, slope = ((a * t + b) * t + c) * t + d, (3 * a * t + 2 * b) * t + c
+    beyond = inside != way
+    if linear:
+        return torch.where(beyond, value + slope * (way - inside), value), slope, 0
+    return value, slope.masked_fill(beyond, 0), 0
+
+
+def _cubics(x: np.ndarray, y: np.ndarray) -> torch.Tensor:
+    """Coefficients (n, K - 1, 4), highest power first, of the monotone cubics through the curves `y` (n, K)."""
+    return torch.from_numpy(np.ascontiguousarray(PchipInterpolator(x, y, axis=1).c.transpose(2, 1, 0)))
+
+
+class _Table(torch.autograd.Function):
+    """Curves at (outer, n, inner) pre-activations; gives the value and, for the backward pass, the slope."""
+
+    @staticmethod
+    def forward(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
+        """Value and slope."""
+        if u.device.type != "cpu" or u.dtype not in {torch.float32, torch.float64}:
+            return _gather(u, cubics, devices, grid)[:2]
+        rows, tables, units = (tensor.detach().contiguous().numpy() for tensor in (u, cubics.to(u.dtype), devices))
+        value, slope, outside = _look_up(rows, tables, units, grid)
+        if outside > SHARE_OUTSIDE * u.numel():
+            warnings.warn(
+                f"more than {SHARE_OUTSIDE:.0%} of the pre-activations lie outside the curves' grid, where a clamped neuron has no "
+                "gradient. Scale the layer's initial weights down, map the curves to a wider drive, or extrapolate='linear'.",
+                stacklevel=2,
+            )
+        return torch.from_numpy(value), torch.from_numpy(slope)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep the slope alone."""
+        del inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor, _: Any) -> Any:
+        """Chain rule."""
+        return grad * ctx.saved_tensors[0], None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: Any) -> Any:
+        """Many chips or many inputs at once: the batch joins the units, because each chip has its own devices."""
+        at_u, at_cubics, at_devices, _ = in_dims
+        if at_cubics is not None:
+            refuse("cubics", "is batched", allowed="one library of curves; draw `devices` for each chip")
+        u = u.movedim(at_u, 1) if at_u is not None else u.unsqueeze(1).expand(-1, info.batch_size, -1, -1)
+        devices = devices.movedim(at_devices, 0) if at_devices is not None else devices.expand(info.batch_size, -1)
+        outer, batch, units, inner = u.shape
+        value, slope = _evaluate(u.reshape(outer, batch * units, inner), cubics, devices.reshape(-1), grid)
+        return tuple(part.reshape(outer, batch, units, inner) for part in (value, slope)), (1, 1)
+
+
+def _evaluate(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
+    return _Table.apply(u, cubics, devices, grid)  # type: ignore[no-untyped-call]  # torch's own signature
+
+
+class CurveActivation(DeviceActivation):
+    """A layer of neurons that follow tabulated curves.
+
+    Parameters
+    ----------
+    curves : the ensemble that the layer's devices are taken from, in the units of the network
+    out_features : number of units; default: one per curve. With as many curves as units each unit gets its own, one curve is
+        shared by all, and with any other number `seed` draws a device for each unit
+    dim, noise_std : as in :class:`DeviceActivation`
+    seed : of the draw; None takes the curves in their order
+    extrapolate : ``"clamp"`` holds the end values outside the grid (gradient 0), ``"linear"`` goes on with the end slopes
+
+    Shapes
+    ------
+    input (..., n) or (N, n, ...) with ``dim=1``; output the same.
+
+    Raises
+    ------
+    InputError : no `seed` and a number of curves that is neither 1 nor the number of units
+
+    Warns
+    -----
+    UserWarning : many curves are not monotone, or many pre-activations lie outside the grid
+
+    Examples
+    --------
+    >>> from holdfast.devices.neuron import SigmoidNeuron, response_curves
+    >>> layer = CurveActivation(response_curves(SigmoidNeuron(), np.linspace(-8, 8, 129)), out_features=4)
+    >>> layer(torch.zeros(2, 4))[0]
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
+
+    cubics: torch.Tensor
+    nominal: torch.Tensor
+    devices: torch.Tensor
+
+    def __init__(
+        self,
+        curves: CharacteristicCurves,
+        out_features: int | None = None,
+        *,
+        seed: int | None = None,
+        dim: int = -1,
+        extrapolate: Extrapolation = "clamp",
+        noise_std: float = 0.0,
+    ) -> None:
+        super().__init__(out_features or len(curves), dim=dim, seed=seed or 0, noise_std=noise_std)
+        check_one_of(extrapolate, "extrapolate", allowed=("clamp", "linear"))
+        if seed is None and len(curves) not in {1, self.out_features}:
+            refuse(
+                "curves",
+                f"has {len(curves)} devices for {self.out_features} units",
+                allowed=f"1 or {self.out_features} devices",
+                remedy="Or give a `seed`, and each unit gets a device drawn from the ensemble.",
+            )
+        if (turning := 1 - curves.monotone.mean()) > SHARE_TURNING:
+            warnings.warn(f"{turning:.0%} of the curves are not monotone; is the measurement too noisy?", stacklevel=2)
+        self.linear = extrapolate == "linear"
+        number = torch.get_default_dtype()
+        self.register_buffer("cubics", _cubics(curves.x, curves.y).to(number))
+        self.register_buffer("nominal", _cubics(curves.x, np.asarray(curves.nominal)[None]).to(number))
+        in_order = torch.arange(self.out_features) % len(curves)
+        self.register_buffer("devices", in_order if seed is None else self._assign(seed))
+        self.start, self.step = float(curves.x[0]), float((curves.x[-1] - curves.x[0]) / (len(curves.x) - 1))
+
+    def get_extra_state(self) -> torch.Tensor:
+        """The grid, first drive and step, so that a saved network is complete."""
+        return torch.tensor([self.start, self.step], dtype=torch.float64)
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Take over the grid that :meth:`get_extra_state` gave."""
+        self.start, self.step = state.tolist()
+
+    def _assign(self, seed: int) -> torch.Tensor:
+        """A device for each unit: different ones while the ensemble lasts."""
+        ensemble = len(self.cubics)
+        generator = Seeds(seed).numpy("devices")
+        return torch.from_numpy(generator.choice(ensemble, self.out_features, replace=ensemble < self.out_features))
+
+    def draw(self, seed: int) -> dict[str, torch.Tensor]:
+        """The numbers ``devices`` (n,) of the ensemble's members that the chip `seed` carries."""
+        return {"devices": self._assign(seed).to(self.devices.device)}
+
+    def ideal(self) -> CurveActivation:
+        """The same layer made of nominal devices, without noise."""
+        twin = copy.deepcopy(self)
+        twin.noise_std, twin.cubics, twin.devices = 0.0, self.nominal.clone(), torch.zeros_like(self.devices)
+        return twin
+
+    def forward(self, u: torch.Tensor) -> torch.Tensor:
+        """Outputs of all neurons at the pre-activations `u`."""
+        self.check_width(u)
+        axis = self.dim % u.ndim
+        units = u.shape[axis]
+        flat = u.reshape(math.prod(u.shape[:axis]), units, math.prod(u.shape[axis + 1 :]))
+        value, _ = _evaluate(flat, self.cubics, self.devices.expand(units), (self.start, self.step, self.linear))
+        return self.with_noise(value.reshape(u.shape))

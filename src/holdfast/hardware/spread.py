@@ -1,0 +1,247 @@
+"""Monte Carlo over chips: the same network fabricated many times, with weights or neurons that differ from chip to chip.
+
+All chips of a chunk run in one vectorised program (a loop where a network does not allow it), on the same examples and with the
+same draws at every strength, so that curves over strengths are smooth and comparisons are paired. The network itself is never
+changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
+from holdfast.core.curve import Curve
+from holdfast.core.estimate import Estimate, bootstrap, mean_t, proportion
+from holdfast.core.seeds import Seeds
+from holdfast.hardware.equip import chip, hardware_activations
+from holdfast.nets import layer_records, named_weights, stacked_predict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from holdfast.data.examples import Examples
+
+__all__ = [
+    "ChipResults",
+    "SpreadSweep",
+    "activation_variation",
+    "chip_seed",
+    "chips",
+    "other_chips",
+    "spread_sweep",
+    "weight_noise",
+]
+
+Draw = Callable[[int], Mapping[str, torch.Tensor]]
+Noise = Literal["additive", "multiplicative"]
+MEMORY = 2**28  # bytes that a chunk of chips may take
+
+
+@dataclass(frozen=True)
+class ChipResults:
+    """Right and wrong answers of one network on several chips.
+
+    Parameters
+    ----------
+    correct : boolean array (chips, n)
+    """
+
+    correct: NDArray[np.bool_]
+
+    @cached_property
+    def accuracies(self) -> NDArray[np.float64]:
+        """Array (chips,)."""
+        return np.asarray(self.correct.mean(axis=1))
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Mean over chips with Student's t interval; one chip alone says nothing about the others and has the Wilson interval."""
+        if len(self.correct) == 1:
+            return proportion(int(self.correct.sum()), self.correct.size)
+        return mean_t(self.accuracies)
+
+    @property
+    def sd(self) -> Estimate:
+        """Standard deviation over chips with a bootstrap interval; 0 for a single chip."""
+        return bootstrap(self.accuracies, lambda values: float(values.std(ddof=min(1, len(values) - 1))))
+
+    @property
+    def p05(self) -> Estimate:
+        """Fifth percentile over chips, what nearly every chip reaches, with a bootstrap interval."""
+        return bootstrap(self.accuracies, lambda values: float(np.quantile(values, 0.05)))
+
+    def yield_at(self, accuracy: float) -> Estimate:
+        """Share of chips that reach `accuracy`, with its Wilson interval."""
+        return proportion(int((self.accuracies >= accuracy).sum()), len(self.accuracies))
+
+
+def chips(
+    model: nn.Module,
+    examples: Examples,
+    draw: Draw,
+    *,
+    count: int = 20,
+    batch_size: int = 1000,
+    memory: int = MEMORY,
+    check_time: Callable[[], None] | None = None,
+) -> ChipResults:
+    """The network on `count` chips.
+
+    Parameters
+    ----------
+    model : network, unchanged; runs in evaluation mode
+    examples : what is classified on every chip
+    draw : chip number -> the tensors (by state-dict name) that this chip has in place of the network's own
+    count : number of chips, >= 1
+    batch_size : rows per pass
+    memory : bytes that the tensors and activations of a chunk of chips may take; decides how many run at once
+    check_time : called before each chunk; may raise to stop
+    """
+    check_whole(count, "count", low=1)
+    device = next(iter((*model.parameters(), *model.buffers())), examples.x).device
+    x, y = examples.x.to(device), examples.y.to(device)
+    at_once = max(1, memory // _bytes_per_chip(model, draw(0), x[:batch_size]))
+    correct: list[NDArray[np.bool_]] = []
+    for first in range(0, count, at_once):
+        if check_time is not None:
+            check_time()
+        drawn = [draw(number) for number in range(first, min(first + at_once, count))]
+        stacked = {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
+        logits = stacked_predict(model, stacked, x, batch_size=batch_size)
+        correct.append((logits.argmax(-1) == y).cpu().numpy())
+    return ChipResults(np.concatenate(correct))
+
+
+def _bytes_per_chip(model: nn.Module, tensors: Mapping[str, torch.Tensor], x: torch.Tensor) -> int:
+    """What one chip takes: its own tensors, and about three copies of the largest activation."""
+    largest = max(math.prod(record.output_shape) for record in layer_records(model, x[:1]))
+    own = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    return own + 3 * largest * len(x) * x.element_size()
+
+
+def weight_noise(
+    model: nn.Module,
+    examples: Examples,
+    *,
+    sigma: float,
+    mode: Noise = "additive",
+    count: int = 20,
+    seed: int = 0,
+    everything: bool = False,
+    **settings: Any,
+) -> ChipResults:
+    r"""The network on chips whose memory cells hold each weight with a Gaussian error.
+
+    .. math:: w + \sigma \max|W|\, \xi \quad\text{or}\quad w\,(1 + \sigma \xi)
+
+    Parameters
+    ----------
+    model, examples, count, settings : as in :func:`chips`
+    sigma : standard deviation in units of the tensor's largest weight (additive) or of the weight itself (multiplicative), >= 0
+    mode : ``"additive"`` or ``"multiplicative"``
+    seed : of the draws; the same at every `sigma`
+    everything : also perturb biases and normalisation layers; default: weight matrices and kernels, tied ones once
+
+    Examples
+    --------
+    >>> from holdfast.data import Examples
+    >>> data = Examples(torch.rand(30, 4), torch.arange(30) % 2)
+    >>> weight_noise(torch.nn.Linear(4, 2), data, sigma=0.1, count=3).correct.shape
+    (3, 30)
+    """
+    check_within(sigma, "sigma", low=0)
+    check_one_of(mode, "mode", allowed=("additive", "multiplicative"))
+    weights: Mapping[str, torch.Tensor] = dict(model.named_parameters()) if everything else named_weights(model)
+    if not weights:
+        refuse("model", "has no weights", allowed="networks with weight matrices or kernels")
+
+    def draw(number: int) -> dict[str, torch.Tensor]:
+        return {name: _noisy(weight.detach(), name, number) for name, weight in weights.items()}
+
+    def _noisy(weight: torch.Tensor, name: str, number: int) -> torch.Tensor:
+        generator = Seeds(seed).torch("weights", name, number)
+        noise = torch.randn(weight.shape, generator=generator).to(weight)
+        return weight + sigma * noise * (weight.abs().max() if mode == "additive" else weight)
+
+    return chips(model, examples, draw, count=count, **settings)
+
+
+def other_chips(model: nn.Module, examples: Examples, *, count: int = 20, seed: int = 0, **settings: Any) -> ChipResults:
+    """A network with layers of devices, carried with its weights to `count` other chips.
+
+    Parameters
+    ----------
+    model : with layers of devices, e.g. from :func:`~holdfast.hardware.hardware_activations`
+    examples, count, settings : as in :func:`chips`
+    seed : of the chips; chip k is ``redraw_devices(model, seed=chip_seed(seed, k))``
+    """
+    return chips(model, examples, lambda number: chip(model, chip_seed(seed, number)), count=count, **settings)
+
+
+def chip_seed(seed: int, number: int) -> int:
+    """The seed of chip `number` of the family `seed`."""
+    return Seeds(seed).integer("chip", number)
+
+
+def activation_variation(
+    model: nn.Module, examples: Examples, *, spread: float, count: int = 20, seed: int = 0, **settings: Any
+) -> ChipResults:
+    """Any network on chips whose neurons keep their nonlinearity but differ in gain, steepness, threshold and offset.
+
+    Parameters
+    ----------
+    model : network with activation modules, unchanged
+    examples, count, settings : as in :func:`chips`; the first 256 examples give the size of the pre-activations
+    spread : relative standard deviation from neuron to neuron (:func:`~holdfast.hardware.hardware_activations` with ``"own"``)
+    seed : of the chips; the same at every `spread`
+    """
+    equipped = hardware_activations(model, "own", x=examples.x[:256].to(_device_of(model)), spread=spread, seed=seed)
+    return other_chips(equipped, examples, count=count, seed=seed, **settings)
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadSweep:
+    """What :func:`spread_sweep` measured.
+
+    Parameters
+    ----------
+    name : legend of the curves
+    spreads : strengths, increasing
+    results : one per strength
+    """
+
+    name: str
+    spreads: tuple[float, ...]
+    results: tuple[ChipResults, ...]
+
+    def curve(self, quantity: Literal["accuracy", "p05", "sd"] = "accuracy") -> Curve:
+        """Mean accuracy over chips, its fifth percentile or its standard deviation, against the spread."""
+        check_one_of(quantity, "quantity", allowed=("accuracy", "p05", "sd"))
+        estimates = tuple(getattr(result, quantity) for result in self.results)
+        return Curve(name=self.name, axis="spread", at=self.spreads, estimates=estimates, quantity=quantity)
+
+
+def spread_sweep(measure: Callable[[float], ChipResults], spreads: Sequence[float], *, name: str = "chips") -> SpreadSweep:
+    """Chips at several strengths.
+
+    Parameters
+    ----------
+    measure : strength -> chips, e.g. ``lambda s: activation_variation(net, test, spread=s)``
+    spreads : strengths, increasing
+    name : legend of the curves
+    """
+    return SpreadSweep(name=name, spreads=tuple(spreads), results=tuple(measure(spread) for spread in spreads))
