@@ -72,7 +72,7 @@ def test_the_network_is_shown_at_access_weights_only(linear):
     assert Target(model=linear).module is linear
     with pytest.raises(InputError, match="`access` is 'gradients'; allowed: 'weights'"):
         _ = Target(model=linear, access="gradients").module
-    with pytest.raises(InputError, match="`model` is a function; allowed: an nn.Module"):
+    with pytest.raises(InputError, match=r"`model` is a function; allowed: an nn.Module"):
         _ = Target(model=lambda x: x).module
 
 
