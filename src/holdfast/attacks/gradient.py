@@ -1,0 +1,318 @@
+"""Attacks along the gradient of the input: the fast gradient sign method and projected gradient descent.
+
+Sources: I. Goodfellow, J. Shlens and C. Szegedy, arXiv:1412.6572 (FGSM); A. Madry et al., arXiv:1706.06083 (PGD); Y. Dong et al.,
+arXiv:1710.06081 (momentum). The network is in evaluation mode and its parameters take no gradient meanwhile; both are restored.
+Examples that are already fooled leave the batch, so that later steps cost less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from holdfast.attacks.losses import Loss, Objective, make_objective
+from holdfast.attacks.problem import Problem, pose
+from holdfast.attacks.projection import Ball, make_ball, perturbation_norm
+from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
+from holdfast.core.checks import check_whole, check_within, refuse
+from holdfast.nets import frozen
+
+__all__ = ["GradTransform", "InputTransform", "fgsm", "pgd", "repeat"]
+
+InputTransform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+GradTransform = Callable[[torch.Tensor], torch.Tensor]
+
+
+def repeat(copies: int) -> InputTransform:
+    """An input transform that shows each input `copies` times, so that a randomised network's gradient is averaged."""
+    check_whole(copies, "copies", low=1)
+    return lambda x, generator: x.repeat(copies, *(1,) * (x.ndim - 1))  # noqa: ARG005 - the form of all input transforms
+
+
+def fgsm(
+    model: Any,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    threat: ThreatModel,
+    *,
+    target_class: int | torch.Tensor | None = None,
+    loss: str | Loss = "ce",
+    skip_wrong: bool = True,
+    batch_size: int = 500,
+) -> AttackResult:
+    r"""One step of full length along the gradient.
+
+    .. math:: x' = \mathrm{clip}(x + \varepsilon\,\mathrm{sign}\nabla_x L)  \quad (L_\infty), \qquad
+              x' = P(x + \varepsilon\,\nabla_x L / |\nabla_x L|_2) \quad (L_2)
+
+    Source: arXiv:1412.6572, section 4.
+
+    Parameters
+    ----------
+    model, x, y, threat, target_class, loss, skip_wrong, batch_size : as in :func:`pgd`
+
+    Examples
+    --------
+    >>> from holdfast.nets import mlp
+    >>> x, y = torch.rand(4, 8), torch.tensor([0, 1, 2, 0])
+    >>> fgsm(mlp(8, classes=3), x, y, ThreatModel("linf", 0.1)).x_adv.shape
+    torch.Size([4, 8])
+    """
+    return pgd(
+        model,
+        x,
+        y,
+        threat,
+        target_class=target_class,
+        steps=1,
+        step_size=threat.eps,
+        loss=loss,
+        random_start=False,
+        early_stop=False,
+        skip_wrong=skip_wrong,
+        batch_size=batch_size,
+    )
+
+
+def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument is a setting chosen by name
+    model: Any,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    threat: ThreatModel,
+    *,
+    target_class: int | torch.Tensor | None = None,
+    steps: int = 40,
+    step_size: float | torch.Tensor | None = None,
+    loss: str | Loss = "ce",
+    restarts: int = 1,
+    random_start: bool = True,
+    early_stop: bool = True,
+    skip_wrong: bool = True,
+    momentum: float = 0.0,
+    input_transforms: Sequence[InputTransform] = (),
+    grad_transform: Sequence[GradTransform] = (),
+    batch_size: int = 500,
+    generator: torch.Generator | None = None,
+) -> AttackResult:
+    r"""Projected gradient descent: steps along the gradient, each followed by the projection onto ball and box.
+
+    .. math:: x_{t+1} = P(x_t + a\, d(g_t)), \qquad d(g) = \mathrm{sign}\,g \;(L_\infty), \quad g/|g|_2 \;(L_2)
+
+    Source: arXiv:1706.06083, section 2.1.
+
+    Parameters
+    ----------
+    model : module, callable or :class:`~holdfast.core.target.Target` from a batch in `threat.bounds` to logits (N, K)
+    x : tensor (N, ...), floating point, inside the box
+    y : integer tensor (N,), the right classes
+    threat : norm, radius (one or per example), box, mask
+    target_class : class to be reached, one or per example; None: any wrong class
+    steps : gradient steps, >= 1
+    step_size : a, one or per example; default ``2.5 eps / steps``
+    loss : ``"ce"``, ``"cw_margin"``, ``"dlr"``, ``"logit"`` or a callable ``(logits, labels) -> (N,)`` that is maximised (in a
+        targeted attack its labels are the target classes)
+    restarts : how often to begin anew; the best of each example is kept
+    random_start : begin at a random point of the ball instead of at `x`
+    early_stop : an example leaves as soon as it is fooled; without, every example takes all steps and its last point counts
+    skip_wrong : leave examples that are answered wrongly from the start as they are (they count as successes)
+    momentum : mu in ``g <- mu g + grad / mean|grad|``; 0 takes the gradient itself
+    input_transforms : ``(x, generator) -> x'`` before the network; ``x'`` may hold several stacked copies of the batch, whose
+        gradients add up. Success is then judged once, at the end, on the input itself
+    grad_transform : ``gradient -> gradient``, e.g. a smoothing
+    batch_size : examples per pass
+    generator : of random starts and transforms, on the device of `x`; default: a new one with seed 0
+
+    Returns
+    -------
+    AttackResult, detached, inside ball (to 1e-6) and box
+
+    Raises
+    ------
+    InputError : see :func:`~holdfast.attacks.problem.pose`; a model that cuts the gradient; probabilities instead of logits
+
+    Examples
+    --------
+    >>> from holdfast.nets import mlp
+    >>> x, y = torch.rand(20, 8), torch.arange(20) % 3
+    >>> result = pgd(mlp(8, classes=3), x, y, ThreatModel("linf", 0.2), steps=5)
+    >>> bool((result.x_adv - x).abs().max() <= 0.2 + 1e-6)
+    True
+    """
+    if step_size is None:
+        step_size = threat.eps * (2.5 / check_whole(steps, "steps", low=1))
+    problem = pose(model, x, y, threat, target_class=target_class)
+    draws = generator or torch.Generator(device=x.device).manual_seed(0)
+    with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
+        settings = _Settings(
+            steps=check_whole(steps, "steps", low=1),
+            step_size=_check_step(step_size, x),
+            objective=make_objective(loss, classes=problem.probe(), targeted=target_class is not None),
+            early_stop=early_stop and not input_transforms,
+            momentum=check_within(momentum, "momentum", low=0.0),
+            input_transforms=tuple(input_transforms),
+            grad_transform=tuple(grad_transform),
+            generator=draws,
+        )
+        found = _Found(problem, settings.objective)
+        rows = torch.arange(len(x), device=x.device)
+        check_whole(batch_size, "batch_size", low=1)
+        if skip_wrong:
+            for part in rows.split(batch_size):
+                found.judge(part, problem.x[part], steps=0)
+            rows = rows[~found.success]
+        for _ in range(check_whole(restarts, "restarts", low=1)):
+            start = make_ball(problem.x, problem.eps, threat).random_start(draws) if random_start else problem.x
+            for part in rows.split(batch_size):
+                _Climb(problem, found, settings, part, start[part]).run()
+            if settings.early_stop:
+                rows = rows[~found.success[rows]]
+    return found.result()
+
+
+def _check_step(step_size: float | torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    sizes = per_example(step_size, "step_size", x)
+    if not bool((sizes >= 0).all() & sizes.isfinite().all()):
+        refuse("step_size", f"has a smallest value of {float(sizes.min()):g}", allowed="finite numbers >= 0")
+    return sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """The settings of one attack, checked."""
+
+    steps: int
+    step_size: torch.Tensor
+    objective: Objective
+    early_stop: bool
+    momentum: float
+    input_transforms: tuple[InputTransform, ...]
+    grad_transform: tuple[GradTransform, ...]
+    generator: torch.Generator
+
+
+class _Found:
+    """The best input found so far for every example."""
+
+    def __init__(self, problem: Problem, objective: Objective) -> None:
+        self.problem, self.objective = problem, objective
+        n, device = len(problem.x), problem.x.device
+        self.x_adv = problem.x.clone()
+        self.success = torch.zeros(n, dtype=torch.bool, device=device)
+        self.no_gradient = torch.zeros(n, dtype=torch.bool, device=device)
+        self.loss = torch.full((n,), -torch.inf, dtype=problem.x.dtype, device=device)
+        self.queries = torch.zeros(n, dtype=torch.long, device=device)
+        self.steps_used = torch.zeros(n, dtype=torch.long, device=device)
+
+    @torch.no_grad()
+    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int) -> None:
+        """Ask about the inputs `adv` of the examples `rows` and keep those that are better."""
+        logits = self.problem.target(adv)
+        self.queries[rows] += 1
+        self.take(rows, adv, logits, success=self.problem.fooled(logits, rows), steps=steps)
+
+    @torch.no_grad()
+    def take(self, rows: torch.Tensor, adv: torch.Tensor, logits: torch.Tensor, *, success: torch.Tensor, steps: int) -> None:
+        """Keep `adv` where it succeeds for the first time or, all else equal, has the larger loss."""
+        goal = None if self.problem.goal is None else self.problem.goal[rows]
+        loss = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype)
+        old = self.success[rows]
+        better = (success & ~old) | ((success == old) & ((loss > self.loss[rows]) | self.loss[rows].isneginf()))
+        chosen = rows[better]
+        self.x_adv[chosen] = adv[better]
+        self.success[chosen] = success[better]
+        self.loss[chosen] = loss[better]
+        self.steps_used[chosen] = steps
+
+    def result(self) -> AttackResult:
+        return AttackResult(
+            x_adv=self.x_adv,
+            success=self.success,
+            loss=self.loss,
+            queries=self.queries,
+            steps_used=self.steps_used,
+            norm=perturbation_norm(self.x_adv - self.problem.x, self.problem.threat.norm),
+            no_gradient=self.no_gradient,
+        )
+
+
+class _Climb:
+    """One run from a start: the examples that still climb, and where they are."""
+
+    def __init__(self, problem: Problem, found: _Found, settings: _Settings, rows: torch.Tensor, adv: torch.Tensor) -> None:
+        self.problem, self.found, self.settings = problem, found, settings
+        self.rows, self.adv = rows, adv
+        self.ball: Ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
+        self.velocity = torch.zeros_like(adv) if settings.momentum else None
+
+    def run(self) -> None:
+        for step in range(self.settings.steps):
+            self.adv.requires_grad_()
+            logits = self.answer()
+            running = None
+            if self.settings.early_stop:
+                running = self.retire(logits.detach(), step)
+                if len(running) == 0:
+                    return
+            gradient = self.gradient(logits)
+            with torch.no_grad():
+                self.adv = self.adv.detach()
+                if running is not None and len(running) < len(self.rows):
+                    gradient = self.keep(running, gradient)
+                self.ball.step_(self.adv, self.direction(gradient), self.settings.step_size[self.rows])
+        self.found.judge(self.rows, self.adv, steps=self.settings.steps)
+
+    def answer(self) -> torch.Tensor:
+        inputs = self.adv
+        for transform in self.settings.input_transforms:
+            inputs = transform(inputs, self.settings.generator)
+        logits = self.problem.target(inputs)
+        self.found.queries[self.rows] += len(inputs) // len(self.adv)
+        if not logits.requires_grad:
+            refuse(
+                "model",
+                "cuts the gradient between input and logits",
+                allowed="a forward pass without torch.no_grad, .detach() or NumPy",
+                remedy="For a network without gradients use a query attack.",
+            )
+        return logits
+
+    def retire(self, logits: torch.Tensor, step: int) -> torch.Tensor:
+        """Take the fooled examples out; the places (in this batch) of those that go on."""
+        done = self.problem.fooled(logits, self.rows)
+        if bool(done.any()):
+            ended = done.nonzero().squeeze(1)
+            adv = self.adv.detach()[ended]
+            self.found.take(self.rows[ended], adv, logits[ended], success=done[ended], steps=step)
+        return (~done).nonzero().squeeze(1)
+
+    def gradient(self, logits: torch.Tensor) -> torch.Tensor:
+        """Gradient of the summed objective in the inputs; parameters get none."""
+        rows = self.rows.repeat(len(logits) // len(self.rows))
+        goal = None if self.problem.goal is None else self.problem.goal[rows]
+        value = self.settings.objective.climb(logits, self.problem.y[rows], goal)
+        if value.shape != rows.shape:
+            refuse("loss", f"gives shape {tuple(value.shape)}", allowed=f"one number per example, ({len(rows)},)")
+        (gradient,) = torch.autograd.grad(value.sum(), self.adv)
+        return gradient
+
+    def keep(self, running: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        self.rows, self.adv, self.ball = self.rows[running], self.adv[running], self.ball.keep(running)
+        if self.velocity is not None:
+            self.velocity = self.velocity[running]
+        return gradient[running]
+
+    def direction(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The gradient after its transforms and momentum; zero where it is not finite. Blind examples are marked."""
+        peak = torch.linalg.vector_norm(gradient.flatten(1), ord=torch.inf, dim=1)
+        self.found.no_gradient[self.rows] |= ~((peak > 0) & peak.isfinite())
+        gradient = gradient.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        for transform in self.settings.grad_transform:
+            gradient = transform(gradient)
+        if self.velocity is None:
+            return gradient
+        mean = gradient.abs().flatten(1).mean(1).clamp_min(torch.finfo(gradient.dtype).tiny)
+        self.velocity.mul_(self.settings.momentum).add_(gradient / mean.view(-1, *(1,) * (gradient.ndim - 1)))
+        return self.velocity.clone()

@@ -1,0 +1,123 @@
+"""What an attack checks before its first step, once, at the door."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from holdfast.core.checks import check_finite, check_labels, check_same_length, refuse
+from holdfast.core.target import Target, as_target
+
+if TYPE_CHECKING:
+    from holdfast.attacks.threat import ThreatModel
+
+__all__ = ["Problem", "looks_like_probabilities", "pose"]
+
+PROBE_ROWS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A checked question: find, for each row of `x`, an allowed input that the target answers wrongly.
+
+    Parameters
+    ----------
+    target : the network
+    x : tensor (N, ...), inside the box, contiguous
+    y : tensor (N,), the right classes
+    goal : tensor (N,), the classes to be reached, or None
+    eps : tensor (N,), radii
+    threat : the threat model
+    """
+
+    target: Target
+    x: torch.Tensor
+    y: torch.Tensor
+    goal: torch.Tensor | None
+    eps: torch.Tensor
+    threat: ThreatModel
+
+    def fooled(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Boolean (len(rows),): the answers `logits` to the examples `rows` are what the attacker wants. NaN is no success."""
+        answer = logits.argmax(1)
+        hit = answer != self.y[rows] if self.goal is None else answer == self.goal[rows]
+        return hit & logits.isfinite().all(1)
+
+    def probe(self) -> int:
+        """Number of classes, after two passes over a few rows have shown that the target is fit to be attacked."""
+        rows = self.x[:PROBE_ROWS]
+        with torch.no_grad():
+            first, second = self.target(rows), self.target(rows)
+        if first.ndim != 2 or len(first) != len(rows):
+            refuse("model", f"answers with shape {tuple(first.shape)}", allowed=f"logits of shape ({len(rows)}, classes)")
+        check_finite(first, "logits")
+        classes = first.shape[1]
+        check_labels(self.y, "y", classes=classes)
+        if self.goal is not None:
+            check_labels(self.goal, "target_class", classes=classes)
+        if self.target.outputs == "logits" and looks_like_probabilities(first):
+            refuse(
+                "model",
+                "returns probabilities",
+                allowed="logits (a second softmax hides gradients)",
+                remedy='Leave the softmax out, or declare Target(model=model, outputs="probabilities").',
+            )
+        if not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
+            warnings.warn(
+                "The model answers differently on two passes over the same inputs: a single gradient is noise. "
+                "Average several with input_transforms=(repeat(20),).",
+                UserWarning,
+                stacklevel=3,
+            )
+        return classes
+
+
+def pose(model: Any, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, *, target_class: int | torch.Tensor | None) -> Problem:
+    """The checked question of an attack.
+
+    Raises
+    ------
+    InputError : integer images, values outside the box, NaN, lengths that differ, targets that equal the labels, a target without
+        gradients, a radius tensor of the wrong length
+    """
+    target = as_target(model, bounds=threat.bounds)
+    if not target.allows("gradients"):
+        refuse("access", f"is {target.access!r}", allowed="'gradients' or 'weights' for a gradient attack")
+    check_same_length(x, y)
+    if not x.is_floating_point():
+        refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
+    check_finite(x, "x")
+    low, high = float(x.min()), float(x.max())
+    if low < threat.bounds[0] or high > threat.bounds[1]:
+        refuse(
+            "x",
+            f"has values in [{low:.6g}, {high:.6g}]",
+            allowed=f"the box {threat.bounds} of the threat model",
+            remedy="Pass raw images and put the normalisation into the model (nets.Normalized), or declare other bounds.",
+        )
+    goal = None
+    if target_class is not None:
+        goal = torch.as_tensor(target_class, device=y.device).expand(y.shape)
+        if bool((goal == y).any()):
+            refuse(
+                "target_class",
+                f"equals the label of {int((goal == y).sum())} examples",
+                allowed="classes other than the right ones",
+                remedy="Leave these examples out.",
+            )
+    clean = x.detach().clone(memory_format=torch.contiguous_format)
+    return Problem(target=target, x=clean, y=y, goal=goal, eps=threat.eps_per_example(x), threat=threat)
+
+
+def looks_like_probabilities(outputs: torch.Tensor) -> bool:
+    """True if every row of `outputs` (N, K) is non-negative and sums to 1 within 1e-4.
+
+    Examples
+    --------
+    >>> looks_like_probabilities(torch.eye(3)), looks_like_probabilities(torch.zeros(2, 3))
+    (True, False)
+    """
+    return bool((outputs >= 0).all() and ((outputs.float().sum(1) - 1).abs() <= 1e-4).all())

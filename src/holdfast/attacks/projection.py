@@ -1,0 +1,116 @@
+"""Balls in a box: steps, projections and random starts, in place and per example.
+
+Each class holds the ball of every example of a batch. L-infinity balls meet the box in a smaller box, so clamping is the exact
+projection. An L2 ball meets it in something else; there the projection of ``x + d`` is ``x + clamp(t d)`` with the one t in [0, 1]
+whose norm is eps (the optimality condition with multiplier ``1/t - 1``). Its square grows concavely and piecewise linearly in
+t^2, so Newton's method from the left ends in a few steps and never leaves the ball on its way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from holdfast.attacks.threat import ThreatModel
+
+__all__ = ["Ball", "L2Ball", "LinfBall", "make_ball", "perturbation_norm"]
+
+NEWTON_STEPS = 40
+
+
+class Ball(Protocol):
+    """The allowed inputs around each example of a batch."""
+
+    def random_start(self, generator: torch.Generator) -> torch.Tensor:
+        """A random allowed input per example: uniform in the ball, then clipped to the box."""
+
+    def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
+        """Move `adv` by `size` (N,) along the norm's steepest direction of `gradient` and project, both in place."""
+
+    def keep(self, rows: torch.Tensor) -> Ball:
+        """The balls of the examples `rows`."""
+
+
+def make_ball(x: torch.Tensor, eps: torch.Tensor, threat: ThreatModel) -> Ball:
+    """The allowed inputs around `x` (N, ...) with radii `eps` (N,)."""
+    low = torch.full_like(x, threat.bounds[0])
+    high = torch.full_like(x, threat.bounds[1])
+    if threat.mask is not None:
+        movable = threat.mask.to(device=x.device, dtype=torch.bool).expand_as(x)
+        low, high = torch.where(movable, low, x), torch.where(movable, high, x)
+    if threat.norm == "linf":
+        return LinfBall(x, torch.maximum(x - _wide(eps, x), low), torch.minimum(x + _wide(eps, x), high), eps)
+    return L2Ball(x, low - x, high - x, eps)
+
+
+def perturbation_norm(delta: torch.Tensor, norm: str) -> torch.Tensor:
+    """Size (N,) of each row of `delta` (N, ...)."""
+    return torch.linalg.vector_norm(delta.flatten(1), ord=torch.inf if norm == "linf" else 2, dim=1)
+
+
+def _wide(per_row: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return per_row.view(-1, *(1,) * (x.ndim - 1))
+
+
+class LinfBall:
+    """``max |x' - x| <= eps`` and box: the box from `low` to `high`."""
+
+    def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
+        self.x, self.low, self.high, self.eps = x, low, high, eps
+
+    def random_start(self, generator: torch.Generator) -> torch.Tensor:
+        """Uniform noise in each coordinate, clipped."""
+        noise = torch.rand(self.x.shape, generator=generator, dtype=self.x.dtype, device=self.x.device)
+        return noise.mul_(2).sub_(1).mul_(_wide(self.eps, self.x)).add_(self.x).clamp_(self.low, self.high)
+
+    def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
+        """Along the sign of the gradient."""
+        adv.addcmul_(gradient.sign_(), _wide(size, adv)).clamp_(self.low, self.high)
+
+    def keep(self, rows: torch.Tensor) -> LinfBall:
+        """The balls of the examples `rows`."""
+        return LinfBall(self.x[rows], self.low[rows], self.high[rows], self.eps[rows])
+
+
+class L2Ball:
+    """``|x' - x|_2 <= eps`` and box: perturbations from `low` to `high`."""
+
+    def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
+        self.x, self.low, self.high, self.eps = x, low, high, eps
+
+    def random_start(self, generator: torch.Generator) -> torch.Tensor:
+        """A Gaussian direction with radius ``eps u^(1/d)``, clipped."""
+        noise = torch.randn(self.x.shape, generator=generator, dtype=self.x.dtype, device=self.x.device)
+        share = torch.rand(len(self.x), generator=generator, dtype=self.x.dtype, device=self.x.device)
+        radius = self.eps * share ** (1 / noise[0].numel())
+        length = perturbation_norm(noise, "l2").clamp_min(torch.finfo(noise.dtype).tiny)
+        return noise.mul_(_wide(radius / length, noise)).clamp_(self.low, self.high).add_(self.x)
+
+    def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
+        """Along the gradient at unit length, coordinates that may not move left out."""
+        gradient.masked_fill_(self.low == self.high, 0)
+        length = perturbation_norm(gradient, "l2").clamp_min(torch.finfo(gradient.dtype).tiny)
+        adv.addcmul_(gradient, _wide(size / length, adv)).sub_(self.x)
+        adv.copy_(self.project(adv)).add_(self.x)
+
+    def keep(self, rows: torch.Tensor) -> L2Ball:
+        """The balls of the examples `rows`."""
+        return L2Ball(self.x[rows], self.low[rows], self.high[rows], self.eps[rows])
+
+    def project(self, delta: torch.Tensor) -> torch.Tensor:
+        """The allowed perturbation nearest to each row of `delta` (N, ...)."""
+        tiny = torch.finfo(delta.dtype).tiny
+        shrink = (self.eps / perturbation_norm(delta, "l2").clamp_min(tiny)).clamp_max(1)
+        for _ in range(NEWTON_STEPS):
+            scaled = delta * _wide(shrink, delta)
+            inside = scaled.clamp(self.low, self.high)
+            at_wall = scaled != inside
+            free = delta.masked_fill(at_wall, 0).square().flatten(1).sum(1)
+            spent = inside.masked_fill(~at_wall, 0).square().flatten(1).sum(1)
+            wanted = ((self.eps.square() - spent).clamp_min(0) / free.clamp_min(tiny)).sqrt().clamp_max(1)
+            if not bool((wanted > shrink * (1 + 1e-6)).any()):
+                break
+            shrink = torch.maximum(shrink, wanted)
+        return inside
