@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 
+from holdfast.core.errors import InputError
 from holdfast.core.seeds import Seeds
 
 
@@ -73,4 +74,10 @@ def test_torch_streams_do_not_touch_the_global_one():
 
 @pytest.mark.parametrize("seed", [0, 1, 2**63, 2**128 - 1])
 def test_any_whole_number_is_a_seed(seed):
-    assert Seeds(seed).integer("a") == Seeds(seed).integer("a")
+    assert Seeds(seed).integer("a") == Seeds(seed).integer("a") != Seeds(seed + 1).integer("a")
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, float("nan"), True])
+def test_other_seeds_are_refused(seed):
+    with pytest.raises(InputError, match=r"`seed` is .*; allowed: whole numbers from 0 upwards"):
+        Seeds(seed)

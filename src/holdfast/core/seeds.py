@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.core.checks import check_whole
+
 if TYPE_CHECKING:
     import torch
 
@@ -39,6 +41,9 @@ class Seeds:
 
     seed: int
     path: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_whole(self.seed, "seed")
 
     def child(self, *names: object) -> Seeds:
         """The family below `names` (strings or numbers)."""
