@@ -351,9 +351,12 @@ def to_json(document: Document) -> str:
 
 def dump(document: Document, path: str | Path) -> Path:
     """Write ``report.json`` to `path`, atomically."""
-    file = Path(path)
-    write_atomically(file, lambda scratch: scratch.write_text(to_json(document), encoding="utf-8"))
-    return file
+
+    def write(scratch: Path) -> None:
+        scratch.write_text(to_json(document), encoding="utf-8")
+
+    write_atomically(Path(path), write)
+    return Path(path)
 
 
 def load(path: str | Path) -> Document:

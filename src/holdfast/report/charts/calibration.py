@@ -1,0 +1,106 @@
+"""How sure the network is against how often it is right, and what it takes for what."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from holdfast.core.estimate import proportion
+from holdfast.report.charts.picture import Picture, clip, join
+from holdfast.report.plot import Plot, nice_ticks
+from holdfast.report.wording import interval, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.report.measured import Reliability
+
+__all__ = ["confusion", "reliability"]
+
+MOST_CLASSES = 12
+MOST_PAIRS = 12
+
+
+def reliability(bins: Reliability, *, note: str = "") -> Picture | None:
+    """Share of right answers against confidence, with Wilson intervals; on the diagonal a network is as right as it is sure."""
+    rows = [
+        (confidence, accuracy, count)
+        for confidence, accuracy, count in zip(bins.confidence, bins.accuracy, bins.count, strict=False)
+        if confidence is not None and accuracy is not None and count > 0
+    ]
+    if not rows:
+        return None
+    low = math.floor(10 * min(min(row[0], row[1]) for row in rows) - 1e-9) / 10
+    low = max(0.0, min(low, 0.8))
+    plot = Plot(x=(low, 1.0), y=(low, 1.0), left=36, top=24, bottom=38, height=264, right=14)
+    ticks = [(tick, number(tick)) for tick in nice_ticks(low, 1, 5)]
+    plot.axes(ticks, ticks, x_label="confidence", y_label="accuracy").line([(low, low), (1, 1)], "chance")
+    plot.line([(confidence, accuracy) for confidence, accuracy, _ in rows], "s0")
+    for confidence, accuracy, count in rows:
+        share = proportion(round(accuracy * count), count)
+        plot.whisker(confidence, share.lo, share.hi, "s0")
+        told = interval(accuracy, share.lo, share.hi)
+        tip = f"confidence {number(confidence)}\naccuracy {told}\n{count} examples"
+        plot.dot(confidence, accuracy, "s0", tip, radius=3)
+    told = ", ".join(f"{number(accuracy)} at confidence {number(confidence)}" for confidence, accuracy, _ in rows)
+    return Picture(title="Reliability", note=note, body=plot.render(f"Accuracy against confidence: {told}."))
+
+
+def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Picture | None:
+    """Counts of true against predicted class as a table; with many classes only the most frequent confusions."""
+    classes = len(counts)
+    if not classes or any(len(row) != classes for row in counts):
+        return None
+    labels = [names[place] if place < len(names) else str(place) for place in range(classes)]
+    wrong = sorted(
+        ((count, true, guess) for true, row in enumerate(counts) for guess, count in enumerate(row) if true != guess and count),
+        key=lambda entry: (-entry[0], entry[1], entry[2]),
+    )
+    errors, total = sum(entry[0] for entry in wrong), sum(map(sum, counts))
+    note = f"{errors} of {total} are wrong"
+    if wrong:
+        note += f"; most often {clip(labels[wrong[0][1]], 24)} is taken for {clip(labels[wrong[0][2]], 24)} ({wrong[0][0]})"
+    if classes > MOST_CLASSES:
+        return Picture(title="Most frequent confusions", note=note + ".", body=_pairs(wrong[:MOST_PAIRS], labels, counts))
+    return Picture(title="Confusion", note=note + ".", body=_square(counts, labels))
+
+
+def _pairs(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
+    rows = [
+        Markup('<tr><td>{}</td><td>{}</td><td class="num">{}</td><td class="num">{:.1%}</td></tr>').format(
+            labels[true], labels[guess], count, count / sum(counts[true])
+        )
+        for count, true, guess in wrong
+    ]
+    head = Markup(
+        '<thead><tr><th>true</th><th>predicted</th><th class="num">count</th><th class="num">of its class</th></tr></thead>'
+    )
+    return Markup('<div class="scroll"><table>{}<tbody>{}</tbody></table></div>').format(head, join(rows))
+
+
+def _square(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Markup:
+    head = join(Markup('<th scope="col" title="{}">{}</th>').format(label, clip(label, 6)) for label in labels)
+    rows = []
+    for true, row in enumerate(counts):
+        total = sum(row) or 1
+        cells = [
+            Markup('<td class="{}" style="--v:{:.3f}" title="{} taken for {}: {} of {}">{}</td>').format(
+                "right" if guess == true else "wrong",
+                math.sqrt(count / total),
+                labels[true],
+                labels[guess],
+                count,
+                total,
+                count or "·",
+            )
+            for guess, count in enumerate(row)
+        ]
+        rows.append(
+            Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(labels[true], clip(labels[true], 8), join(cells))
+        )
+    return Markup(
+        '<div class="scroll"><table class="grid confusion"><caption>rows: true class, columns: predicted class</caption>'
+        "<thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(head, join(rows))

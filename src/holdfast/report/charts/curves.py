@@ -1,0 +1,225 @@
+"""Estimates against strength: the chart with interval bands, the sparkline, small multiples, and an attack's loss per step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from holdfast.report.charts.picture import Picture, clip, join
+from holdfast.report.plot import Plot, nice_ticks, text_width
+from holdfast.report.wording import estimate_text, heading, number, strength
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from holdfast.report.measured import CurveEntry, EstimateEntry, PointEntry
+
+__all__ = ["SERIES", "curve_chart", "curve_words", "loss_chart", "small_multiples", "sparkline"]
+
+SERIES = 6  # styles s0 ... s5
+LONGEST_LABEL = 16
+HALF_POINT = "Diamond: half of the margin above chance is lost."
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The horizontal axis: its ends and its ticks in plotted units, and the map from strengths to these units."""
+
+    ends: tuple[float, float]
+    ticks: list[tuple[float, str]]
+    place: Callable[[float], float]
+
+
+def _axis(curves: Sequence[CurveEntry]) -> _Axis:
+    strengths = sorted({at for curve in curves for at in curve.at})
+    falling = len(curves[0].at) > 1 and curves[0].at[0] > curves[0].at[-1]
+    wide = strengths[0] > 0 and strengths[-1] > 100 * strengths[0]
+    place: Callable[[float], float] = math.log10 if wide else float
+    ends = (place(strengths[0]), place(strengths[-1]))
+    if len(strengths) <= 12:
+        ticks = [(place(at), strength(curves[0].axis, at)) for at in strengths]
+    elif wide:
+        ticks = [(power, number(10.0**power)) for power in range(math.ceil(ends[0]), math.floor(ends[1]) + 1)]
+    else:
+        ticks = [(tick, number(tick)) for tick in nice_ticks(*ends, 5)]
+    if ends[0] == ends[1]:
+        ends = (ends[0] - 0.5, ends[1] + 0.5)
+    return _Axis(ends[::-1] if falling else ends, ticks[::-1] if falling else ticks, place)
+
+
+def _height(estimates: Sequence[EstimateEntry]) -> tuple[float, float]:
+    """Ends of the vertical axis: 0 to 1 for shares, otherwise round numbers around all intervals."""
+    values = [entry.value for entry in estimates if entry.value is not None]
+    if not values or (min(values) >= 0 and max(values) <= 1 and max(values) > 0.2):
+        return (0.0, 1.0)
+    reach = max(values) - min(values) or abs(values[0]) or 1.0
+    ends = [end for entry in estimates for end in (entry.lo, entry.hi) if end is not None]
+    low = max(min([*values, *ends]), min(values) - reach)
+    high = min(max([*values, *ends]), max(values) + reach)
+    if low > 0 and low < 0.4 * high:
+        low = 0.0
+    step = nice_ticks(low, high, 5)
+    width = step[1] - step[0] if len(step) > 1 else reach
+    return (math.floor(low / width + 1e-9) * width, math.ceil(high / width - 1e-9) * width)
+
+
+def curve_words(label: str, curve: CurveEntry) -> str:
+    """A curve as a sentence: all of a short one, ends and extremes of a long one."""
+    pairs = [(at, entry.value) for at, entry in zip(curve.at, curve.estimates, strict=True) if entry.value is not None]
+    if not pairs:
+        return f"{label}: no values."
+    if len(pairs) > 8:
+        low, high = min(pairs, key=lambda pair: pair[1]), max(pairs, key=lambda pair: pair[1])
+        pairs = list(dict.fromkeys([pairs[0], low, high, pairs[-1]]))
+    told = ", ".join(f"{number(value)} at {strength(curve.axis, at)}" for at, value in pairs)
+    return f"{label}: {told}."
+
+
+def _draw(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, label: str) -> None:
+    rows = [(axis.place(at), at, entry) for at, entry in zip(curve.at, curve.estimates, strict=True) if entry.value is not None]
+    banded = [(x, entry.lo, entry.hi) for x, _, entry in rows if entry.lo is not None and entry.hi is not None]
+    plot.band([(x, lo) for x, lo, _ in banded], [(x, hi) for x, _, hi in banded], style)
+    plot.line([(x, entry.value or 0.0) for x, _, entry in rows], style)
+    for x, at, entry in rows:
+        tip = (
+            f"{label}\n{curve.axis} {strength(curve.axis, at)} {curve.unit}".rstrip()
+            + f"\n{estimate_text(entry)}, n {number(entry.n)}"
+        )
+        plot.dot(x, entry.value or 0.0, style, tip, radius=2.6 if len(rows) <= 24 else 1.2)
+
+
+def _half_point(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, chance: float) -> bool:
+    if any(entry.value is None for entry in curve.estimates):
+        return False
+    known = curve.curve()
+    crossing = known.half_point(chance)
+    if crossing is None or crossing == known.at[0]:
+        return False
+    x, y = plot.across(axis.place(crossing)), plot.up(known.interpolate(crossing))
+    plot.add(f'<path class="half {style}" d="M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5-5z"/>')
+    return True
+
+
+def curve_chart(
+    curves: Sequence[tuple[str, CurveEntry]],
+    *,
+    title: str,
+    chance: float | None = None,
+    baseline: Sequence[CurveEntry] = (),
+    note: str = "",
+) -> Picture:
+    """Estimates against strength with interval bands; the names stand at the ends of the lines.
+
+    Parameters
+    ----------
+    curves : pairs of a label and a curve, all with one axis, unit and quantity
+    title : of the figure
+    chance : accuracy of guessing; drawn as a line, and half-points are marked against it
+    baseline : curves of the model before, drawn dashed
+    note : below the title
+    """
+    first = curves[0][1]
+    axis = _axis([curve for _, curve in curves] + list(baseline))
+    everything = [entry for curve in [*(curve for _, curve in curves), *baseline] for entry in curve.estimates]
+    shown = [clip(label, LONGEST_LABEL) for label, _ in curves] + ["before"] * bool(baseline)
+    named = len(shown) > 1
+    right = 10 + max(text_width(label) for label in shown) if named else 14
+    height = _height(everything)
+    ticks = [(tick, number(tick)) for tick in nice_ticks(*height, 5)]
+    left = 12 + max(text_width(label, 10.5) for _, label in ticks)
+    plot = Plot(x=axis.ends, y=height, right=right, top=24, bottom=38, height=224, left=left)
+    unit = f" ({first.unit})" if first.unit else ""
+    plot.axes(axis.ticks, ticks, x_label=f"{first.axis.replace('_', ' ')}{unit}", y_label=first.quantity.replace("_", " "))
+    if chance is not None and height == (0.0, 1.0):
+        plot.line([(axis.ends[0], chance), (axis.ends[1], chance)], "chance")
+        plot.text(plot.left + 4, plot.up(chance) - 4, f"chance {number(chance)}")
+    for curve in baseline:
+        _draw(plot, curve, axis, style="before", label="before")
+    marked = False
+    for place, (label, curve) in enumerate(curves):
+        style = f"s{place % SERIES}"
+        _draw(plot, curve, axis, style=style, label=label)
+        marked |= chance is not None and _half_point(plot, curve, axis, style=style, chance=chance)
+    if named:
+        _name_lines(plot, [*(curve for _, curve in curves), *baseline[:1]], shown)
+    words = " ".join([f"{first.quantity} against {first.axis}{unit}.", *(curve_words(*entry) for entry in curves)])
+    return Picture(title=title, note=" ".join(filter(None, [note, HALF_POINT if marked else ""])), body=plot.render(words))
+
+
+def _name_lines(plot: Plot, curves: Sequence[CurveEntry], names: Sequence[str]) -> None:
+    entries = []
+    for place, (curve, name) in enumerate(zip(curves, names, strict=True)):
+        values = [entry.value for entry in curve.estimates if entry.value is not None]
+        style = "before" if name == "before" and place == len(names) - 1 else f"s{place % SERIES}"
+        entries.append((values[-1] if values else plot.y[0], name, style))
+    plot.labels(entries, x=plot.width - plot.right + 8)
+
+
+def sparkline(curve: CurveEntry, baseline: CurveEntry | None = None, *, width: float = 104, height: float = 26) -> Markup:
+    """A word-sized curve with its band; the model before is dashed."""
+    axis = _axis([curve, *([baseline] if baseline else [])])
+    shape = _height(curve.estimates)
+    plot = Plot(width=width, height=height, left=3, right=3, top=3, bottom=3, x=axis.ends, y=shape)
+    plot.add(f'<path class="grid" d="M0 {height - 3:.0f}H{width:.0f}"/>')
+    for entry, style in ((baseline, "before"), (curve, "s0")):
+        if entry is None:
+            continue
+        rows = [(axis.place(at), point) for at, point in zip(entry.at, entry.estimates, strict=True) if point.value is not None]
+        banded = [(x, point.lo, point.hi) for x, point in rows if point.lo is not None and point.hi is not None]
+        if style == "s0":
+            plot.band([(x, lo) for x, lo, _ in banded], [(x, hi) for x, _, hi in banded], style)
+        plot.line([(x, point.value or 0.0) for x, point in rows], style)
+        if rows and style == "s0":
+            plot.dot(rows[-1][0], rows[-1][1].value or 0.0, style, radius=2)
+    return plot.render(curve_words(curve.name, curve), style="spark")
+
+
+def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str) -> Picture:
+    """Many curves, each in its own small frame on common axes."""
+    first = curves[0][1]
+    cells = [
+        Markup('<div class="multiple"><span class="what">{}</span>{}<span class="ends">{} → {}</span></div>').format(
+            label, sparkline(curve, width=96, height=36), number(curve.estimates[0].value), number(curve.estimates[-1].value)
+        )
+        for label, curve in curves
+    ]
+    ends = f"{strength(first.axis, first.at[0])} to {strength(first.axis, first.at[-1])} {first.unit}".rstrip()
+    note = f"{heading(first.quantity)} against {first.axis.replace('_', ' ')}, {ends}. Numbers: first and last."
+    return Picture(title=title, note=note, body=Markup('<div class="multiples">{}</div>').format(join(cells)), wide=len(cells) > 8)
+
+
+def loss_chart(points: Sequence[PointEntry], *, title: str) -> Picture | None:
+    """Mean loss of an attack after each step, one line per strength; None if no point kept it."""
+    kept: Mapping[str, list[float]] = {
+        ", ".join(f"{axis} {strength(axis, value)}" for axis, value in point.at.items()): point.details.loss
+        for point in points
+        if point.details.loss and len(point.details.loss) > 1
+    }
+    if not kept:
+        return None
+    lines = dict(list(kept.items())[-SERIES:])
+    steps = max(map(len, lines.values()))
+    low, high = min(min(line) for line in lines.values()), max(max(line) for line in lines.values())
+    ticks = nice_ticks(min(0.0, low), high or 1.0, 5)
+    names = [clip(label, LONGEST_LABEL) for label in lines]
+    right = 12 + max(map(text_width, names))
+    left = 12 + max(text_width(number(tick), 10.5) for tick in ticks)
+    plot = Plot(x=(0, steps - 1), y=(min(0.0, low), max(high, ticks[-1])), right=right, left=left, top=24, bottom=38, height=224)
+    steps_shown = [(tick, number(tick)) for tick in nice_ticks(0, steps - 1, 5)]
+    plot.axes(steps_shown, [(tick, number(tick)) for tick in ticks], x_label="step", y_label="mean loss")
+    for place, (label, losses) in enumerate(lines.items()):
+        plot.line(list(enumerate(losses)), f"r{place}")
+        plot.dot(
+            len(losses) - 1,
+            losses[-1],
+            f"r{place}",
+            f"{label}\nloss {number(losses[0])} to {number(losses[-1])} in {len(losses) - 1} steps",
+        )
+    plot.labels([(losses[-1], name, "plain") for losses, name in zip(lines.values(), names, strict=True)], x=plot.width - right + 8)
+    told = "; ".join(f"{label}: {number(losses[0])} to {number(losses[-1])}" for label, losses in lines.items())
+    return Picture(
+        title=title, note="A flat end means that the attack has converged.", body=plot.render(f"Mean loss against step. {told}.")
+    )

@@ -1,0 +1,215 @@
+"""What a run prints while it runs and when it ends: plan, progress, verdicts. Silent unless it is told to speak."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core import runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from holdfast.core.experiment import Context, Experiment
+    from holdfast.core.runner import Identity
+    from holdfast.core.store import Record
+    from holdfast.report.document import Document
+
+__all__ = ["Console"]
+
+MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "undecided": "[yellow]? undecided[/]", "error": "[red]! error[/]"}
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+class Console:
+    """Prints to the terminal: a live bar there, one line per point in a file or a pipe.
+
+    Parameters
+    ----------
+    speaks : False: nothing is ever printed
+    """
+
+    def __init__(self, *, speaks: bool = True) -> None:
+        self.speaks = speaks
+        if speaks:
+            from rich.console import Console as RichConsole
+
+            self._rich = RichConsole(highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print one line; square brackets are rich's markup."""
+        if self.speaks:
+            self._rich.print(text)
+
+    def note(self, text: str) -> None:
+        """Print a line as it stands, without markup."""
+        if self.speaks:
+            self._rich.print(f"  {text}", markup=False, style="dim")
+
+    def plan(self, rows: Sequence[Mapping[str, Any]], *, seconds: float) -> None:
+        """Print what will be run, and how long it is expected to take.
+
+        Parameters
+        ----------
+        rows : mappings with stress, decision, examples, points, queries, seconds (predicted) and reason
+        seconds : predicted for all
+        """
+        if not self.speaks:
+            return
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name, side in (
+            ("stress", "left"),
+            ("points", "right"),
+            ("examples", "right"),
+            ("queries", "right"),
+            ("about", "right"),
+        ):
+            table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("")
+        for row in rows:
+            if row["decision"] == "skipped":
+                table.add_row(row["stress"], "", "", "", "", f"[yellow]skipped:[/] {escape(row['reason'])}")
+            else:
+                queries = str(row["queries"] or "")
+                reason = f"[yellow]reduced:[/] {escape(row['reason'])}" if row["reason"] else ""
+                table.add_row(row["stress"], str(row["points"]), str(row["examples"]), queries, _duration(row["seconds"]), reason)
+        self._rich.print(table)
+        self._rich.print(f"[dim]about {_duration(seconds)} in all[/]")
+
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Print mappings with the same keys as a table; the keys are its header."""
+        if not self.speaks or not rows:
+            return
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in rows[0]:
+            table.add_column(name.replace("_", " "), overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(item) for item in row.values()))
+        self._rich.print(table)
+
+    def run(
+        self, experiments: Sequence[Experiment], context: Context, *, identity: Identity, **options: Any
+    ) -> tuple[list[Record], bool]:
+        """:func:`holdfast.core.runner.run` with its progress shown; an interrupt by the user keeps what was measured.
+
+        Returns
+        -------
+        Records, and whether the user interrupted.
+        """
+        finished: list[Record] = []
+        with self.progress(sum(len(experiment.points()) for experiment in experiments)) as advance:
+
+            def keep(record: Record) -> None:
+                finished.append(record)
+                advance(record)
+
+            try:
+                return runner.run(experiments, context, identity=identity, on_record=keep, **options), False
+            except KeyboardInterrupt:
+                return finished, True
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[Record], None]]:
+        """Give a callback for finished points; a bar on a terminal, lines elsewhere."""
+        if not self.speaks:
+            yield lambda record: None  # noqa: ARG005 (nothing is printed)
+        elif self._rich.is_terminal:
+            yield from self._bar(total)
+        else:
+            yield self._lines(total)
+
+    def _bar(self, total: int) -> Iterator[Callable[[Record], None]]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:<34}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._rich, transient=True) as bar:
+            task = bar.add_task("starting", total=total)
+
+            def advance(record: Record) -> None:
+                bar.update(task, advance=1, description=_place(record)[:34])
+                if record.status == "error":
+                    self.say(f"[red]crashed:[/] {_place(record)}: {_last_line(record.error)}")
+
+            yield advance
+
+    def _lines(self, total: int) -> Callable[[Record], None]:
+        done = 0
+
+        def line(record: Record) -> None:
+            nonlocal done
+            done += 1
+            found = record.measurement.estimates if record.measurement else {}
+            name = "accuracy" if "accuracy" in found else next(iter(found), "")
+            outcome = f"{name} {found[name]}" if name else _last_line(record.error) or record.status
+            timing = "kept from before" if record.reused else _duration(record.seconds)
+            self.note(f"{done:>3}/{total} {_place(record)}: {outcome} ({timing})")
+
+        return line
+
+    def verdicts(self, document: Document) -> None:
+        """Print the table of claims or gates, and the findings that matter."""
+        if not self.speaks:
+            return
+        from rich.markup import escape
+        from rich.table import Table
+
+        if document.judged:
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for name in ("", "id", "statement", "measured", "expected"):
+                table.add_column(name)
+            for claim in document.judged:
+                measured = escape(_measured(claim.value, claim.lo, claim.hi)) if claim.value is not None else escape(claim.reason)
+                table.add_row(MARKS[claim.status], claim.id, escape(claim.statement), measured, escape(claim.expected))
+            self._rich.print(table)
+        for finding in document.findings:
+            if finding.severity in {"high", "medium"}:
+                colour = "red" if finding.severity == "high" else "yellow"
+                self._rich.print(f"[{colour}]{finding.severity}[/] {escape(finding.text)}")
+
+    def ended(self, document: Document, page: Path) -> None:
+        """Print the verdicts and where the page lies; the line to resume with is the last one of an incomplete run."""
+        self.verdicts(document)
+        if not self.speaks:
+            return
+        if document.run.status == "complete":
+            self.say(f"[dim]{_duration(document.run.seconds or 0.0)}[/]")
+        self._rich.print(str(page), markup=False, style="bold", soft_wrap=True)
+        if document.run.status != "complete" and document.run.resume:
+            self._rich.print(f"This run is {document.run.status}. To complete it:", markup=False)
+            self._rich.print(document.run.resume, markup=False, soft_wrap=True)
+
+
+def _cell(item: Any) -> str:
+    from rich.markup import escape
+
+    text = {True: "yes", False: "no", None: ""}.get(item) if isinstance(item, bool | None) else None
+    return escape(str(item) if text is None else text)
+
+
+def _place(record: Record) -> str:
+    parts = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in record.at.items())
+    return " ".join([record.experiment, *parts])
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _measured(value: float, lo: float | None, hi: float | None) -> str:
+    return f"{value:.4g}" if lo is None or hi is None or lo == hi else f"{value:.4g} [{lo:.4g}, {hi:.4g}]"

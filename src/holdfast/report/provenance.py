@@ -1,0 +1,65 @@
+"""What a run was made with: versions, hardware, the commit of the folder one stands in."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["commit", "hardware", "versions"]
+
+PACKAGES = ("torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
+
+
+def versions() -> dict[str, str]:
+    """Versions of holdfast, Python and the packages that numbers depend on."""
+    from holdfast import __version__
+
+    found = {"holdfast": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def hardware(device: str = "cpu") -> dict[str, str | int | float]:
+    """Processor, cores, memory (GiB) and, for CUDA, the name of the GPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found: dict[str, str | int | float] = {"system": platform.system(), "processor": _processor(), "cores": cores}
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        found["memory (GiB)"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    if device.startswith("cuda"):
+        import torch
+
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found
+
+
+def commit(folder: str | Path = ".") -> str:
+    """The git commit of `folder`, with ``+`` behind it if files are changed; empty outside a repository."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+
+    def ask(*words: str) -> str:
+        answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 (fixed words)
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    head = ask("rev-parse", "--short=12", "HEAD")
+    return head + ("+" if head and ask("status", "--porcelain") else "")

@@ -1,0 +1,119 @@
+"""What an audit or a study gives back: its report, read from its document and its per-example table."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdfast.core.checks import check_one_of
+from holdfast.report.document import load, to_json
+from holdfast.report.page import render
+from holdfast.report.per_example import PerExample, read_per_example
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from holdfast.core.curve import Curve
+    from holdfast.report.document import Document
+    from holdfast.report.measured import CardEntry
+
+__all__ = ["EXIT_CRASH", "EXIT_FAIL", "EXIT_INTERRUPTED", "Card", "Report", "Undecided", "exit_code"]
+
+Undecided = Literal["warn", "fail", "pass"]
+EXIT_FAIL, EXIT_CRASH, EXIT_INTERRUPTED = 1, 3, 130
+
+
+def exit_code(document: Document, undecided: Undecided = "warn") -> int:
+    """0: no gate or claim failed; 1: one failed; 3: a point crashed or a gate could not be measured; 130: interrupted.
+
+    A failed gate is certain knowledge and wins over a crash elsewhere.
+    """
+    statuses = {gate.status for gate in document.judged}
+    if document.run.status == "interrupted":
+        return EXIT_INTERRUPTED
+    if "fail" in statuses or ("undecided" in statuses and undecided == "fail"):
+        return EXIT_FAIL
+    crashed = any(point.status == "error" for _, _, point in document.points())
+    return EXIT_CRASH if crashed or "error" in statuses else 0
+
+
+@dataclass(frozen=True)
+class Card:
+    """One section of a report."""
+
+    entry: CardEntry
+
+    def curve(self, stress: str, name: str | None = None) -> Curve:
+        """The curve `name` of `stress`; default: its main curve."""
+        check_one_of(stress, "stress", allowed=self.entry.stresses)
+        curves = {curve.name: curve.curve() for curve in self.entry.stresses[stress].curves}
+        return curves[check_one_of(name or next(iter(curves), ""), "name", allowed=curves)]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished audit or study.
+
+    Parameters
+    ----------
+    document : everything in ``report.json``
+    folder : of the run
+    undecided : what an undecided gate does to :attr:`exit_code`
+    """
+
+    document: Document
+    folder: Path
+    undecided: Undecided = "warn"
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Report:
+        """The report that lies in the folder of a run."""
+        return cls(load(folder), Path(folder))
+
+    @property
+    def cards(self) -> Mapping[str, Card]:
+        """The sections, by name."""
+        return {name: Card(entry) for name, entry in self.document.cards.items()}
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line exits with; see :func:`exit_code`."""
+        return exit_code(self.document, self.undecided)
+
+    @property
+    def page(self) -> Path:
+        """Path of ``report.html``."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def _table(self) -> PerExample:
+        return read_per_example(self.folder)
+
+    def per_example(self, stress: str, **at: Any) -> np.ndarray:
+        """Structured array (n,) with index, label and every column that `stress` kept at one point."""
+        return self._table.table(stress, **at)
+
+    def to_json(self) -> str:
+        """The text of ``report.json``."""
+        return to_json(self.document)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page (``.html``) or the facts (``.json``) to `path`."""
+        destination = Path(path)
+        check_one_of(destination.suffix, "path", allowed=(".html", ".json"))
+        if destination.suffix == ".json":
+            destination.write_text(self.to_json(), encoding="utf-8")
+        elif self.page.is_file():
+            shutil.copyfile(self.page, destination)
+        else:
+            destination.write_text(render(self.document), encoding="utf-8")
+        return destination
+
+    def _repr_html_(self) -> str:
+        page = render(self.document).replace("&", "&amp;").replace('"', "&quot;")
+        return f'<iframe srcdoc="{page}" style="width:100%;height:80vh;border:0"></iframe>'

@@ -1,0 +1,257 @@
+"""What the page shows of a document: which figures a card gets, which rows a table has, what is worth a tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from holdfast.report import charts
+from holdfast.report.charts.chips import chip_groups
+from holdfast.report.charts.heat import heat_axes
+from holdfast.report.wording import estimate_text, heading, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from markupsafe import Markup
+
+    from holdfast.report.charts import Picture
+    from holdfast.report.document import ClaimEntry, Document, FindingEntry, ImageEntry
+    from holdfast.report.measured import CardEntry, Check, CurveEntry, EstimateEntry, StressEntry
+
+__all__ = ["CardView", "StressView", "Tile", "TileRow", "card_views", "findings_by_severity", "tally", "tiles", "widest_interval"]
+
+ORDER = ("clean", "adversarial", "precision", "device", "shift", "ownership", "privacy")
+SEVERITY = ("high", "medium", "low", "info")
+VERDICTS = ("fail", "error", "undecided", "pass")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StressView:
+    """One stress below its card's figures."""
+
+    name: str
+    title: str
+    entry: StressEntry
+    axes: list[str]
+    metrics: list[str]
+    facts: list[tuple[str, str]]
+    """Pairs of a word and a number, where one point or the summary says it all."""
+    checks: list[Check]
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardView:
+    """One section of the page."""
+
+    name: str
+    title: str
+    entry: CardEntry
+    pictures: list[Picture]
+    stresses: list[StressView]
+    images: list[ImageEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileRow:
+    """One stress in a card's tile."""
+
+    name: str
+    spark: Markup | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A card at a glance."""
+
+    name: str
+    title: str
+    entry: CardEntry
+    rows: list[TileRow]
+
+
+def ordered_cards(document: Document) -> list[tuple[str, CardEntry]]:
+    """The cards in the page's order, unknown ones last."""
+    return sorted(document.cards.items(), key=lambda pair: ORDER.index(pair[0]) if pair[0] in ORDER else len(ORDER))
+
+
+def findings_by_severity(document: Document) -> list[FindingEntry]:
+    """Findings, the most severe first, otherwise in their own order."""
+    return sorted(document.findings, key=lambda finding: SEVERITY.index(finding.severity))
+
+
+def tally(judged: Iterable[ClaimEntry]) -> list[tuple[str, int]]:
+    """Pairs of a status and how many verdicts have it, failures first, without zeros."""
+    statuses = [entry.status for entry in judged]
+    return [(status, statuses.count(status)) for status in VERDICTS if status in statuses]
+
+
+def widest_interval(stress: StressEntry) -> float | None:
+    """Width of the widest 95 % interval of an accuracy in this stress, or None if there is none."""
+    widths = [
+        entry.hi - entry.lo
+        for point in stress.points
+        for name, entry in point.metrics.items()
+        if "accuracy" in name and entry.lo is not None and entry.hi is not None and entry.hi > entry.lo
+    ]
+    return max(widths, default=None)
+
+
+def _named_curves(card: CardEntry) -> list[tuple[str, str, CurveEntry]]:
+    """Triples of stress, label and curve; labels are unique within the card."""
+    found = []
+    for name, stress in card.stresses.items():
+        own = [curve for curve in stress.curves if len(curve.at) > 1]
+        for curve in own:
+            plain = curve.name in {name, "", curve.quantity}
+            found.append((name, heading(name) if plain else curve.name.replace("_", " "), curve))
+    labels = [(label, curve.axis, curve.quantity) for _, label, curve in found]
+    return [
+        (name, label if labels.count((label, curve.axis, curve.quantity)) == 1 else f"{heading(name)} {label}", curve)
+        for name, label, curve in found
+    ]
+
+
+def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
+    groups: dict[tuple[str, str, str], list[tuple[str, str, CurveEntry]]] = {}
+    for name, label, curve in _named_curves(card):
+        groups.setdefault((curve.axis, curve.unit, curve.quantity), []).append((name, label, curve))
+    pictures = []
+    for (axis, unit, quantity), group in groups.items():
+        title = f"{heading(quantity)} against {axis.replace('_', ' ')}"
+        pairs = [(label, curve) for _, label, curve in group]
+        if len(pairs) > charts.curves.SERIES:
+            pictures.append(charts.small_multiples(pairs, title=title))
+            continue
+        before = _before(document, group) if len(group) == 1 else []
+        chance = 1 / document.target.classes if document.target and document.target.classes > 1 and quantity == "accuracy" else None
+        pictures.append(charts.curve_chart(pairs, title=title, chance=chance, baseline=before, note=_power([c for _, c in pairs])))
+        del unit
+    return pictures
+
+
+def _before(document: Document, group: Sequence[tuple[str, str, CurveEntry]]) -> list[CurveEntry]:
+    if document.baseline is None:
+        return []
+    return [
+        old
+        for name, _, curve in group
+        for old in document.baseline.curves.get(name, [])
+        if (old.name, old.axis, old.unit, old.quantity) == (curve.name, curve.axis, curve.unit, curve.quantity)
+    ]
+
+
+def _power(curves: Sequence[CurveEntry]) -> str:
+    widths = [e.hi - e.lo for curve in curves for e in curve.estimates if e.lo is not None and e.hi is not None]
+    widest = max(widths, default=0.0)
+    return f"95 % intervals, at most {number(widest, 2)} wide." if widest > 0 else ""
+
+
+def _stress_pictures(document: Document, name: str, stress: StressEntry) -> list[Picture]:
+    names = document.target.class_names if document.target else []
+    title = stress.title or heading(name)
+    found: list[Picture | None] = []
+    for point in stress.points[:1]:
+        details = point.details
+        if details.reliability:
+            ece = point.metrics.get("ece")
+            note = f"Expected calibration error {estimate_text(ece)}." if ece else ""
+            found.append(charts.reliability(details.reliability, note=note))
+        if details.per_class:
+            found.append(charts.class_accuracies(details.per_class, names))
+        if details.confusion:
+            found.append(charts.confusion(details.confusion, names))
+        if details.layers:
+            found.append(charts.layer_sensitivity(details.layers, title=f"{title}: sensitivity of each layer"))
+    found.append(charts.loss_chart(stress.points, title=f"{title}: loss per step"))
+    for kind, points in chip_groups(stress.points).items():
+        suffix = f", {kind}" if kind else ""
+        found.append(charts.chip_strip(points, title=f"{title}: every chip{suffix}"))
+        found.append(charts.yield_curve(points, title=f"{title}: yield{suffix}"))
+    axes = heat_axes(stress.points)
+    if axes:
+        found.append(charts.heat_table(stress.points, axes, title=title))
+    return [picture for picture in found if picture is not None]
+
+
+def _metric_names(stress: StressEntry) -> list[str]:
+    return list(dict.fromkeys(name for point in stress.points for name in point.metrics))
+
+
+def _facts(stress: StressEntry) -> list[tuple[str, str]]:
+    shown: dict[str, EstimateEntry] = dict(stress.metrics)
+    if len(stress.points) == 1:
+        shown = {**stress.points[0].metrics, **shown}
+    facts = [(heading(name), estimate_text(entry)) for name, entry in shown.items()]
+    summary = stress.summary
+    if summary.auc is not None:
+        facts.append(("Area under the curve", number(summary.auc)))
+    if summary.retention is not None:
+        facts.append(("Retention", number(summary.retention)))
+    if summary.half_point is not None:
+        half = summary.half_point
+        facts.append(("Half-point", half.text or f"{number(half.value)} {half.unit}".strip()))
+    return facts
+
+
+def _stress_view(document: Document, name: str, stress: StressEntry) -> StressView:
+    return StressView(
+        name=name,
+        title=stress.title or heading(name),
+        entry=stress,
+        axes=list(dict.fromkeys(axis for point in stress.points for axis in point.at)),
+        metrics=_metric_names(stress),
+        facts=_facts(stress),
+        checks=[check for point in stress.points for check in point.details.checks or []],
+        pictures=_stress_pictures(document, name, stress),
+    )
+
+
+def card_views(document: Document) -> list[CardView]:
+    """All cards with their figures."""
+    return [
+        CardView(
+            name=name,
+            title=card.title or heading(name),
+            entry=card,
+            pictures=_curve_pictures(document, card),
+            stresses=[_stress_view(document, stress_name, stress) for stress_name, stress in card.stresses.items()],
+            images=[image for image in document.images if image.card == name or image.stress in card.stresses],
+        )
+        for name, card in ordered_cards(document)
+    ]
+
+
+def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileRow]:
+    title = stress.title or heading(name)
+    if stress.status in {"skipped", "error"}:
+        return [TileRow(name=title, spark=None, text="not run" if stress.status == "skipped" else "crashed")]
+    checks = [check for point in stress.points for check in point.details.checks or []]
+    if checks:
+        flags = sum(check.flag is True for check in checks)
+        return [TileRow(name=title, spark=None, text=f"{flags} of {len(checks)} checks flagged")]
+    chosen = [curve for curve in stress.curves if curve.name == stress.summary.curve] or stress.curves
+    drawn = [curve for curve in chosen if len(curve.at) > 1]
+    if drawn:
+        before = _before(document, [(name, "", drawn[0])])
+        half = stress.summary.half_point
+        ends = f"{number(drawn[0].estimates[0].value)} → {number(drawn[0].estimates[-1].value)}"
+        text = half.text if half and half.text else ends
+        return [TileRow(name=title, spark=charts.sparkline(drawn[0], before[0] if before else None), text=text)]
+    shown = {**(stress.points[0].metrics if stress.points else {}), **stress.metrics}
+    return [TileRow(name=heading(metric), spark=None, text=estimate_text(entry)) for metric, entry in list(shown.items())[:4]]
+
+
+def tiles(document: Document) -> list[Tile]:
+    """All cards at a glance."""
+    return [
+        Tile(
+            name=name,
+            title=card.title or heading(name),
+            entry=card,
+            rows=[row for stress_name, stress in card.stresses.items() for row in _tile_rows(document, stress_name, stress)],
+        )
+        for name, card in ordered_cards(document)
+    ]

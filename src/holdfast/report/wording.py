@@ -1,0 +1,244 @@
+"""How the page says numbers, strengths, times and verdicts; all functions return plain text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.report.document import Document
+    from holdfast.report.measured import EstimateEntry
+
+__all__ = [
+    "WORDS",
+    "at_text",
+    "date",
+    "decimals",
+    "duration",
+    "estimate_text",
+    "heading",
+    "interval",
+    "number",
+    "strength",
+    "threshold",
+    "verdict",
+]
+
+ABSENT = "–"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+WORDS = {"pass": "holds", "fail": "fails", "undecided": "undecided", "error": "not judged"}
+TITLES = {
+    "act_bits": "Activation bits",
+    "activation_variation": "Activation variation",
+    "apgd": "APGD",
+    "clean": "Clean",
+    "fgsm": "FGSM",
+    "masking": "Gradient masking",
+    "pgd": "PGD",
+    "ece": "ECE",
+    "nll": "NLL",
+    "aurc": "AURC",
+    "auc": "AUC",
+    "hmc": "HMC",
+}
+EXPECTED = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:\s*/\s*([\d.]+))?")
+
+
+def _plain(value: float, digits: int) -> str:
+    whole, _, fraction = f"{abs(value):.{digits}f}".partition(".")
+    grouped = f"{int(whole):,}".replace(",", "\u202f") if len(whole) > 4 else whole
+    sign = "−" if value < 0 and float(f"{value:.{digits}f}") != 0 else ""
+    return sign + grouped + (f".{fraction}" if fraction else "")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    r"""A number with `digits` significant digits; powers of ten for the very large and very small.
+
+    Examples
+    --------
+    >>> [number(entry) for entry in (0.9534, 0.99971, 12, 48210, -1.2e-9, None)]
+    ['0.953', '0.9997', '12', '48\u202f210', '−1.2×10⁻⁹', '–']
+    """
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size >= 1e6 or size < 1e-3:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa.replace('-', '−')}×10{str(int(exponent)).translate(SUPERSCRIPT)}"
+    if float(value).is_integer():
+        return _plain(value, 0)
+    places = max(0, digits - 1 - math.floor(math.log10(size)))
+    text = _plain(value, places)
+    if float(f"{size:.{places}f}").is_integer():
+        text = _plain(value, places + 1)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def decimals(lo: float, hi: float) -> int:
+    """Places after the point that show an interval's width to two digits, between 0 and 6.
+
+    Examples
+    --------
+    >>> decimals(0.28, 0.34)
+    3
+    """
+    width = hi - lo
+    return min(6, max(0, 1 - math.floor(math.log10(width)))) if width > 0 else 3
+
+
+def interval(value: float | None, lo: float | None, hi: float | None) -> str:
+    """A number with its interval, all with the same places.
+
+    Examples
+    --------
+    >>> interval(0.31, 0.28, 0.34), interval(2, 2, 2)
+    ('0.310 [0.280, 0.340]', '2')
+    """
+    if value is None:
+        return ABSENT
+    if lo is None or hi is None or not lo < hi:
+        return number(value)
+    largest = max(abs(lo), abs(hi))
+    if largest >= 1e6 or largest < 1e-2:
+        return f"{number(value)} [{number(lo)}, {number(hi)}]"
+    places = min(decimals(lo, hi), 4)
+    return f"{_plain(value, places)} [{_plain(lo, places)}, {_plain(hi, places)}]"
+
+
+def estimate_text(estimate: EstimateEntry) -> str:
+    """An estimate with its interval."""
+    return interval(estimate.value, estimate.lo, estimate.hi)
+
+
+def strength(axis: str, value: Any) -> str:
+    """A strength; attack sizes that are whole multiples of 1/255 are written as such.
+
+    Examples
+    --------
+    >>> strength("eps", 8 / 255), strength("bits", 4), strength("corruption", "gaussian_noise")
+    ('8/255', '4', 'gaussian noise')
+    """
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, int | float):
+        levels, percent = value * 255, value * 100
+        if axis == "eps" and abs(levels - round(levels)) < 1e-6 < abs(percent - round(percent)):
+            return f"{round(levels)}/255"
+        return number(value)
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    if isinstance(value, Mapping):
+        return at_text(value)
+    return ", ".join(strength(axis, entry) for entry in value)
+
+
+def at_text(at: Mapping[str, Any]) -> str:
+    """Where a point lies, in words.
+
+    Examples
+    --------
+    >>> at_text({"eps": 0.1, "steps": 40})
+    'eps 0.1, steps 40'
+    """
+    return ", ".join(f"{axis.replace('_', ' ')} {strength(axis, value)}" for axis, value in at.items())
+
+
+def heading(name: str) -> str:
+    """The name of a stress, card or metric as a heading.
+
+    Examples
+    --------
+    >>> heading("weight_bits"), heading("pgd")
+    ('Weight bits', 'PGD')
+    """
+    words = name.replace("_", " ").strip()
+    return TITLES.get(name, words[:1].upper() + words[1:])
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in at most two units.
+
+    Examples
+    --------
+    >>> [duration(entry) for entry in (0.034, 4.31, 171.2, 4000, None)]
+    ['34 ms', '4.3 s', '2 min 51 s', '1 h 6 min', '–']
+    """
+    if seconds is None:
+        return ABSENT
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def date(text: str) -> str:
+    """An ISO 8601 time to the minute, in UTC where it has a time zone; anything else is left as it is.
+
+    Examples
+    --------
+    >>> date("2026-03-01T12:00:05+00:00"), date("yesterday")
+    ('2026-03-01 12:00 UTC', 'yesterday')
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment.tzinfo else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def threshold(expected: str) -> tuple[str, float] | None:
+    """Operator and number of what a claim expects, or None if it is no plain threshold.
+
+    Examples
+    --------
+    >>> threshold(">= 0.40"), threshold("< 8/255") is not None, threshold("as before")
+    (('>=', 0.4), True, None)
+    """
+    found = EXPECTED.match(expected)
+    if found is None:
+        return None
+    operator, numerator, denominator = found.groups()
+    return operator, float(numerator) / float(denominator or 1)
+
+
+def _listing(entries: list[str]) -> str:
+    shown = entries[:3] + ([f"{len(entries) - 3} more"] if len(entries) > 3 else [])
+    return ", ".join(shown[:-1]) + " and " + shown[-1] if len(shown) > 1 else "".join(shown)
+
+
+def verdict(document: Document) -> str:
+    """One sentence made from the gates of an audit or the claims of a study.
+
+    Examples
+    --------
+    >>> from holdfast.report.document import Document, Run
+    >>> verdict(Document(run=Run(id="a")))
+    'No gates were set: the figures below are measured, not judged.'
+    """
+    kind = "claim" if document.run.kind == "study" else "gate"
+    judged = document.judged
+    if not judged:
+        return f"No {kind}s were set: the figures below are measured, not judged."
+    groups = {status: [entry.statement.rstrip(".") for entry in judged if entry.status == status] for status in WORDS}
+    total = len(judged)
+    if len(groups["pass"]) == total:
+        return f"All {total} {kind}s hold." if total > 1 else f"The {kind} holds."
+    clauses = []
+    if groups["fail"]:
+        failing = f"{len(groups['fail'])} of {total} {kind}{'s' * (total > 1)} {'fails' if len(groups['fail']) == 1 else 'fail'}"
+        clauses.append(f"{failing}: {_listing(groups['fail'])}" if document.run.kind == "audit" else failing)
+    for status, words in (("undecided", "undecided"), ("error", "could not be judged")):
+        if count := len(groups[status]):
+            verb = "" if status == "error" else ("is " if count == 1 else "are ")
+            clauses.append(f"{count} {verb}{words}")
+    if groups["pass"]:
+        clauses.append(f"{len(groups['pass'])} {'holds' if len(groups['pass']) == 1 else 'hold'}")
+    return "; ".join(clauses) + "."
