@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from holdfast.core.experiment import Experiment
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Point
     from holdfast.core.target import Access
 
-__all__ = ["Cost", "Stress"]
+__all__ = ["PRESETS", "Cost", "Facts", "Preset", "Stress"]
+
+Preset = Literal["quick", "standard", "deep"]
+PRESETS: tuple[Preset, ...] = ("quick", "standard", "deep")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +23,8 @@ class Cost:
 
     Parameters
     ----------
-    forward, backward : passes per example; a backward pass is counted with its own forward pass in `forward`
-    seconds : time that does not scale with passes, e.g. the making of corrupted images, in s per example
+    forward, backward : passes per example; a step of a gradient attack is one of each
+    seconds : time per example that does not scale with passes, e.g. the making of corrupted images, in s
     fixed_seconds : time that does not depend on the number of examples, in s
     queries : questions to the target per example that count against a query budget
     """
@@ -30,19 +33,62 @@ class Cost:
     backward: float = 0.0
     seconds: float = 0.0
     fixed_seconds: float = 0.0
-    queries: float = 0.0
+    queries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a stress may know about the target and the data when its settings are chosen.
+
+    Parameters
+    ----------
+    shape : of one example, e.g. (channels, height, width)
+    classes : number of outputs
+    bounds : of the input
+    access : level of the audit
+    is_module : True if the target is an ``nn.Module``, whose weights and layers can be reached
+    other_sizes : True if the network answers images of another size than its own
+    neurons : number of activation modules that device models can replace
+    examples : rows of evaluation data
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    bounds: tuple[float, float] = (0.0, 1.0)
+    access: Access = "weights"
+    is_module: bool = True
+    other_sizes: bool = False
+    neurons: int = 0
+    examples: int = 0
+
+    @property
+    def is_image(self) -> bool:
+        """True for inputs of 1 or 3 channels in [0, 1]."""
+        return len(self.shape) == 3 and self.shape[0] in {1, 3} and self.bounds == (0.0, 1.0)
 
 
 @runtime_checkable
 class Stress(Experiment, Protocol):
     """An experiment on a target.
 
-    `card` is the section of the report, `requires` the least access, `examples` how many rows of the data are used (None: all).
+    `title` names it in the report, `card` is the section of the report, `requires` the least access, `examples` how many rows
+    of the data are used (None: all).
     """
 
+    title: ClassVar[str]
     card: ClassVar[str]
     requires: ClassVar[Access]
-    examples: int | None
+
+    @property
+    def examples(self) -> int | None:
+        """Rows of the data that are used; None for all."""
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self | None:
+        """The settings for `preset`, or None if the preset leaves this stress out."""
+
+    def unfit(self, facts: Facts) -> str:
+        """Why the stress cannot be applied, beyond access; empty if it can."""
 
     def estimate(self, point: Point) -> Cost:
         """Predicted cost of one point."""

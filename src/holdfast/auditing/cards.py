@@ -1,0 +1,146 @@
+"""From records to cards: each stress with its points, curves, the numbers read off its curve, and a letter for each card."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from holdfast.auditing.stresses import CARDS
+from holdfast.core.runner import measurements, settings_of
+from holdfast.report import CardEntry, CurveEntry, Details, EstimateEntry, Grade, HalfPoint, PointEntry, StressEntry, StressSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from holdfast.auditing.plan import PlannedStress
+    from holdfast.core.curve import Curve
+    from holdfast.core.experiment import Summary
+    from holdfast.core.store import Record
+
+__all__ = ["card_entries", "half_point_text"]
+
+THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
+STATUS = {"ok": "ok", "error": "error", "late": "skipped"}
+WORDING = {
+    "eps": "at eps = {value:.3g} input units",
+    "bits": "at {value:.1f} bits",
+    "sigma": "at weight noise of {value:.1%}",
+    "spread": "at a device spread of {value:.1%}",
+    "severity": "at severity {value:.1f}",
+    "scale": "at {value:.2f} times its own resolution",
+}
+
+
+def half_point_text(axis: str, value: float | None) -> str:
+    """A clause for a reader.
+
+    Examples
+    --------
+    >>> half_point_text("bits", 2.6)
+    'loses half its margin above chance at 2.6 bits'
+    """
+    if value is None:
+        return "keeps more than half its margin above chance at every strength"
+    return f"loses half its margin above chance {WORDING.get(axis, f'at {axis} = {{value:.3g}}').format(value=value)}"
+
+
+def _summary_of(curves: Sequence[Curve], classes: int) -> StressSummary:
+    if not curves or len(curves[0].at) < 2:
+        return StressSummary()
+    curve = curves[0]
+    half = curve.half_point(1 / classes)
+    retention = curve.retention()
+    return StressSummary(
+        curve=curve.name,
+        auc=curve.area(),
+        retention=None if math.isnan(retention) else retention,
+        half_point=HalfPoint(value=half, unit=curve.unit, text=half_point_text(curve.axis, half)),
+    )
+
+
+def _point(record: Record, counts: bool, examples: int) -> PointEntry:
+    measured = record.measurement
+    return PointEntry(
+        at=dict(record.at),
+        n=examples,
+        metrics={name: EstimateEntry.of(item) for name, item in measured.estimates.items()} if measured else {},
+        details=Details(**measured.details) if measured else Details(),
+        seconds=record.seconds,
+        queries=record.queries if counts else 0,
+        key=record.key,
+        status=STATUS[record.status],  # type: ignore[arg-type]
+        error=record.error,
+    )
+
+
+def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, classes: int) -> StressEntry:
+    points = [_point(record, line.queries > 0, line.examples) for record in records]
+    failed = [point for point in points if point.status == "error"]
+    late = [point for point in points if point.status == "skipped"]
+    status, reason = line.decision if line.decision != "run" else "ok", line.reason
+    if failed:
+        status, reason = "error", f"{len(failed)} of {len(points)} points crashed: {failed[0].error.strip().splitlines()[-1]}"
+    elif late:
+        status, reason = "partial", f"{len(late)} of {len(points)} points had no time left"
+    return StressEntry(
+        version=line.stress.version,
+        title=line.stress.title,
+        status=status,  # type: ignore[arg-type]
+        reason=reason,
+        config=settings_of(line.stress),
+        examples=line.examples,
+        points=points,
+        curves=[CurveEntry.of(curve) for curve in summary.curves],
+        metrics={name: EstimateEntry.of(item) for name, item in summary.metrics.items()},
+        summary=_summary_of(summary.curves, classes),
+        notes=list(summary.notes),
+    )
+
+
+def _grade(card: str, stresses: Mapping[str, StressEntry]) -> Grade | None:
+    """A letter out of the mean share that is retained; for the clean card, out of the accuracy."""
+    if card == "clean":
+        scores: list[Any] = [
+            point.metrics["accuracy"].value for entry in stresses.values() for point in entry.points if point.metrics
+        ]
+        metric = "accuracy"
+    else:
+        scores = [entry.summary.retention for entry in stresses.values() if entry.summary.retention is not None]
+        metric = "mean retention of the card's curves"
+    if not scores:
+        return None
+    score = min(1.0, sum(scores) / len(scores))
+    letter = next(letter for letter, least in THRESHOLDS.items() if score >= least)
+    return Grade(letter=letter, score=score, metric=metric, thresholds=THRESHOLDS)
+
+
+def card_entries(
+    lines: Sequence[PlannedStress], records: Sequence[Record], summaries: Mapping[str, Summary], *, classes: int
+) -> dict[str, CardEntry]:
+    """All cards of the plan, in their order.
+
+    Parameters
+    ----------
+    lines : of the plan, skipped ones included
+    records : of all points
+    summaries : by stress
+    classes : of the target, for the level of chance
+    """
+    cards: dict[str, CardEntry] = {}
+    order = [*CARDS, *(line.stress.card for line in lines)]
+    for card in dict.fromkeys(order):
+        stresses = {
+            line.stress.name: _stress(
+                line, [record for record in records if record.experiment == line.stress.name], summaries[line.stress.name], classes
+            )
+            for line in lines
+            if line.stress.card == card
+        }
+        if stresses:
+            cards[card] = CardEntry(title=CARDS.get(card, card), stresses=stresses, grade=_grade(card, stresses))
+    return cards
+
+
+def summarise(lines: Sequence[PlannedStress], records: Sequence[Record]) -> dict[str, Summary]:
+    """What each stress says about its finished points, by stress."""
+    return {line.stress.name: line.stress.summarise(measurements(line.stress, records)) for line in lines}

@@ -1,0 +1,132 @@
+"""What joins the stresses: the table of right and wrong per example, the strength at which each example breaks, pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.core.runner import measurements
+from holdfast.report import CrossColumn, ImageEntry, breaking_point, cross_view, panels, row_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from holdfast.auditing.plan import PlannedStress
+    from holdfast.core.experiment import Measurement, Point
+    from holdfast.core.store import Record
+    from holdfast.data import Examples
+    from holdfast.report import Cross
+
+__all__ = ["cross_of", "images_of", "per_example_arrays"]
+
+MOST_ROWS = 1000  # of the cross view, so that the page stays small
+MOST_IMAGES = 12  # rows of three thumbnails
+SHORT = {"eps": "ε", "sigma": "σ", "severity": "s"}
+
+
+def _label(stress: str, at: Point) -> str:
+    parts = [
+        f"{SHORT.get(key, key)}={value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
+        for key, value in at.items()
+    ]
+    return " ".join([stress.replace("_", " "), *parts])
+
+
+def _padded(correct: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """Right (1) or wrong (0) for the first rows, NaN for those that the stress did not use."""
+    row = np.full(n, np.nan)
+    row[: min(n, len(correct))] = correct[:n]
+    return row
+
+
+def _telling(entries: Sequence[tuple[Point, Measurement]], chance: float) -> tuple[Point, Measurement]:
+    """The point whose accuracy is nearest to half way between the mildest one's and chance: it splits the examples best."""
+    start = entries[0][1].estimates["accuracy"].value
+    return min(entries, key=lambda entry: abs(entry[1].estimates["accuracy"].value - (start + chance) / 2))
+
+
+def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index: NDArray[np.int64], classes: int) -> Cross | None:
+    """The cross view over all stresses that kept right and wrong per example.
+
+    Parameters
+    ----------
+    lines, records : of the run
+    index : place of each used example in the user's data
+    classes : of the target
+    """
+    n = min(MOST_ROWS, len(index))
+    columns, breaking, margins = [], [], None
+    for line in lines:
+        entries = [entry for entry in measurements(line.stress, records) if "correct" in entry[1].arrays]
+        if not entries:
+            continue
+        point, found = _telling(entries, 1 / classes)
+        columns.append(
+            (
+                CrossColumn(stress=line.stress.name, label=_label(line.stress.name, point), at=dict(point)),
+                _padded(found.arrays["correct"], n),
+            )
+        )
+        if line.stress.name == "clean":
+            margins = found.arrays["margin"][:n]
+        main = [entry for entry in entries if len(entry[0]) == 1]
+        if len(main) > 1 and all(len(entry[1].arrays["correct"]) >= n for entry in main):
+            axis = next(iter(main[0][0]))
+            ordered = sorted(main, key=lambda entry: -entry[0][axis]) if axis == "scale" else main
+            rights = [(entry[0][axis], entry[1].arrays["correct"][:n]) for entry in ordered]
+            breaking.append(breaking_point(line.stress.name, rights, axis=axis))
+    if margins is not None and len(margins) < n:
+        margins = None
+    return cross_view(columns, examples=index[:n], margins=margins, breaking=breaking) if columns else None
+
+
+def per_example_arrays(records: Sequence[Record], n: int) -> dict[str, NDArray[Any]]:
+    """All per-example arrays by name; rows that a stress did not use are -1 in whole numbers and NaN in the others."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for record in records:
+        if record.measurement is None:
+            continue
+        for column, array in record.measurement.arrays.items():
+            if not column.startswith("shown_"):
+                arrays[row_name(record.experiment, record.at, column)] = _filled(array, n)
+    return arrays
+
+
+def _filled(array: NDArray[Any], n: int) -> NDArray[Any]:
+    if len(array) == n:
+        return array
+    floating = np.issubdtype(array.dtype, np.floating)
+    filled = np.full((n, *array.shape[1:]), np.nan if floating else -1, dtype=array.dtype if floating else np.int32)
+    filled[: len(array)] = array
+    return filled
+
+
+def images_of(
+    lines: Sequence[PlannedStress], records: Sequence[Record], *, data: Examples, index: NDArray[np.int64]
+) -> list[ImageEntry]:
+    """Pictures that stresses kept: the mildest damaging points of attacks first, one of each corruption after them."""
+    images: list[ImageEntry] = []
+    names = data.class_names
+    for line in lines:
+        kept = [(point, found) for point, found in measurements(line.stress, records) if "shown_index" in found.arrays]
+        attack = line.stress.card == "adversarial"
+        for point, found in kept[:1] if attack else kept[len(kept) // 2 :: max(1, len(kept) // 4)]:
+            shown = found.arrays
+            for place, row in enumerate(shown["shown_index"]):
+                before = names[int(shown["shown_before"][place])] if "shown_before" in shown else ""
+                images.append(
+                    ImageEntry(
+                        example=int(index[row]),
+                        truth=names[int(data.y[row])],
+                        before=before,
+                        after=names[int(found.arrays["prediction"][row])],
+                        stress=line.stress.name,
+                        card=line.stress.card,
+                        at=dict(point),
+                        panels=panels(shown["shown_clean"][place], shown["shown_stressed"][place]),
+                    )
+                )
+    return images[:MOST_IMAGES]

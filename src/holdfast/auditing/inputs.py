@@ -1,0 +1,159 @@
+"""What an audit works on: the loaded and probed target, the chosen examples, and what stresses may know about both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from holdfast.auditing.example import example_network
+from holdfast.auditing.load import load_target
+from holdfast.auditing.load_data import load_data
+from holdfast.auditing.probe import probe
+from holdfast.core.digest import digest
+from holdfast.core.runner import Identity
+from holdfast.core.stress import Facts
+from holdfast.hardware import ELEMENTWISE
+from holdfast.nets import weights_digest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from holdfast.auditing.probe import Probe
+    from holdfast.auditing.settings import AuditSettings
+    from holdfast.core.target import Target
+    from holdfast.data import Examples
+
+__all__ = ["Inputs", "gather"]
+
+QUICK_EXAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """A target and examples that are ready to be stressed.
+
+    Parameters
+    ----------
+    target, data : as stresses get them; every prefix of the data is stratified
+    index : array (n,), place of each used example in the user's data
+    total : rows of the user's data
+    probe : what the first look found
+    facts : what stresses may know
+    identity : digests, and the seed
+    notes : about the target, for the report
+    unsafe : a pickle was executed to load the target
+    """
+
+    target: Target
+    data: Examples
+    index: NDArray[np.int64]
+    total: int
+    probe: Probe
+    facts: Facts
+    identity: Identity
+    notes: tuple[str, ...] = ()
+    unsafe: bool = False
+
+
+def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inputs:
+    """Load and probe what the settings, or the caller, name.
+
+    Parameters
+    ----------
+    settings : of the audit
+    model, data : Python objects that take the place of ``settings.model.source`` and ``settings.data.source``
+    """
+    chosen, options = settings.model, settings.run
+    source = chosen.source if model is None else model
+    if source is None:
+        source, embedded = example_network(seed=0)
+        data = embedded if data is None and settings.data.source is None else data
+        chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
+    loaded = load_target(
+        source,
+        weights=chosen.weights,
+        arguments=chosen.arguments,
+        access=chosen.access,
+        normalize=chosen.normalize,
+        bounds=chosen.bounds,
+        outputs=chosen.outputs,
+        output_key=chosen.output_key,
+        unsafe_pickle=chosen.unsafe_pickle,
+        device=options.device,
+        name=chosen.name,
+    )
+    rows = load_data(
+        settings.data.source if data is None else data,
+        bounds=chosen.bounds,
+        layout=settings.data.layout,
+        size=settings.data.size,
+    )
+    limit = settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else len(rows))
+    index = rows.stratified_order(seed=settings.seed)[:limit]
+    used = rows[index]
+    seen = probe(
+        loaded.target,
+        used,
+        expect_accuracy=settings.expect_accuracy,
+        allow_low_accuracy=settings.allow_low_accuracy,
+        seed=settings.seed,
+    )
+    used = replace(used, classes=seen.classes, class_names=_names(used, seen.classes))
+    return Inputs(
+        target=seen.target,
+        data=used,
+        index=index.astype(np.int64),
+        total=len(rows),
+        probe=seen,
+        facts=_facts(seen.target, used),
+        identity=Identity(target=_digest(seen.target), data=used.digest, seed=settings.seed),
+        notes=(*loaded.notes, *seen.notes),
+        unsafe=loaded.unsafe,
+    )
+
+
+def _names(examples: Examples, classes: int) -> tuple[str, ...]:
+    return (*examples.class_names, *map(str, range(len(examples.class_names), classes)))[:classes]
+
+
+def _digest(target: Target) -> str:
+    """Digest of weights, architecture, bounds and outputs; a plain callable is known by its name alone."""
+    frame = (target.bounds, target.outputs, str(target.model) if isinstance(target.model, torch.nn.Module) else target.name)
+    weights = weights_digest(target.model) if isinstance(target.model, torch.nn.Module) else ""
+    return digest(weights, frame)
+
+
+def _facts(target: Target, data: Examples) -> Facts:
+    is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
+    neurons = sum(isinstance(module, ELEMENTWISE) for module in target.module.modules()) if is_module else 0
+    return Facts(
+        shape=tuple(data.x.shape[1:]),
+        classes=data.classes,
+        bounds=target.bounds,
+        access=target.access,
+        is_module=is_module,
+        other_sizes=_takes_other_sizes(target, data.x[:2]),
+        neurons=neurons,
+        examples=len(data),
+    )
+
+
+def _takes_other_sizes(target: Target, x: torch.Tensor) -> bool:
+    if x.ndim != 4:
+        return False
+    device = (
+        next((part.device for part in target.model.parameters()), x.device)
+        if isinstance(target.model, torch.nn.Module)
+        else x.device
+    )
+    try:
+        with torch.no_grad():
+            for factor in (0.5, 2.0):
+                size = tuple(max(1, round(side * factor)) for side in x.shape[2:])
+                target(torch.nn.functional.interpolate(x.to(device), size=size))
+    except Exception:  # noqa: BLE001 (any refusal by someone else's network means no)
+        return False
+    return True

@@ -1,0 +1,250 @@
+"""What will be run, on how many examples, for how long: decided before anything is run, and shown.
+
+A budget is met in two steps: first all stresses share one smaller cap on the number of examples (a prefix of the same stratified
+subset, so that they can still be crossed), then, if even the least cap is too dear, the least important stresses are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdfast.core.checks import check_one_of, nearest, refuse
+from holdfast.core.target import ACCESS_LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from holdfast.core.experiment import Experiment, Point
+    from holdfast.core.stress import Facts, Preset, Stress
+
+__all__ = ["Plan", "PlannedStress", "Prices", "choose", "make_plan"]
+
+IMPORTANCE = ("clean", "pgd", "weight_bits", "weight_noise", "corruptions", "masking", "fgsm", "act_bits", "activation_variation")
+LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
+RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.12  # for judging and drawing
+Decision = Literal["run", "reduced", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a pass costs on this machine.
+
+    Parameters
+    ----------
+    forward : seconds per example
+    backward : seconds per example on top of the forward pass
+    """
+
+    forward: float
+    backward: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStress:
+    """One line of the plan.
+
+    Parameters
+    ----------
+    stress : with its final settings
+    decision : run, reduced or skipped
+    reason : why it is reduced or skipped
+    examples : rows that each point uses
+    points : number of points
+    queries : questions that count against a query budget
+    seconds : predicted
+    """
+
+    stress: Stress
+    decision: Decision
+    examples: int
+    points: int
+    queries: int
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All lines, in the order in which they are run."""
+
+    lines: tuple[PlannedStress, ...]
+
+    @property
+    def stresses(self) -> list[Stress]:
+        """Those that are run."""
+        return [line.stress for line in self.lines if line.decision != "skipped"]
+
+    @property
+    def seconds(self) -> float:
+        """Predicted time of all that is run."""
+        return sum(line.seconds for line in self.lines if line.decision != "skipped")
+
+    def query_limit(self, experiment: Experiment, point: Point) -> int | None:
+        """Largest number of questions that a point may ask; None for stresses that see the network."""
+        for line in self.lines:
+            if line.stress.name == experiment.name and _counts(line.stress):
+                return line.examples * line.stress.estimate(point).queries
+        return None
+
+    def like(self, rows: Sequence[Mapping[str, Any]]) -> Plan:
+        """This plan with the decisions and examples of stored `rows` (:meth:`rows`), so that a restart changes nothing."""
+        kept = {row["stress"]: row for row in rows}
+        lines = []
+        for line in self.lines:
+            decided = {key: value for key, value in kept[line.stress.name].items() if key != "stress"}
+            stress = replace(line.stress, examples=decided["examples"]) if decided["decision"] == "reduced" else line.stress  # type: ignore[type-var]
+            lines.append(replace(line, stress=stress, **decided))
+        return Plan(lines=tuple(lines))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """JSON-able lines, for the store and the table."""
+        return [{**asdict(replace(line, stress=None)), "stress": line.stress.name} for line in self.lines]  # type: ignore[arg-type]
+
+
+def _counts(stress: Stress) -> bool:
+    """True if the stress asks a target that it cannot see into."""
+    return ACCESS_LEVELS.index(stress.requires) <= ACCESS_LEVELS.index("scores")
+
+
+def _coerced(value: Any) -> Any:
+    return tuple(map(_coerced, value)) if isinstance(value, list) else value
+
+
+def choose(
+    names: Sequence[str | Stress],
+    *,
+    preset: Preset,
+    facts: Facts,
+    known: Mapping[str, type[Stress]],
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Stress]:
+    """The stresses with their settings: those of the preset, changed by `overrides`.
+
+    Parameters
+    ----------
+    names : names, stresses with settings, or ``"all"``
+    preset : quick, standard or deep
+    facts : about target and data
+    known : name -> class
+    overrides : stress -> setting -> value
+
+    Raises
+    ------
+    InputError : an unknown stress or setting; the nearest name is given
+    """
+    changes = dict(overrides or {})
+    for name in [*changes, *(name for name in names if isinstance(name, str) and name != "all")]:
+        check_one_of(name, "stresses", allowed=("all", *known))
+    ready = {stress.name: stress for stress in names if not isinstance(stress, str)}
+    wanted = [*known] if "all" in names else [name if isinstance(name, str) else name.name for name in names]
+    chosen: list[Stress] = []
+    for name in dict.fromkeys(wanted):
+        stress = ready.get(name) or known[name].preset(preset, facts)
+        if stress is None and (name in changes or "all" not in names):
+            stress = known[name].preset("standard", facts)
+        if stress is not None:
+            chosen.append(_changed(stress, changes.get(name, {})))
+    return chosen
+
+
+def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
+    fields = stress.__dataclass_fields__  # type: ignore[attr-defined]
+    for key in changes:
+        if key not in fields:
+            close = nearest(key, fields)
+            remedy = f"Did you mean {close!r}?" if close else ""
+            refuse(f"{stress.card}.{stress.name}.{key}", "is no setting", allowed=", ".join(fields), remedy=remedy)
+    return replace(stress, **{key: _coerced(value) for key, value in changes.items()})  # type: ignore[type-var]
+
+
+def make_plan(
+    stresses: Sequence[Stress], facts: Facts, prices: Prices, *, seconds: float | None = None, queries: int | None = None
+) -> Plan:
+    """Decide what is run, reduced or skipped.
+
+    Parameters
+    ----------
+    stresses : with their settings
+    facts : about target and data
+    prices : of a pass
+    seconds : time that is left for running, judging and drawing, or None
+    queries : questions that may be asked, or None
+    """
+    lines = [_line(stress, facts, prices) for stress in stresses]
+    lines = _within(
+        lines,
+        queries,
+        cost=lambda line: line.queries,
+        cap=_capped(prices),
+        why="the query limit",
+        reducible=lambda line: _counts(line.stress),
+    )
+    if seconds is not None:
+        granted = max(0.0, seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
+        lines = _within(lines, granted, cost=lambda line: line.seconds, cap=_capped(prices), why="the time budget")
+    return Plan(lines=tuple(lines))
+
+
+def _line(stress: Stress, facts: Facts, prices: Prices) -> PlannedStress:
+    have, need = ACCESS_LEVELS.index(facts.access), ACCESS_LEVELS.index(stress.requires)
+    reason = f"it needs access to {stress.requires}, and the target gives {facts.access}" if need > have else stress.unfit(facts)
+    examples = facts.examples if stress.examples is None else min(stress.examples, facts.examples)
+    line = PlannedStress(stress=stress, decision="run", examples=examples, points=len(stress.points()), queries=0, seconds=0.0)
+    return replace(line, decision="skipped", reason=reason) if reason else _priced(line, examples, prices)
+
+
+def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress:
+    costs = [line.stress.estimate(point) for point in line.stress.points()]
+    per_example = sum(cost.forward * prices.forward + cost.backward * prices.backward + cost.seconds for cost in costs)
+    queries = sum(cost.queries for cost in costs) * examples if _counts(line.stress) else 0
+    seconds = per_example * examples + sum(cost.fixed_seconds for cost in costs)
+    return replace(line, examples=examples, queries=queries, seconds=seconds)
+
+
+def _capped(prices: Prices) -> Callable[[PlannedStress, int, str], PlannedStress]:
+    def cap(line: PlannedStress, examples: int, why: str) -> PlannedStress:
+        if line.examples <= examples:
+            return line
+        reason = f"{examples} instead of {line.examples} examples, to keep within {why}"
+        smaller = replace(line.stress, examples=examples)  # type: ignore[type-var]
+        return replace(_priced(replace(line, stress=smaller), examples, prices), decision="reduced", reason=reason)
+
+    return cap
+
+
+def _within(
+    lines: list[PlannedStress],
+    limit: float | None,
+    *,
+    cost: Callable[[PlannedStress], float],
+    cap: Callable[[PlannedStress, int, str], PlannedStress],
+    why: str,
+    reducible: Callable[[PlannedStress], bool] = lambda line: True,  # noqa: ARG005 (every line)
+) -> list[PlannedStress]:
+    """Lines whose total cost is at most `limit`: one common cap on examples first, then the least important are skipped."""
+
+    def total(some: Sequence[PlannedStress]) -> float:
+        return sum(cost(line) for line in some if line.decision != "skipped")
+
+    def capped(examples: int) -> list[PlannedStress]:
+        return [cap(line, examples, why) if line.decision != "skipped" and reducible(line) else line for line in lines]
+
+    if limit is None or total(lines) <= limit:
+        return lines
+    low, high = LEAST_EXAMPLES, max(line.examples for line in lines)
+    if total(capped(low)) <= limit:
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if total(capped(middle)) <= limit else (low, middle)
+        return capped(low)
+    reduced = capped(low)
+    rank = {name: place for place, name in enumerate(IMPORTANCE)}
+    order = sorted(range(len(reduced)), key=lambda place: -rank.get(reduced[place].stress.name, len(rank)))
+    for place in order:
+        if total(reduced) <= limit:
+            break
+        line = reduced[place]
+        if line.decision != "skipped" and cost(line) > 0:
+            reduced[place] = replace(line, decision="skipped", reason=f"there is no room for it within {why}")
+    return reduced

@@ -1,0 +1,246 @@
+"""The settings of an audit: one TOML file, one key for each flag of the command line, unknown keys refused.
+
+Tables named after a card hold the settings of its stresses::
+
+    preset = "quick"
+    budget = "5m"
+    gates = ["clean.accuracy >= 0.97"]
+    [model]
+    source = "mynet:make"
+    weights = "w.safetensors"
+    [data]
+    source = "mydata:test"
+    [adversarial.pgd]
+    steps = 100
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from holdfast.core.checks import nearest, refuse
+from holdfast.core.grammar import parse
+from holdfast.core.stress import Preset
+from holdfast.core.target import Access
+from holdfast.report.result import Undecided
+
+__all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "assign", "read_settings", "to_toml"]
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def _seconds(value: Any) -> Any:
+    """A duration such as ``"90s"``, ``"5m"`` or ``"1.5h"`` in s."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value)
+    if match is None or match[2] not in UNITS:
+        refuse("budget", f"is {value!r}", allowed="a time such as 90s, 5m or 1.5h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _pair(value: Any) -> Any:
+    """Two numbers out of ``"0,1"``."""
+    return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelSettings(_Settings):
+    """Where the network comes from and what it takes."""
+
+    source: str | None = None
+    """``module:factory``, ``file.py:factory``, ``model.pt2`` or ``model.ts``; absent: the built-in example."""
+    weights: str | None = None
+    """``.safetensors``, or a ``.pt`` file that holds tensors only."""
+    arguments: tuple[str, ...] = ()
+    """``name=value`` for the factory."""
+    name: str | None = None
+    access: Access = "weights"
+    bounds: Annotated[tuple[float, float], BeforeValidator(_pair)] = (0.0, 1.0)
+    normalize: str | None = None
+    """``mean,std``, applied inside the target, so that attack sizes stay in units of the input."""
+    outputs: Literal["logits", "probabilities"] | None = None
+    output_key: str | None = None
+    unsafe_pickle: bool = False
+
+
+class DataSettings(_Settings):
+    """Where the examples come from."""
+
+    source: str | None = None
+    """``module:function``, an ``.npz`` with x and y, a folder per class, or the name of a known data set."""
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    size: int | None = None
+    """Side in px to which the images of a folder are brought."""
+    examples: Annotated[int, Field(ge=1)] | None = None
+    """Use at most so many, chosen by seed, each class in its share."""
+
+
+class RunSettings(_Settings):
+    """On what the audit runs."""
+
+    device: str = "cpu"
+    workers: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 1000
+
+
+class AuditSettings(_Settings):
+    """Everything that an audit can be told."""
+
+    preset: Preset = "quick"
+    budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
+    """Time for the whole audit, in s."""
+    max_queries: Annotated[int, Field(ge=0)] | None = None
+    """Largest number of questions that stresses without sight of the network may ask."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    stresses: tuple[str, ...] = ("all",)
+    gates: tuple[str, ...] = ()
+    undecided: Undecided = "warn"
+    """What a gate does to the exit code when its interval contains the threshold."""
+    baseline: str | None = None
+    """Folder of an earlier run, for a paired comparison and for gates that name ``baseline``."""
+    out: str | None = None
+    fresh: bool = False
+    """Throw away what an earlier run left in the folder."""
+    expect_accuracy: float | None = None
+    allow_low_accuracy: bool = False
+    model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
+    run: RunSettings = RunSettings()
+    clean: dict[str, dict[str, Any]] = {}
+    adversarial: dict[str, dict[str, Any]] = {}
+    precision: dict[str, dict[str, Any]] = {}
+    device: dict[str, dict[str, Any]] = {}
+    shift: dict[str, dict[str, Any]] = {}
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """Settings of single stresses, ``{stress: {setting: value}}``, over all cards."""
+        cards = (self.clean, self.adversarial, self.precision, self.device, self.shift)
+        return {name: settings for card in cards for name, settings in card.items()}
+
+
+def _fields_at(path: tuple[Any, ...]) -> list[str]:
+    """The keys that are known at `path`, for the nearest-name hint."""
+    model: Any = AuditSettings
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        options = [annotation, *get_args(annotation)]
+        model = next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _explain(error: ValidationError) -> None:
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(first["loc"][:-1])
+        close = nearest(str(first["loc"][-1]), known)
+        refuse(name, "is no setting", allowed=", ".join(known), remedy=f"Did you mean {close!r}?" if close else "")
+    allowed = first["msg"][0].lower() + first["msg"][1:]
+    refuse(name, f"is {first.get('input')!r}", allowed=allowed, remedy="See `holdfast schema config`.")
+
+
+def _merge(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = dict(value) if isinstance(value, Mapping) else value
+    return base
+
+
+def assign(text: str) -> dict[str, Any]:
+    """The nested mapping of one assignment.
+
+    Examples
+    --------
+    >>> assign("adversarial.pgd.steps=100")
+    {'adversarial': {'pgd': {'steps': 100}}}
+    """
+    path, equals, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        refuse("set", f"is {text!r}", allowed="KEY.KEY=VALUE, e.g. adversarial.pgd.steps=100")
+    try:
+        nested: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        nested = value.strip()
+    for key in reversed(keys):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def _read_file(path: str | Path) -> dict[str, Any]:
+    file = Path(path)
+    if not file.is_file():
+        refuse("config", f"is {str(path)!r}: there is no such file", allowed="a TOML file")
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        refuse("config", f"{str(path)!r} is no TOML: {error}", allowed="a TOML file", remedy="See `holdfast audit --print-config`.")
+
+
+def read_settings(
+    file: str | Path | None = None, *, assignments: tuple[str, ...] = (), flags: Mapping[str, Any] | None = None
+) -> AuditSettings:
+    """Settings from a file, then from ``KEY=VALUE`` assignments, then from flags; the later ones win.
+
+    Parameters
+    ----------
+    file : TOML, or None
+    assignments : each as :func:`assign` takes it
+    flags : nested mapping in the shape of :class:`AuditSettings`; None values are left out
+
+    Raises
+    ------
+    InputError : an unknown key (the nearest one is named), a value out of range, a gate that is no check
+    """
+    merged: dict[str, Any] = _read_file(file) if file is not None else {}
+    for text in assignments:
+        _merge(merged, assign(text))
+    _merge(merged, _without_absent(flags or {}))
+    try:
+        settings = AuditSettings.model_validate(merged)
+    except ValidationError as error:
+        _explain(error)
+        raise
+    for gate in settings.gates:
+        parse(gate)
+    return settings
+
+
+def _without_absent(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {key: _without_absent(value) if isinstance(value, Mapping) else value for key, value in flags.items()}
+    return {key: value for key, value in nested.items() if value is not None and value not in ({}, ())}
+
+
+def to_toml(settings: AuditSettings) -> str:
+    """The resolved settings as a TOML file that :func:`read_settings` reads back."""
+    plain = settings.model_dump(mode="json", exclude_none=True)
+    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items() if not isinstance(value, dict)]
+
+    def table(path: str, content: dict[str, Any]) -> None:
+        own = {key: value for key, value in content.items() if not isinstance(value, dict)}
+        if own:
+            lines.extend(["", f"[{path}]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())])
+        for key, value in content.items():
+            if isinstance(value, dict):
+                table(f"{path}.{key}", value)
+
+    for key, value in plain.items():
+        if isinstance(value, dict):
+            table(key, value)
+    return "\n".join(lines) + "\n"

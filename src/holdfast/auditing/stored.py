@@ -1,0 +1,114 @@
+"""What is done with runs that lie in their folders: comparing two, judging one, saying how far one is. No network is needed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdfast.auditing.judge import judge_gates
+from holdfast.core.checks import refuse
+from holdfast.core.grammar import parse
+from holdfast.core.store import Store
+from holdfast.report import compare as paired_comparison
+from holdfast.report import junit, load, read_per_example, render_comparison, sarif, write_atomically
+from holdfast.report.result import Report
+
+if TYPE_CHECKING:
+    from holdfast.report import Comparison
+    from holdfast.report.result import Undecided
+
+__all__ = ["compare", "judge_run", "read_gates", "status"]
+
+
+def _folder(run: Report | str | Path) -> Path:
+    return run.folder if isinstance(run, Report) else Path(run)
+
+
+def compare(before: Report | str | Path, after: Report | str | Path, *, out: str | Path | None = None) -> Comparison:
+    """Two runs on the same examples: paired differences, exact tests corrected by Holm, examples that got worse.
+
+    Parameters
+    ----------
+    before, after : reports or folders of runs
+    out : page to write, or None
+
+    Raises
+    ------
+    InputError : the runs used different examples
+    """
+    folders = _folder(before), _folder(after)
+    documents = load(folders[0]), load(folders[1])
+    tables = read_per_example(folders[0]), read_per_example(folders[1])
+    comparison = paired_comparison(*tables, documents=documents)
+    if out is not None:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, render_comparison(*documents, comparison))
+    return comparison
+
+
+def read_gates(file: str | Path) -> tuple[str, ...]:
+    """The gates in a TOML file with ``gates = [...]``; each is parsed, so that a slip is found at once."""
+    path = Path(file)
+    if not path.is_file():
+        refuse("gates", f"is {str(file)!r}: there is no such file", allowed="a TOML file with gates = [...]")
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        refuse("gates", f"is {str(file)!r}, which is no TOML: {error}", allowed='gates = ["clean.accuracy >= 0.97"]')
+    gates = content.get("gates")
+    if not isinstance(gates, list) or not all(isinstance(gate, str) for gate in gates):
+        refuse("gates", f"are missing in {str(file)!r}", allowed='gates = ["clean.accuracy >= 0.97"]')
+    for gate in gates:
+        parse(gate)
+    return tuple(gates)
+
+
+def judge_run(
+    folder: str | Path,
+    gates: tuple[str, ...] = (),
+    *,
+    junit_file: str | Path | None = None,
+    sarif_file: str | Path | None = None,
+    baseline: str | Path | None = None,
+    undecided: Undecided = "warn",
+) -> Report:
+    """Hold a stored run against gates; the run itself is left as it is.
+
+    Parameters
+    ----------
+    folder : of the run
+    gates : texts; none: those that the run was made with
+    junit_file, sarif_file : where to write verdicts and findings
+    baseline : folder of the run that gates call ``baseline``
+    undecided : what an undecided gate does to the exit code
+    """
+    document = load(folder)
+    if gates:
+        before = None if baseline is None else load(baseline)
+        document = document.model_copy(update={"gates": judge_gates(gates, document, baseline=before)})
+    if junit_file is not None:
+        write_atomically(junit_file, junit(document))
+    if sarif_file is not None:
+        write_atomically(sarif_file, sarif(document))
+    return Report(document, Path(folder), undecided)
+
+
+def status(folder: str | Path) -> dict[str, Any]:
+    """How far the run in `folder` is.
+
+    Returns
+    -------
+    Mapping with the number of points planned (0 if not yet known), finished and failed, and the time they took in s.
+    """
+    store = Store.read(folder)
+    records = store.records()
+    plan = store.fact("plan") or {"rows": []}
+    planned = sum(row["points"] for row in plan["rows"] if row["decision"] != "skipped")
+    return {
+        "planned": planned or store.fact("points") or 0,
+        "finished": sum(record.status == "ok" for record in records),
+        "failed": sum(record.status == "error" for record in records),
+        "seconds": round(sum(record.seconds for record in records), 1),
+        "report": (store.folder / "report.json").is_file(),
+    }

@@ -1,0 +1,89 @@
+"""What a target answers to a set of examples, as a measurement that later figures can be recomputed from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from holdfast.core.estimate import exact, proportion
+from holdfast.core.experiment import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from holdfast.core.experiment import Context
+    from holdfast.core.target import Target
+    from holdfast.data import Examples
+    from holdfast.hardware import ChipResults
+
+__all__ = ["answers", "chips_measured", "examples_of", "logits_of", "measured"]
+
+
+def examples_of(context: Context, examples: int | None) -> Examples:
+    """The first `examples` rows of the audit's data (all if None); every prefix is stratified, so stresses can be crossed."""
+    data: Examples = context.data
+    return data if examples is None else data[: min(examples, len(data))]
+
+
+def logits_of(target: Target, x: torch.Tensor, context: Context) -> torch.Tensor:
+    """Logits (n, classes) of all rows of `x`, in batches, without gradients; the clock is looked at between batches."""
+    parts = []
+    with torch.no_grad():
+        for batch in x.split(context.batch_size):
+            context.check_time()
+            parts.append(target(batch.to(context.device)).float().cpu())
+    return torch.cat(parts)
+
+
+def measured(
+    logits: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    details: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
+) -> Measurement:
+    """Accuracy with its Wilson interval; per example: correct, prediction and margin (own logit minus the largest other)."""
+    labels = y.cpu()
+    prediction = logits.argmax(1)
+    correct = (prediction == labels).numpy()
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    per_example = {
+        "correct": correct,
+        "prediction": prediction.numpy().astype(np.int32),
+        "margin": (own - others).numpy().astype(np.float32),
+    }
+    return Measurement(
+        estimates={"accuracy": proportion(int(correct.sum()), len(correct))},
+        arrays={**per_example, **(arrays or {})},
+        details=details or {},
+    )
+
+
+def answers(target: Target, examples: Examples, context: Context) -> Measurement:
+    """What `target` answers to `examples`."""
+    return measured(logits_of(target, examples.x, context), examples.y)
+
+
+def chips_measured(results: ChipResults) -> Measurement:
+    """Accuracy over chips with its spread, 5th percentile and worst chip; per example the share of chips that are right.
+
+    An example counts as correct if it is right on at least half of the chips.
+    """
+    share = results.correct.mean(axis=0)
+    mean = results.accuracy
+    return Measurement(
+        estimates={
+            "accuracy": replace(mean, lo=max(0.0, mean.lo), hi=min(1.0, mean.hi)),
+            "p05": results.p05,
+            "sd": results.sd,
+            "worst": exact(results.accuracies.min(), len(results.accuracies)),
+        },
+        arrays={"correct": share >= 0.5, "share_of_chips": share.astype(np.float32)},
+        details={"chips": results.accuracies.tolist()},
+    )

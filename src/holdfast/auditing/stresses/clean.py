@@ -1,0 +1,133 @@
+"""The clean card: what the network answers when nothing happens to it, and how far its confidence can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
+from holdfast.core import calibration
+from holdfast.core.checks import check_whole
+from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
+from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.stress import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+
+__all__ = ["Clean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean:
+    """Accuracy, per class and as a confusion matrix, and calibration.
+
+    Parameters
+    ----------
+    examples : rows of the data, None for all
+    bins : of the reliability diagram, equal mass
+    """
+
+    name: ClassVar[str] = "clean"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Clean accuracy and calibration"
+    card: ClassVar[str] = "clean"
+    requires: ClassVar[Access] = "scores"
+    examples: int | None = None
+    bins: int = 15
+
+    def __post_init__(self) -> None:
+        check_whole(self.bins, "bins", low=2)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """1000 examples in ``quick``, all otherwise."""
+        del facts
+        return cls(examples=1000 if preset == "quick" else None)
+
+    def unfit(self, facts: Facts) -> str:
+        """Fits every target."""
+        del facts
+        return ""
+
+    def points(self) -> list[Point]:
+        """One point."""
+        return [{}]
+
+    def estimate(self, point: Point) -> Cost:
+        """One forward pass."""
+        del point
+        return Cost(forward=1, queries=1, fixed_seconds=0.6)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Answers, confusion and calibration."""
+        del point
+        data = examples_of(context, self.examples)
+        logits = logits_of(context.target, data.x, context)  # type: ignore[arg-type]  # an audit always has a target
+        base = measured(logits, data.y)
+        z, y = logits.double().numpy(), data.y.cpu().numpy()
+        estimates, details = self._calibration(z, y, context.seeds.integer("bootstrap") % 2**32)
+        confusion = np.zeros((z.shape[1], z.shape[1]), dtype=int)
+        np.add.at(confusion, (y, z.argmax(1)), 1)
+        per_class = [
+            proportion(int(row[label]), int(row.sum())).to_json() if row.sum() else None for label, row in enumerate(confusion)
+        ]
+        if None not in per_class:
+            details["per_class"] = per_class
+        details["confusion"] = confusion.tolist()
+        return Measurement(estimates={**base.estimates, **estimates}, arrays=base.arrays, details=details)
+
+    def _calibration(self, z: NDArray[Any], y: NDArray[Any], seed: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
+        rows = np.column_stack([z, y])
+
+        def error(sample: NDArray[Any]) -> float:
+            return calibration.expected_calibration_error(sample[:, :-1], sample[:, -1].astype(int), bins=self.bins)
+
+        half = len(y) // 2
+        estimates = {
+            "nll": mean_t(calibration.negative_log_likelihood(z, y, per_example=True)),
+            "brier": mean_t(calibration.brier_score(z, y, per_example=True)),
+            "ece": bootstrap(rows, error, seed=seed, resamples=200),
+            "ece_debiased": exact(calibration.debiased_calibration_error(z, y, bins=self.bins), len(y)),
+            "aurc": exact(calibration.aurc(z, y), len(y)),
+        }
+        if half >= 20:
+            temperature = calibration.fit_temperature(z[:half], y[:half])
+            estimates["temperature"] = exact(temperature, half)
+            estimates["ece_after_temperature"] = exact(
+                calibration.expected_calibration_error(z[half:] / temperature, y[half:], bins=self.bins), len(y) - half
+            )
+        diagram = calibration.reliability_diagram(z, y, bins=self.bins)
+        reliability = {
+            "confidence": diagram.confidence.tolist(),
+            "accuracy": diagram.accuracy.tolist(),
+            "count": diagram.count.astype(int).tolist(),
+        }
+        return estimates, {"reliability": reliability}
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """A finding where the confidence is clearly off."""
+        findings = []
+        for _, found in measurements:
+            error = found.estimates["ece"]
+            temperature = found.estimates.get("temperature")
+            if error.lo > 0.05 and temperature is not None:
+                side = "over" if temperature.value > 1 else "under"
+                findings.append(
+                    Finding(
+                        id="clean.calibration",
+                        severity="medium",
+                        text=f"The network is {side}confident: its calibration error is {error}.",
+                        evidence="clean.ece",
+                        remedy=f"Divide its logits by {temperature.value:.2f} (holdfast.core.calibration.fit_temperature).",
+                    )
+                )
+        return Summary(findings=tuple(findings))

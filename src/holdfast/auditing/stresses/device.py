@@ -1,0 +1,214 @@
+"""The device card: the network on chips whose weights and neurons are not what they were meant to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from holdfast.auditing.stresses.answers import chips_measured, examples_of
+from holdfast.core.checks import check_whole, refuse
+from holdfast.core.curve import Curve
+from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.stress import Cost
+from holdfast.hardware import activation_variation, weight_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+
+__all__ = ["ActivationVariation", "WeightNoise"]
+
+Kind = Literal["additive", "multiplicative"]
+CHIPS: dict[str, int] = {"quick": 5, "standard": 20, "deep": 100}
+
+
+def _check_strengths(values: tuple[float, ...], name: str) -> None:
+    if not values or any(value < 0 for value in values) or list(values) != sorted(set(values)):
+        refuse(name, f"is {values}", allowed="increasing shares >= 0, e.g. (0, 0.05, 0.1)")
+
+
+def _module(context: Context) -> nn.Module:
+    assert context.target is not None, "an audit always has a target"
+    return context.target.module
+
+
+def _curves(axis: str, name: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Curve, ...]:
+    if not measurements:
+        return ()
+    at = tuple(point[axis] for point, _ in measurements)
+    return tuple(
+        Curve(
+            name=label,
+            axis=axis,
+            unit="relative",
+            quantity="accuracy",
+            at=at,
+            estimates=tuple(found.estimates[metric] for _, found in measurements),
+        )
+        for label, metric in ((name, "accuracy"), (f"{name}, 5th percentile of chips", "p05"))
+    )
+
+
+def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
+    """The least strength at which one chip in twenty loses more than two points."""
+    if not measurements:
+        return ()
+    clean = measurements[0][1].estimates["accuracy"]
+    for point, found in measurements[1:]:
+        percentile = found.estimates["p05"]
+        if percentile.value < clean.value - 0.02:
+            (axis, strength), *_ = point.items()
+            return (
+                Finding(
+                    id=f"device.{name}.yield",
+                    severity="medium" if strength >= 0.1 else "high",
+                    text=f"With {what} of {strength:.0%} one chip in twenty falls below an accuracy of {percentile}.",
+                    evidence=f"device.{name}.p05[{axis}={strength:g}]",
+                    remedy="Train with redrawn devices (holdfast.hardware.redraw_devices) or refit each chip (recalibrate).",
+                ),
+            )
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightNoise:
+    """Every weight is off by normal noise, drawn anew for each chip.
+
+    Parameters
+    ----------
+    sigma : standard deviations relative to the largest weight of each tensor (additive) or to the weight (multiplicative)
+    chips : Monte Carlo draws
+    kinds : the first is the main curve
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "weight_noise"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Noise on the weights"
+    card: ClassVar[str] = "device"
+    requires: ClassVar[Access] = "weights"
+    sigma: tuple[float, ...] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+    chips: int = 5
+    kinds: tuple[Kind, ...] = ("additive", "multiplicative")
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_strengths(self.sigma, "sigma")
+        check_whole(self.chips, "chips", low=2)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """5, 20 or 100 chips."""
+        del facts
+        return cls(chips=CHIPS[preset], examples=1000 if preset == "quick" else None)
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs a module."""
+        return "" if facts.is_module else "the target is a callable without weights that can be reached"
+
+    def points(self) -> list[Point]:
+        """One per kind and strength; the main kind is not named."""
+        return [
+            {"sigma": width} if kind == self.kinds[0] else {"sigma": width, "kind": kind}
+            for kind in self.kinds
+            for width in self.sigma
+        ]
+
+    def estimate(self, point: Point) -> Cost:
+        """One forward pass per chip."""
+        return Cost(forward=1.3 * (self.chips if point["sigma"] else 1), fixed_seconds=0.05)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy over chips."""
+        data = examples_of(context, self.examples).to(context.device)
+        kind = point.get("kind", self.kinds[0])
+        return chips_measured(
+            weight_noise(
+                _module(context),
+                data,
+                sigma=point["sigma"],
+                mode=kind,
+                count=self.chips if point["sigma"] else 1,
+                seed=context.seeds.integer("chips", kind),
+                batch_size=context.batch_size,
+                check_time=context.check_time,
+            )
+        )
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Mean and 5th percentile over chips against strength."""
+        main = [entry for entry in measurements if "kind" not in entry[0]]
+        curves = _curves("sigma", self.kinds[0], main)
+        for kind in self.kinds[1:]:
+            curves += _curves("sigma", kind, [entry for entry in measurements if entry[0].get("kind") == kind])
+        return Summary(curves=curves, findings=_finding(self.name, f"{self.kinds[0]} weight noise", main))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationVariation:
+    """Every neuron has an own gain, steepness, threshold and offset, drawn anew for each chip.
+
+    Parameters
+    ----------
+    spread : relative standard deviations
+    chips : Monte Carlo draws
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "activation_variation"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Neurons that all differ"
+    card: ClassVar[str] = "device"
+    requires: ClassVar[Access] = "weights"
+    spread: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)
+    chips: int = 5
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_strengths(self.spread, "spread")
+        check_whole(self.chips, "chips", low=2)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """5, 20 or 100 chips."""
+        del facts
+        return cls(chips=CHIPS[preset], examples=1000 if preset == "quick" else None)
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs a module with activation modules."""
+        if not facts.is_module:
+            return "the target is a callable whose neurons cannot be reached"
+        return "" if facts.neurons else "no activation module was found (functional activations cannot be replaced)"
+
+    def points(self) -> list[Point]:
+        """One per strength."""
+        return [{"spread": width} for width in self.spread]
+
+    def estimate(self, point: Point) -> Cost:
+        """One forward pass per chip, with costlier activations."""
+        return Cost(forward=2 * (self.chips if point["spread"] else 1), fixed_seconds=0.1)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy over chips."""
+        data = examples_of(context, self.examples).to(context.device)
+        return chips_measured(
+            activation_variation(
+                _module(context),
+                data,
+                spread=point["spread"],
+                count=self.chips if point["spread"] else 1,
+                seed=context.seeds.integer("chips"),
+                batch_size=context.batch_size,
+                check_time=context.check_time,
+            )
+        )
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Mean and 5th percentile over chips against spread."""
+        curves = _curves("spread", "neurons", measurements)
+        return Summary(curves=curves, findings=_finding(self.name, "a device spread", measurements))

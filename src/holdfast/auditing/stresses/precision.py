@@ -1,0 +1,196 @@
+"""The precision card: the network with fewer bits in its weights or in its activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from holdfast.auditing.stresses.answers import answers, examples_of
+from holdfast.core.checks import refuse
+from holdfast.core.curve import Curve
+from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.stress import Cost
+from holdfast.quantize import quantize_activations, quantize_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+
+__all__ = ["ActBits", "WeightBits"]
+
+Scaling = Literal["per_channel", "per_tensor"]
+BITS = (8, 6, 5, 4, 3, 2)
+
+
+def _check_bits(bits: tuple[int, ...]) -> None:
+    if not bits or list(bits) != sorted(set(bits), reverse=True) or bits[-1] < 1 or bits[0] > 16:
+        refuse("bits", f"is {bits}", allowed="falling whole numbers from 16 to 1, the sign included, e.g. (8, 4, 2)")
+
+
+def _unfit(facts: Facts) -> str:
+    return "" if facts.is_module else "the target is a callable without weights that can be reached"
+
+
+def _curve(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Curve, ...]:
+    if not measurements:
+        return ()
+    return (
+        Curve(
+            name=name,
+            axis="bits",
+            unit="bits, sign included",
+            at=tuple(point["bits"] for point, _ in measurements),
+            estimates=tuple(found.estimates["accuracy"] for _, found in measurements),
+        ),
+    )
+
+
+def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
+    """The least width that costs nothing that can be seen: its interval reaches the widest one's value."""
+    if len(measurements) < 2:
+        return ()
+    reference = measurements[0][1].estimates["accuracy"]
+    harmless = [point["bits"] for point, found in measurements if found.estimates["accuracy"].hi >= reference.value]
+    fallen = [(point, found) for point, found in measurements if found.estimates["accuracy"].hi < reference.lo]
+    if not fallen:
+        return ()
+    point, found = fallen[0]
+    return (
+        Finding(
+            id=f"precision.{name}.cliff",
+            severity="medium" if point["bits"] <= 4 else "high",
+            text=(
+                f"{what} of {point['bits']} bits give an accuracy of {found.estimates['accuracy']}, "
+                f"against {reference} at {measurements[0][0]['bits']}; {min(harmless)} bits cost nothing that can be seen."
+            ),
+            evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
+            remedy="Train through the rounding: holdfast.quantize.UniformQuantizer passes gradients straight through.",
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightBits:
+    """Weights rounded to a symmetric uniform grid; norm layers and biases keep their precision.
+
+    Parameters
+    ----------
+    bits : widths including the sign, falling
+    scalings : ``"per_channel"`` (one step per output channel), ``"per_tensor"``; the first is the main curve
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "weight_bits"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Weights with fewer bits"
+    card: ClassVar[str] = "precision"
+    requires: ClassVar[Access] = "weights"
+    bits: tuple[int, ...] = BITS
+    scalings: tuple[Scaling, ...] = ("per_channel",)
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_bits(self.bits)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """Per channel in ``quick``; per tensor and 1 bit as well otherwise."""
+        del facts
+        if preset == "quick":
+            return cls(examples=1000)
+        return cls(bits=(*BITS, 1), scalings=("per_channel", "per_tensor"))
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs a module."""
+        return _unfit(facts)
+
+    def points(self) -> list[Point]:
+        """One per width and scaling; the main scaling is not named."""
+        return [
+            {"bits": width} if scaling == self.scalings[0] else {"bits": width, "scaling": scaling}
+            for scaling in self.scalings
+            for width in self.bits
+        ]
+
+    def estimate(self, point: Point) -> Cost:
+        """One forward pass."""
+        del point
+        return Cost(forward=1, fixed_seconds=0.02)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy of a rounded copy."""
+        target = context.target
+        assert target is not None, "an audit always has a target"
+        per_channel = point.get("scaling", self.scalings[0]) == "per_channel"
+        rounded = quantize_weights(target.module, point["bits"], per_channel=per_channel)
+        return answers(target.carrying(rounded), examples_of(context, self.examples), context)
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Accuracy against bits, one curve per scaling."""
+        main = [entry for entry in measurements if "scaling" not in entry[0]]
+        curves = _curve(self.scalings[0].replace("_", " "), main)
+        for scaling in self.scalings[1:]:
+            curves += _curve(scaling.replace("_", " "), [e for e in measurements if e[0].get("scaling") == scaling])
+        return Summary(curves=curves, findings=_finding(self.name, "Weights", main))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActBits:
+    """Activations rounded to a uniform grid whose range is taken from the first examples.
+
+    Parameters
+    ----------
+    bits : widths, falling
+    calibration : examples that set the ranges
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "act_bits"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Activations with fewer bits"
+    card: ClassVar[str] = "precision"
+    requires: ClassVar[Access] = "weights"
+    bits: tuple[int, ...] = BITS
+    calibration: int = 256
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_bits(self.bits)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """1000 examples in ``quick``, all and 1 bit otherwise."""
+        del facts
+        return cls(examples=1000) if preset == "quick" else cls(bits=(*BITS, 1))
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs a module."""
+        return _unfit(facts)
+
+    def points(self) -> list[Point]:
+        """One per width."""
+        return [{"bits": width} for width in self.bits]
+
+    def estimate(self, point: Point) -> Cost:
+        """A forward pass and the calibration."""
+        del point
+        return Cost(forward=1.5, fixed_seconds=0.05)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy of a copy with rounded activations."""
+        target = context.target
+        assert target is not None, "an audit always has a target"
+        data = examples_of(context, self.examples)
+        ranges = data.x[: self.calibration].to(context.device)
+        seen = ranges if target.preprocess is None else target.preprocess(ranges)
+        rounded = quantize_activations(target.module, point["bits"], seen)
+        return answers(target.carrying(rounded), data, context)
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Accuracy against bits."""
+        notes = (f"ranges were taken from the first {self.calibration} of the examples that are measured, without their labels",)
+        curves = _curve("activations", measurements)
+        return Summary(curves=curves, findings=_finding(self.name, "Activations", measurements), notes=notes)

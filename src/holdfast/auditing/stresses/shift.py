@@ -1,0 +1,235 @@
+"""The shift card: inputs that a camera, the weather or a compression changed, and inputs of another resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+
+from holdfast.auditing.stresses.answers import examples_of, measured
+from holdfast.core.checks import check_one_of, check_within, refuse
+from holdfast.core.curve import Curve
+from holdfast.core.estimate import Estimate, mean_t
+from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.stress import Cost
+from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, resolution_round_trip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+    from holdfast.data import Examples
+
+__all__ = ["Corruptions", "Resolution"]
+
+QUICK = ("gaussian_noise", "motion_blur", "fog", "contrast", "jpeg_compression")
+SHOWN = 1
+
+
+def _answers_to(context: Context, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
+    """What the target answers to changed inputs, with one of them as a picture."""
+    target = context.target
+    assert target is not None, "an audit always has a target"
+    logits, first = [], 0
+    shown: dict[str, np.ndarray] = {}
+    for x, _ in data.batches(context.batch_size):
+        context.check_time()
+        changed = change(x, first)
+        if not shown and changed.shape == x.shape:
+            shown = {
+                "shown_index": np.arange(SHOWN),
+                "shown_clean": x[:SHOWN].cpu().numpy(),
+                "shown_stressed": changed[:SHOWN].cpu().numpy(),
+            }
+        with torch.no_grad():
+            logits.append(target(changed.to(context.device)).float().cpu())
+        first += len(x)
+    return measured(torch.cat(logits), data.y, arrays=shown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corruptions:
+    """Noise, blur, weather and digital damage at five severities (ImageNet-C family; frost is procedural).
+
+    Parameters
+    ----------
+    kinds : names out of :data:`holdfast.shift.CORRUPTIONS`
+    severities : out of 1 to 5, increasing
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "corruptions"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Corrupted images"
+    card: ClassVar[str] = "shift"
+    requires: ClassVar[Access] = "labels"
+    kinds: tuple[str, ...] = BENCHMARK_CORRUPTIONS
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            check_one_of(kind, "kinds", allowed=CORRUPTIONS)
+        if (
+            not self.severities
+            or not set(self.severities) <= set(range(1, 6))
+            or list(self.severities) != sorted(set(self.severities))
+        ):
+            refuse("severities", f"is {self.severities}", allowed="increasing whole numbers from 1 to 5")
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """Five kinds at severities 1, 3 and 5 on 1000 examples in ``quick``; all 15 x 5 otherwise."""
+        del facts
+        return cls(kinds=QUICK, severities=(1, 3, 5), examples=1000) if preset == "quick" else cls()
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs images in [0, 1] of 1 or 3 channels."""
+        return "" if facts.is_image else f"the inputs of shape {facts.shape} are no images of 1 or 3 channels in [0, 1]"
+
+    def points(self) -> list[Point]:
+        """One per kind and severity."""
+        return [{"corruption": kind, "severity": severity} for kind in self.kinds for severity in self.severities]
+
+    def estimate(self, point: Point) -> Cost:
+        """One query per example and the making of the image."""
+        del point
+        return Cost(forward=1, queries=1, seconds=3e-4, fixed_seconds=0.02)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy on corrupted inputs; the damage of an image does not depend on the batch it comes in."""
+        seed = context.seeds.integer(point["corruption"]) % 2**32
+
+        def change(x: torch.Tensor, first: int) -> torch.Tensor:
+            damaged: torch.Tensor = corrupt(x, point["corruption"], point["severity"], seed=seed, first_index=first)
+            return damaged
+
+        return _answers_to(context, examples_of(context, self.examples), change)
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """One curve per kind, and the mean accuracy over all points (images serve as their own pairs, so rows are averaged)."""
+        if not measurements:
+            return Summary()
+        found = {kind: [entry for entry in measurements if entry[0]["corruption"] == kind] for kind in self.kinds}
+        curves = tuple(
+            Curve(
+                name=kind.replace("_", " "),
+                axis="severity",
+                at=tuple(point["severity"] for point, _ in entries),
+                estimates=tuple(answer.estimates["accuracy"] for _, answer in entries),
+            )
+            for kind, entries in found.items()
+            if entries
+        )
+        mean = _mean_over_points(measurements)
+        by_severity = [[entry for entry in measurements if entry[0]["severity"] == severity] for severity in self.severities]
+        overall = Curve(
+            name="mean over corruptions",
+            axis="severity",
+            at=tuple(entries[0][0]["severity"] for entries in by_severity if entries),
+            estimates=tuple(_mean_over_points(entries) for entries in by_severity if entries),
+        )
+        worst = min(
+            (entry for entry in measurements if entry[0]["severity"] == self.severities[-1]),
+            key=lambda entry: entry[1].estimates["accuracy"].value,
+            default=measurements[-1],
+        )
+        finding = Finding(
+            id="shift.corruptions.worst",
+            severity="medium" if worst[1].estimates["accuracy"].value < 0.5 else "low",
+            text=f"The most harmful corruption is {worst[0]['corruption'].replace('_', ' ')} "
+            f"at severity {worst[0]['severity']}: accuracy {worst[1].estimates['accuracy']}.",
+            evidence=f"shift.corruptions.accuracy[corruption={worst[0]['corruption']},severity={worst[0]['severity']}]",
+            remedy="Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt.",
+        )
+        notes = ("frost is procedural, so its numbers do not compare with published ones",) if "frost" in self.kinds else ()
+        return Summary(curves=(overall, *curves), metrics={"mean_accuracy": mean}, findings=(finding,), notes=notes)
+
+
+def _mean_over_points(measurements: Sequence[tuple[Point, Measurement]]) -> Estimate:
+    """Mean accuracy over points, with an interval over examples: each example's own mean is one observation."""
+    shares = np.mean([found.arrays["correct"] for _, found in measurements], axis=0)
+    mean = mean_t(shares)
+    return Estimate(mean.value, max(0.0, mean.lo), min(1.0, mean.hi), mean.n, mean.method, mean.level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """Images of another resolution.
+
+    Parameters
+    ----------
+    scales : factors on height and width, increasing
+    mode : ``"native"``: the network sees the resized image; ``"round_trip"``: it is brought back to the network's own size first
+    kernel : of the interpolation
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "resolution"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Other resolutions"
+    card: ClassVar[str] = "shift"
+    requires: ClassVar[Access] = "labels"
+    scales: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    mode: Literal["native", "round_trip"] = "round_trip"
+    kernel: str = "bilinear"
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        check_one_of(self.mode, "mode", allowed=("native", "round_trip"))
+        for scale in self.scales:
+            check_within(scale, "scales", low=0.0, low_open=True)
+        if list(self.scales) != sorted(set(self.scales)):
+            refuse("scales", f"is {self.scales}", allowed="increasing factors, e.g. (0.5, 1, 2)")
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """0.5 to 2 where the network takes other sizes, 0.25 to 1 and back to its own size otherwise."""
+        examples = 1000 if preset == "quick" else None
+        if facts.other_sizes:
+            return cls(scales=(0.5, 0.75, 1.0, 1.5, 2.0), mode="native", examples=examples)
+        return cls(examples=examples)
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs images; native sizes need a network that takes them."""
+        if not facts.is_image:
+            return f"the inputs of shape {facts.shape} are no images of 1 or 3 channels in [0, 1]"
+        return "the network takes one size only; use mode = round_trip" if self.mode == "native" and not facts.other_sizes else ""
+
+    def points(self) -> list[Point]:
+        """One per scale."""
+        return [{"scale": scale} for scale in self.scales]
+
+    def estimate(self, point: Point) -> Cost:
+        """One query per example; native sizes cost as their area."""
+        area = point["scale"] ** 2 if self.mode == "native" else 1.0
+        return Cost(forward=area, queries=1, seconds=2e-5)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy at the scale."""
+
+        def change(x: torch.Tensor, first: int) -> torch.Tensor:
+            del first
+            if self.mode == "native":
+                return resize(x, scale=point["scale"], kernel=self.kernel)
+            return resolution_round_trip(x, scale=point["scale"], kernel=self.kernel)
+
+        return _answers_to(context, examples_of(context, self.examples), change)
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Accuracy against scale, from the smallest change on."""
+        if not measurements:
+            return Summary()
+        ordered = sorted(measurements, key=lambda entry: -entry[0]["scale"])
+        curve = Curve(
+            name=self.mode.replace("_", " "),
+            axis="scale",
+            unit="of the image's own size",
+            at=tuple(point["scale"] for point, _ in ordered),
+            estimates=tuple(found.estimates["accuracy"] for _, found in ordered),
+        )
+        return Summary(curves=(curve,))
