@@ -1,0 +1,122 @@
+"""What stands between the audit's float32 batches and a user's network: another dtype, an answer inside a container, no tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from holdfast.auditing.locate import suggestion
+from holdfast.core.checks import refuse
+
+__all__ = ["Adapted", "CallableNetwork", "LabelScores", "select"]
+
+
+def select(answer: Any, key: str) -> Any:
+    """The part `key` of a network's answer: a key of a mapping, a position of a tuple, or an attribute.
+
+    Raises
+    ------
+    InputError : there is no such part; the parts are listed
+
+    Examples
+    --------
+    >>> select({"logits": 1, "aux": 2}, "logits"), select((1, 2), "-1")
+    (1, 2)
+    """
+    if isinstance(answer, Mapping):
+        if key in answer:
+            return answer[key]
+        parts = [str(part) for part in answer]
+    elif isinstance(answer, tuple | list):
+        if key.lstrip("-").isdecimal() and -len(answer) <= int(key) < len(answer):
+            return answer[int(key)]
+        if key in getattr(answer, "_fields", ()):
+            return getattr(answer, key)
+        parts = [str(place) for place in range(len(answer))]
+    else:
+        if not isinstance(answer, torch.Tensor) and hasattr(answer, key):
+            return getattr(answer, key)
+        parts = []
+    got = f"is {key!r}, but the network returns a {type(answer).__name__}"
+    allowed = f"one of {', '.join(parts)}" if parts else "nothing: leave it out"
+    return refuse("output_key", got, allowed=allowed, remedy=suggestion(key, parts))
+
+
+class Adapted(nn.Module):
+    """A network that is handed its own dtype, and whose answer is taken out of its container and given in float32.
+
+    Parameters
+    ----------
+    model : the user's network
+    dtype : what it computes in
+    output_key : which part of its answer holds the logits, see :func:`select`; None: the answer itself
+    """
+
+    def __init__(self, model: nn.Module, *, dtype: torch.dtype = torch.float32, output_key: str | None = None) -> None:
+        super().__init__()
+        self.model, self.dtype, self.output_key = model, dtype, output_key
+
+    def extra_repr(self) -> str:
+        """Dtype and key, for the printed network."""
+        return f"dtype={self.dtype}, output_key={self.output_key!r}"
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """The logits of the batch `x`."""
+        answer = self.model(x.to(self.dtype))
+        if self.output_key is not None:
+            answer = select(answer, self.output_key)
+        return answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
+
+
+class CallableNetwork(nn.Module):
+    """A plain function of a batch as a network without weights; it may return tensors, arrays or lists.
+
+    Parameters
+    ----------
+    function : from a batch (N, ...) to scores (N, classes) or labels (N,); it gets a tensor, which NumPy code can read as an array
+    output_key : see :func:`select`
+    differentiable : hand the function a tensor that takes gradients; otherwise one that does not
+    """
+
+    def __init__(self, function: Callable[[Any], Any], *, output_key: str | None = None, differentiable: bool = False) -> None:
+        super().__init__()
+        self.function, self.output_key, self.differentiable = function, output_key, differentiable
+
+    def extra_repr(self) -> str:
+        """Address of the function, for the printed network: two functions are two networks."""
+        kind = self.function if hasattr(self.function, "__qualname__") else type(self.function)
+        return f"{kind.__module__}.{kind.__qualname__}, output_key={self.output_key!r}"
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """What the function answers, as a tensor on the device of `x`."""
+        answer = self.function(x if self.differentiable else x.detach())
+        if self.output_key is not None:
+            answer = select(answer, self.output_key)
+        if isinstance(answer, np.ndarray | list) and np.asarray(answer).dtype.kind in "fiub":
+            answer = torch.as_tensor(np.array(answer), device=x.device)
+        return answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
+
+
+class LabelScores(nn.Module):
+    """A network that answers with labels, as one with scores: 1 for the class it names and 0 for the others.
+
+    Parameters
+    ----------
+    model : answers a batch (N, ...) with integers (N,)
+    classes : number of classes
+    """
+
+    def __init__(self, model: Callable[[Any], torch.Tensor], classes: int) -> None:
+        super().__init__()
+        self.model, self.classes = model, classes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores (N, classes), zeros and ones."""
+        named = self.model(x).long()
+        if len(named) and not 0 <= int(named.min()) <= int(named.max()) < self.classes:
+            refuse("model", f"answers with labels from {named.min()} to {named.max()}", allowed=f"0 to {self.classes - 1}")
+        return nn.functional.one_hot(named, self.classes).float()

@@ -1,0 +1,160 @@
+"""Networks that come as an archive of code and weights: exported programs (``.pt2``) and TorchScript.
+
+Neither needs the user's Python. TorchScript runs in an interpreter of its own, which Python is phasing out of torch. An exported
+program may carry pickles and compiled machine code beside its graph; torch's loader would execute both, so an archive that holds
+more than tensors is refused before it is opened, and pickles are read by torch's tensors-only reader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import warnings
+import zipfile
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from holdfast.core.errors import InputError, UnsafePickleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["ArchivedNetwork", "archive_form", "open_archive"]
+
+Form = Literal["exported", "torchscript"]
+EXECUTABLE = (b"constants/opaque_obj_", b"constants/custom_obj_", b"data/aotinductor/")
+
+
+class ArchivedNetwork(nn.Module):
+    """The network in an archive; it travels to other processes as the archive.
+
+    Parameters
+    ----------
+    content : the bytes of the archive
+    form : ``"exported"`` or ``"torchscript"``
+    trusted : let torch's loader execute what the archive carries
+    """
+
+    def __init__(self, content: bytes, form: Form, *, trusted: bool = False) -> None:
+        super().__init__()
+        self.content, self.form, self.trusted = content, form, trusted
+        self.network = _exported(content, trusted=trusted) if form == "exported" else _torchscript(content)
+
+    def extra_repr(self) -> str:
+        """Digest of the archive, for the printed network."""
+        return f"{self.form}, sha256={hashlib.sha256(self.content).hexdigest()[:16]}"
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """What the archived network answers to the batch `x`."""
+        return self.network(x)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.content, self.form, self.trusted)
+
+
+def _reopen(content: bytes, form: Form, trusted: bool) -> ArchivedNetwork:  # noqa: FBT001 (pickle passes positions)
+    return ArchivedNetwork(content, form, trusted=trusted)
+
+
+def archive_form(path: Path) -> Form | None:
+    """The form of the archive at `path`, by its content; None for anything else, e.g. a file of ``torch.save``."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        names = {name.partition("/")[2] or name for name in archive.namelist()}
+    if "archive_format" in names or "serialized_exported_program.json" in names:
+        return "exported"
+    return "torchscript" if "constants.pkl" in names else None
+
+
+def open_archive(path: Path, form: Form, *, trusted: bool = False) -> ArchivedNetwork:
+    """The network in the archive at `path`.
+
+    Raises
+    ------
+    UnsafePickleError : an exported program carries more than tensors, and is not `trusted`
+    InputError : torch cannot read it
+    """
+    try:
+        return ArchivedNetwork(path.read_bytes(), form, trusted=trusted)
+    except InputError as error:
+        raise type(error)(f"`model` is {path.name!r}: {error}") from error.__cause__
+    except Exception as error:
+        what = "an exported program" if form == "exported" else "TorchScript"
+        text = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"`model` is {path.name!r}, which torch {torch.__version__} cannot read as {what} ({type(error).__name__}: {text}); "
+            "allowed: a complete archive. Export the network again with this version of torch."
+        ) from error
+
+
+def _torchscript(content: bytes) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the notes of the load say it
+        return torch.jit.load(io.BytesIO(content), map_location="cpu")
+
+
+def _exported(content: bytes, *, trusted: bool) -> nn.Module:
+    if not trusted:
+        _refuse_executable(content)
+    with _quiet(), contextlib.nullcontext() if trusted else _tensors_only():
+        program: nn.Module = torch.export.load(io.BytesIO(content)).module()
+    for switch in ("train", "eval"):  # torch replaces them by functions that raise; a program's mode is fixed when it is exported
+        program.__dict__.pop(switch, None)
+    return program
+
+
+def _refuse_executable(content: bytes) -> None:
+    """Refuse an archive with records that torch's loader executes whatever it is told: pickled objects and machine code.
+
+    Names of records are never compressed, so they are looked for in the bytes: no two readers of the directory can disagree.
+    """
+    plain = content.lower()
+    found = [mark.decode() for mark in EXECUTABLE if mark in plain]
+    if found:
+        raise UnsafePickleError(
+            f"it carries {found[0]!r}, which loading would execute; allowed: programs of operations and tensors. Nothing of it was "
+            "executed. Export the network without custom objects and without compiling it, or pass --unsafe-pickle if it is yours."
+        )
+
+
+@contextlib.contextmanager
+def _tensors_only() -> Iterator[None]:
+    """Torch's own switch that makes each of its loads a tensors-only load, whatever the caller asked for."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    except Exception as error:
+        if "weights_only" in str(error).lower() or "weights only" in str(error).lower():
+            raise UnsafePickleError(
+                "it carries a pickle of more than tensors, which loading would execute; allowed: programs of operations and "
+                "tensors. Nothing of it was executed. Export the network again where you trust it, or pass --unsafe-pickle."
+            ) from error
+        raise
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch's loader from writing tracebacks of errors that are reported anyway."""
+    logger = logging.getLogger("torch.export")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,170 @@
+"""What a network answers with: one tensor of logits, probabilities or labels; anything else is refused with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from holdfast.auditing.adapt import LabelScores
+from holdfast.auditing.locate import blame
+from holdfast.core.checks import check_labels, refuse
+from holdfast.core.errors import HoldfastError
+
+if TYPE_CHECKING:
+    from holdfast.core.target import Target
+    from holdfast.data import Examples
+
+__all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
+
+Kind = Literal["logits", "probabilities", "labels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understood:
+    """A target whose answers are scores (N, classes), whatever it answered with before.
+
+    Parameters
+    ----------
+    target : asked for scores from now on
+    kind : ``"labels"`` if the network names classes, else ``"logits"`` until more rows say otherwise
+    classes : number of scores
+    notes : for the report
+    """
+
+    target: Target
+    kind: Kind
+    classes: int
+    notes: tuple[str, ...] = ()
+
+
+def ask(target: Target, x: torch.Tensor) -> Any:
+    """What `target` answers to `x`, without gradients and before any logarithm; what its code raises is shown as theirs.
+
+    Raises
+    ------
+    InputError : the network raised; the message gives the batch it was handed
+    """
+    try:
+        with torch.no_grad():
+            return replace(target, outputs="logits")(x)
+    except HoldfastError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a user's network may raise anything)
+        word = str(x.dtype).removeprefix("torch.")
+        raise blame(error, doing=f"your network, given a batch of shape {tuple(x.shape)} in {word},") from _with_hint(error)
+
+
+def _with_hint(error: Exception) -> Exception:
+    if "guard" in str(error).lower():
+        error.add_note(
+            'The program was exported for one batch size: export it with dynamic_shapes={"x": {0: Dim("batch", min=1)}}.'
+        )
+    return error
+
+
+def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples) -> Understood:
+    """How to read the `answer` of `target` to the batch `x`, given the labels of all `examples`.
+
+    Raises
+    ------
+    InputError : a container instead of a tensor, another number of rows, one number per example, or fewer scores than labels
+    """
+    if not isinstance(answer, torch.Tensor):
+        _refuse_container(answer)
+    shape = tuple(answer.shape)
+    if not shape or shape[0] != len(x):
+        refuse("model", f"answers {len(x)} examples with shape {shape}", allowed="one row of scores per example")
+    if answer.ndim == 1 and not answer.is_floating_point():
+        return _named_classes(target, answer, examples)
+    if answer.ndim != 2 or shape[1] < 2:
+        remedy = "One output z of a binary network makes two classes: torch.stack((0 * z, z), 1)." if answer[0].numel() == 1 else ""
+        refuse(
+            "model",
+            f"returns shape {shape} for {len(x)} examples",
+            allowed="(examples, classes), two classes or more",
+            remedy=remedy,
+        )
+    if not answer.is_floating_point():
+        word = str(answer.dtype).removeprefix("torch.")
+        refuse("model", f"returns {word} scores", allowed="floating point, or one integer label per example")
+    check_labels(examples.y, "y", classes=shape[1])
+    notes: tuple[str, ...] = ()
+    if shape[1] > examples.classes:
+        notes = (f"the network has {shape[1]} outputs and the data have {examples.classes} classes",)
+    return Understood(target=target, kind="logits", classes=shape[1], notes=notes)
+
+
+def _named_classes(target: Target, answer: torch.Tensor, examples: Examples) -> Understood:
+    if answer.numel() and int(answer.min()) < 0:
+        refuse("model", f"answers with the label {int(answer.min())}", allowed="labels from 0 on")
+    classes = max(examples.classes, int(answer.max()) + 1)
+    return Understood(
+        target=replace(target, model=LabelScores(target.model, classes), access="labels"),
+        kind="labels",
+        classes=classes,
+        notes=("the network answers with labels: only stresses that need no more are run",),
+    )
+
+
+def _refuse_container(answer: Any) -> None:
+    if isinstance(answer, Mapping):
+        parts = {str(key): value for key, value in answer.items()}
+    elif isinstance(answer, tuple | list):
+        parts = {str(place): value for place, value in enumerate(answer)}
+    else:
+        remedy = "Pass the function itself to the audit, which reads arrays too." if hasattr(answer, "__array__") else ""
+        refuse("model", f"returns a {type(answer).__name__}", allowed="one tensor (examples, classes)", remedy=remedy)
+    tables = [key for key, value in parts.items() if isinstance(value, torch.Tensor) and value.ndim == 2]
+    key = "logits" if "logits" in parts else next(iter(tables or parts), "0")
+    refuse(
+        "model",
+        f"returns a {type(answer).__name__} with the parts {', '.join(parts) or 'none'}",
+        allowed="one tensor (examples, classes)",
+        remedy=f'Say which part: --output-key {key} (Python: output_key="{key}").',
+    )
+
+
+def check_finite_logits(answer: torch.Tensor, target: Target) -> None:
+    """Refuse NaN or infinite scores; the message names weights that are not finite either."""
+    bad = ~answer.isfinite()
+    if not bool(bad.any()):
+        return
+    weights = target.model.named_parameters() if isinstance(target.model, nn.Module) else ()
+    broken = [name for name, value in weights if not bool(value.isfinite().all())]
+    rows = int(bad.any(1).sum())
+    remedy = (
+        f"These weights are not finite: {', '.join(broken[:4])}." if broken else "Its weights are finite: look for overflow inside."
+    )
+    refuse("model", f"returns NaN or infinite scores for {rows} of {len(answer)} examples", allowed="finite scores", remedy=remedy)
+
+
+def look_like_probabilities(answer: torch.Tensor) -> bool:
+    """True if every row is >= 0 and sums to 1 within the rounding of its dtype (1e-3 at least)."""
+    if not answer.is_floating_point() or bool((answer < 0).any()):
+        return False
+    tolerance = max(1e-3, 8 * torch.finfo(answer.dtype).eps)
+    return bool(((answer.double().sum(1) - 1).abs() <= tolerance).all())
+
+
+def declare(target: Target, answer: torch.Tensor) -> tuple[Target, Kind, tuple[str, ...]]:
+    """The target with its outputs declared as what the `answer` looks like, and a note if that is new.
+
+    Raises
+    ------
+    InputError : probabilities were declared, and the answer holds none
+    """
+    probable = look_like_probabilities(answer)
+    if target.outputs == "probabilities" and not probable:
+        low, total = float(answer.min()), float(answer.sum(1)[0])
+        got = f"declares probabilities, but a number is {low:.4g} and a row sums to {total:.4g}"
+        refuse("outputs", got, allowed="rows >= 0 that sum to 1", remedy="Leave --outputs out, and the probe will tell.")
+    if not probable:
+        return target, "logits", ()
+    if target.outputs == "probabilities":
+        return target, "probabilities", ()
+    note = "rows are >= 0 and sum to 1: the network gives probabilities, and their logarithm is taken as logits"
+    return replace(target, outputs="probabilities"), "probabilities", (note,)

@@ -1,0 +1,120 @@
+"""Is the clean accuracy what it should be? If not, normalisation is missing or applied twice, most of the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from holdfast.core.checks import check_within, refuse
+from holdfast.core.estimate import Estimate, mcnemar, proportion
+from holdfast.nets import Normalized
+
+if TYPE_CHECKING:
+    from holdfast.core.target import Target
+    from holdfast.data import Examples
+
+__all__ = ["Alternative", "better_normalisation", "check_accuracy"]
+
+TIMES_CHANCE = 1.5
+SHORTFALL = 0.05
+GAIN, SIGNIFICANCE = 0.05, 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """Another normalisation, and how well the network does with it.
+
+    Parameters
+    ----------
+    advice : what to change in the call
+    accuracy : on the same examples
+    gain : over the declared normalisation
+    p : of the exact McNemar test of the two
+    """
+
+    advice: str
+    accuracy: Estimate
+    gain: float
+    p: float
+
+
+def better_normalisation(target: Target, examples: Examples, correct: torch.Tensor) -> Alternative | None:
+    """The normalisation under which the network does best, if that is better than as declared; None otherwise.
+
+    Tried are, for a network without declared normalisation, the data's own mean and standard deviation, [-1, 1] and [0, 255];
+    for one with it, none. Only modules are asked: a service behind a callable expects inputs in its bounds.
+
+    Parameters
+    ----------
+    target : the network as declared
+    examples : with which it was asked
+    correct : boolean (n,), its answers so far
+    """
+    if not isinstance(target.model, nn.Module) or not target.allows("gradients"):
+        return None
+    best: Alternative | None = None
+    for advice, model in _alternatives(target.model, examples.x):
+        other = replace(target, model=model)
+        with torch.no_grad():
+            right = torch.cat([other.labels(x) == y for x, y in examples.batches(64)])
+        accuracy = proportion(int(right.sum()), len(right))
+        gain = accuracy.value - float(correct.float().mean())
+        if gain > 0 and (best is None or gain > best.gain):
+            best = Alternative(advice=advice, accuracy=accuracy, gain=gain, p=mcnemar(correct.cpu().numpy(), right.cpu().numpy()))
+    return best
+
+
+def _alternatives(model: nn.Module, x: torch.Tensor) -> list[tuple[str, nn.Module]]:
+    if isinstance(model, Normalized):
+        return [("without --normalize (the network normalises its own input)", model.model)]
+    over = [0, *range(2, x.ndim)]
+    mean, std = (x.mean(over), x.std(over)) if x.ndim > 2 else (x.mean()[None], x.std()[None])
+    tried = [(mean.tolist(), std.clamp_min(1e-6).tolist()), ([0.5], [0.5]), ([0.0], [1 / 255])]
+    return [
+        (f"with --normalize {','.join(f'{number:.4g}' for number in (*m, *s))}", Normalized(model, m, s).to(x.device))
+        for m, s in tried
+    ]
+
+
+def check_accuracy(
+    accuracy: Estimate,
+    *,
+    classes: int,
+    expected: float | None = None,
+    alternative: Alternative | None = None,
+    allow: bool = False,
+) -> tuple[str, ...]:
+    """Refuse an accuracy near chance, more than 5 points below what was expected, or clearly better if normalised otherwise.
+
+    Clearly means by more than 5 points and with p < 0.001; a smaller significant gain is a note.
+
+    Parameters
+    ----------
+    accuracy : clean
+    classes : number of classes; the least accuracy is 1.5 / classes
+    expected : what the user knows to be right
+    alternative : from :func:`better_normalisation`; makes the hint precise
+    allow : give the sentence back as a note instead of refusing
+    """
+    if expected is not None:
+        check_within(expected, "expect_accuracy", low=0, high=1)
+    least = TIMES_CHANCE / classes
+    got = f"is right on {accuracy} of {accuracy.n} examples"
+    better = f"it is right on {alternative.accuracy} {alternative.advice}" if alternative else "see --normalize"
+    hint = f"Normalisation is probably missing or applied twice: {better}"
+    if accuracy.value < least:
+        allowed = f"at least {least:.3g}, 1.5 times chance"
+    elif expected is not None and accuracy.value < expected - SHORTFALL:
+        allowed = f"the expected {expected:g}, less 0.05 at most"
+    elif alternative is None or alternative.p > SIGNIFICANCE:
+        return ()
+    elif alternative.gain > GAIN:
+        allowed = "the normalisation that the network was trained with"
+    else:
+        return (f"is the normalisation the one that the network was trained with? {better}",)
+    if allow:
+        return (f"the network {got}; expected was {allowed}", hint)
+    return refuse("model", got, allowed=allowed, remedy=f"{hint}. To go on nevertheless: --allow-low-accuracy.")

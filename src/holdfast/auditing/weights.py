@@ -1,0 +1,254 @@
+"""Weights from a file into a network: tensors only, every entry accounted for.
+
+Read are ``.safetensors``, ``.npz`` and what ``torch.save`` writes, the last through torch's own tensors-only reader. A pickle that
+asks for anything else is refused by name and none of it is executed. Loading is strict: nothing is left over, nothing is left out.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from holdfast.auditing.locate import missing_file
+from holdfast.core.checks import nearest, refuse
+from holdfast.core.errors import InputError, UnsafePickleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+__all__ = ["PICKLED", "install", "named_globals", "read_tensors_only", "read_weights", "refuse_pickle"]
+
+PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar")
+CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights")
+WRAPPERS = ("module.", "_orig_mod.")
+HARMLESS = re.compile(r"collections\.OrderedDict|torch\._utils\..*|torch\.storage\..*|torch\.\w*Storage|torch\.Size|torch\.\w+\d+")
+SHOWN = 4
+
+Tensors = dict[str, torch.Tensor]
+
+
+def read_weights(path: Path) -> tuple[Tensors, tuple[str, ...]]:
+    """The named tensors in a file, and notes on what was unwrapped.
+
+    Parameters
+    ----------
+    path : ``.safetensors``, ``.npz`` or a file of ``torch.save``; a checkpoint such as ``{"state_dict": ..., "epoch": 3}`` is
+        unwrapped, and so are the prefixes ``module.`` (data parallel) and ``_orig_mod.`` (compiled)
+
+    Raises
+    ------
+    UnsafePickleError : the file asks for more than tensors; the names are given, and how to convert it
+    InputError : there is no such file, or it holds no named tensors
+    """
+    missing_file(path, parameter="weights")
+    if path.suffix == ".safetensors":
+        content = _read_safetensors(path)
+    elif path.suffix == ".npz":
+        content = _read_npz(path)
+    elif path.suffix in PICKLED:
+        content = read_tensors_only(path, parameter="weights")
+    else:
+        refuse("weights", f"is {path.name!r}", allowed=f".safetensors, .npz, {', '.join(PICKLED)}")
+    tensors, unwrapped = _unwrap(content, path)
+    bare, stripped = _strip(tensors)
+    return bare, (*unwrapped, *stripped)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(
+            f"`weights` is {path.name!r}, which is no safetensors file ({error}); allowed: a complete file."
+        ) from error
+
+
+def _read_npz(path: Path) -> Any:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: torch.from_numpy(archive[name]) for name in archive.files}
+    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"`weights` is {path.name!r}, which is no archive of numeric arrays ({error}).") from error
+
+
+def read_tensors_only(path: Path, *, parameter: str) -> Any:
+    """What ``torch.save`` wrote, if it is made of tensors, numbers, text and containers; otherwise refused, nothing executed."""
+    import pickle
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of pickle protocols; the answer below says what matters
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            refuse_pickle(path, parameter=parameter, cause=error)
+        except Exception as error:
+            raise InputError(
+                f"`{parameter}` is {path.name!r}, which torch cannot read ({type(error).__name__}); allowed: a complete file that "
+                "torch.save wrote."
+            ) from error
+
+
+def refuse_pickle(path: Path, *, parameter: str, insist: str = "", cause: Exception | None = None) -> NoReturn:
+    """Refuse a pickle of more than tensors: what it asks for, how to convert it, and how to `insist`."""
+    names = named_globals(path)
+    if not names:
+        raise InputError(f"`{parameter}` is {path.name!r}, which is damaged or no file of torch.save.") from cause
+    asks = ", ".join(f"`{name}`" for name in names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    raise UnsafePickleError(
+        f"`{parameter}` is {path.name!r}, a pickle that asks for {asks}: reading it would execute code; allowed: files of tensors. "
+        "Nothing of it was executed. Where you trust it, convert it once with `safetensors.torch.save_file(model.state_dict(), "
+        f'"weights.safetensors")` and pass --model package.module:factory --weights weights.safetensors. {insist}'.rstrip()
+    ) from cause
+
+
+def named_globals(path: Path) -> list[str]:
+    """The importable names that a pickle or a file of ``torch.save`` asks for, without those of plain tensors; nothing is run."""
+    found: dict[str, None] = {}
+    content = _pickle_bytes(path)
+    end = 1
+    while content and end:
+        names, end = _scan(content)
+        found.update(dict.fromkeys(names))
+        content = content[end:]  # torch's old format is several pickles in a row, then raw numbers
+    return [name for name in found if not HARMLESS.fullmatch(name)]
+
+
+def _scan(content: bytes) -> tuple[list[str], int]:
+    """Names in the first pickle of `content`, and where it ends (0 if it is broken).
+
+    Operations are read, not executed: a name stands in a GLOBAL operation, or is made of the last two texts put on the stack.
+    """
+    names: list[str] = []
+    texts: list[str] = []
+    memo: dict[int, str] = {}
+    last, end = "", 0
+    try:
+        for operation, argument, place in pickletools.genops(content):
+            end = (place or 0) + 1
+            if operation.name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
+                memo[int(argument) if argument is not None else len(memo)] = last
+                continue
+            if operation.name == "GLOBAL":
+                names.append(str(argument).replace(" ", "."))
+            elif operation.name == "STACK_GLOBAL":
+                names.append(".".join(texts[-2:]))
+            if operation.name in ("BINGET", "LONG_BINGET"):
+                last = memo.get(int(argument or 0), "")
+            else:
+                last = str(argument) if "UNICODE" in operation.name else ""
+            texts += [last] if last else []
+    except (ValueError, IndexError, KeyError):
+        return names, 0
+    return names, end
+
+
+def _pickle_bytes(path: Path) -> bytes:
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+
+
+def _is_tensors(content: Any) -> bool:
+    if not isinstance(content, Mapping) or not content or not all(isinstance(key, str) for key in content):
+        return False
+    return all(isinstance(value, torch.Tensor) or key.endswith("_extra_state") for key, value in content.items())
+
+
+def _unwrap(content: Any, path: Path) -> tuple[Tensors, tuple[str, ...]]:
+    """The mapping of names to tensors inside a checkpoint."""
+    if _is_tensors(content):
+        return dict(content), ()
+    if not isinstance(content, Mapping):
+        refuse("weights", f"is {path.name!r}, which holds a {type(content).__name__}", allowed="a mapping of names to tensors")
+    inside = [key for key, value in content.items() if _is_tensors(value)]
+    chosen = next((key for key in CONTAINERS if key in inside), inside[0] if len(inside) == 1 else None)
+    if chosen is None:
+        holds = ", ".join(map(str, list(content)[:SHOWN])) or "nothing"
+        refuse(
+            "weights",
+            f"is {path.name!r}, which holds {holds}" + (f"; tensors stand in {', '.join(map(str, inside))}" if inside else ""),
+            allowed="names and tensors, or one such mapping under a key like 'state_dict'",
+        )
+    others = [str(key) for key in content if key != chosen]
+    ignored = f"; ignored: {', '.join(others)}" if others else ""
+    return dict(content[chosen]), (f"weights are taken from {chosen!r} of the checkpoint {path.name}{ignored}",)
+
+
+def _strip(tensors: Tensors) -> tuple[Tensors, tuple[str, ...]]:
+    """The tensors without the prefixes of wrappers."""
+    bare, removed = dict(tensors), []
+    for _ in WRAPPERS * 2:
+        for prefix in WRAPPERS:
+            if all(name.startswith(prefix) for name in bare):
+                bare = {name.removeprefix(prefix): tensor for name, tensor in bare.items()}
+                removed.append(prefix)
+    inner = {name.replace("._orig_mod.", "."): tensor for name, tensor in bare.items()}
+    if inner.keys() != bare.keys():
+        removed.append("_orig_mod.")
+    return inner, (f"the prefix {''.join(removed)!r} was stripped from the names of the weights",) if removed else ()
+
+
+def install(model: nn.Module, tensors: Tensors) -> None:
+    """Put `tensors` into `model`, in place; each name must be there on both sides, with the same shape.
+
+    A name that the file leaves out is accepted if the network ties it to one that the file has.
+
+    Raises
+    ------
+    InputError : the names or shapes differ; missing and unexpected names are listed, each with the nearest name
+    """
+    own = {name: value for name, value in model.state_dict(keep_vars=True).items() if isinstance(value, torch.Tensor)}
+    have = {name: value for name, value in tensors.items() if isinstance(value, torch.Tensor)}
+    twins = {id(own[name]): value for name, value in have.items() if name in own}
+    tied = {name: twins[id(value)] for name, value in own.items() if name not in have and id(value) in twins}
+    missing = [name for name in own if name not in have and name not in tied]
+    unexpected = [name for name in have if name not in own]
+    shapes = [
+        f"{name} (file {tuple(have[name].shape)}, network {tuple(own[name].shape)})"
+        for name in own
+        if name in have and not _is_lazy(own[name]) and own[name].shape != have[name].shape
+    ]
+    if missing or unexpected or shapes:
+        parts = [
+            _listing(missing, "missing", beside=unexpected),
+            _listing(unexpected, "unexpected", beside=missing or list(own)),
+            _listing(shapes, "of another shape"),
+        ]
+        refuse(
+            "weights",
+            f"do not fit the network: {'; '.join(part for part in parts if part)}",
+            allowed=f"exactly the {len(own)} entries of the network's state dict",
+            remedy="Build the network that was saved: its class, and its arguments (--model-arg).",
+        )
+    try:
+        model.load_state_dict({**tensors, **tied}, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"`weights` do not fit the network: {error}") from error
+
+
+def _is_lazy(value: torch.Tensor) -> bool:
+    return isinstance(value, UninitializedParameter | UninitializedBuffer)
+
+
+def _listing(names: list[str], what: str, *, beside: list[str] | None = None) -> str:
+    if not names:
+        return ""
+    close = [nearest(name, beside or []) for name in names[:SHOWN]]
+    shown = [f"{name} (nearest: {near})" if near else name for name, near in zip(names, close, strict=False)]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(names)} {what}: {', '.join(shown)}{more}"
