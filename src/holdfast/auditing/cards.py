@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.auditing.stresses import CARDS
 from holdfast.core.runner import measurements, settings_of
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["card_entries", "half_point_text"]
 
+StressStatus = Literal["ok", "reduced", "partial", "skipped", "error"]
 THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
-STATUS = {"ok": "ok", "error": "error", "late": "skipped"}
+STATUS: dict[str, Literal["ok", "error", "skipped"]] = {"ok": "ok", "error": "error", "late": "skipped"}
 WORDING = {
     "eps": "at eps = {value:.3g} input units",
     "bits": "at {value:.1f} bits",
@@ -58,7 +59,7 @@ def _summary_of(curves: Sequence[Curve], classes: int) -> StressSummary:
     )
 
 
-def _point(record: Record, counts: bool, examples: int) -> PointEntry:
+def _point(record: Record, *, counts: bool, examples: int) -> PointEntry:
     measured = record.measurement
     return PointEntry(
         at=dict(record.at),
@@ -68,16 +69,17 @@ def _point(record: Record, counts: bool, examples: int) -> PointEntry:
         seconds=record.seconds,
         queries=record.queries if counts else 0,
         key=record.key,
-        status=STATUS[record.status],  # type: ignore[arg-type]
+        status=STATUS[record.status],
         error=record.error,
     )
 
 
 def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, classes: int) -> StressEntry:
-    points = [_point(record, line.queries > 0, line.examples) for record in records]
+    points = [_point(record, counts=line.queries > 0, examples=line.examples) for record in records]
     failed = [point for point in points if point.status == "error"]
     late = [point for point in points if point.status == "skipped"]
-    status, reason = line.decision if line.decision != "run" else "ok", line.reason
+    status: StressStatus = "ok" if line.decision == "run" else line.decision
+    reason = line.reason
     if failed:
         status, reason = "error", f"{len(failed)} of {len(points)} points crashed: {failed[0].error.strip().splitlines()[-1]}"
     elif late:
@@ -85,7 +87,7 @@ def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, cl
     return StressEntry(
         version=line.stress.version,
         title=line.stress.title,
-        status=status,  # type: ignore[arg-type]
+        status=status,
         reason=reason,
         config=settings_of(line.stress),
         examples=line.examples,

@@ -88,7 +88,7 @@ class Plan:
         return None
 
     def like(self, rows: Sequence[Mapping[str, Any]]) -> Plan:
-        """This plan with the decisions and examples of stored `rows` (:meth:`rows`), so that a restart changes nothing."""
+        """The plan with the decisions and examples of stored `rows` (:meth:`rows`), so that a restart changes nothing."""
         kept = {row["stress"]: row for row in rows}
         lines = []
         for line in self.lines:

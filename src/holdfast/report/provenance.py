@@ -9,6 +9,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 __all__ = ["commit", "hardware", "versions"]
 
@@ -38,10 +39,10 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def hardware(device: str = "cpu") -> dict[str, str | int | float]:
+def hardware(device: str = "cpu") -> dict[str, Any]:
     """Processor, cores, memory (GiB) and, for CUDA, the name of the GPU."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found: dict[str, str | int | float] = {"system": platform.system(), "processor": _processor(), "cores": cores}
+    found: dict[str, Any] = {"system": platform.system(), "processor": _processor(), "cores": cores}
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         found["memory (GiB)"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
     if device.startswith("cuda"):

@@ -172,7 +172,11 @@ def _new_plan(settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | 
     check_gates(settings.gates, {stress.name: stress.card for stress in chosen})
     prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward)
     left = None if settings.budget is None else settings.budget - spent
-    return make_plan(chosen, inputs.facts, prices, seconds=left, queries=settings.max_queries)
+    return make_plan(chosen, inputs.facts, prices, seconds=left, queries=_left(settings.max_queries, inputs.probe.queries))
+
+
+def _left(queries: int | None, asked: int) -> int | None:
+    return None if queries is None else max(0, queries - asked)
 
 
 def _kept_plan(

@@ -1,0 +1,152 @@
+"""A plan keeps its limits, says why, and never changes which examples a stress sees first."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from holdfast.auditing.plan import LEAST_EXAMPLES, Prices, choose, make_plan
+from holdfast.core.errors import InputError
+from holdfast.core.stress import Cost, Facts
+
+FACTS = Facts(shape=(1, 28, 28), classes=10, examples=1000)
+PRICES = Prices(forward=1e-3, backward=2e-3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """A stress whose cost is known: `passes` forward passes at each of `strengths` points."""
+
+    name: ClassVar[str] = "fixed"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Fixed"
+    card: ClassVar[str] = "shift"
+    requires: ClassVar[str] = "labels"
+    passes: int = 1
+    strengths: int = 3
+    examples: int | None = None
+
+    @classmethod
+    def preset(cls, preset, facts):
+        return None if preset == "quick" else cls()
+
+    def unfit(self, facts):
+        return ""
+
+    def points(self):
+        return [{"strength": strength} for strength in range(self.strengths)]
+
+    def estimate(self, point):
+        return Cost(forward=self.passes, queries=self.passes)
+
+
+class White(Fixed):
+    name: ClassVar[str] = "pgd"
+    requires: ClassVar[str] = "weights"
+
+
+class Grumpy(Fixed):
+    name: ClassVar[str] = "grumpy"
+
+    def unfit(self, facts):
+        return "it does not like it"
+
+
+KNOWN = {"fixed": Fixed, "pgd": White, "grumpy": Grumpy}
+
+
+def test_cost_is_examples_times_passes_times_price():
+    [line] = make_plan([Fixed(passes=2)], FACTS, PRICES).lines
+    assert line.seconds == pytest.approx(1000 * 3 * 2 * 1e-3)
+    assert (line.decision, line.examples, line.points, line.queries) == ("run", 1000, 3, 6000)
+
+
+def test_only_stresses_that_cannot_see_the_network_spend_queries():
+    assert make_plan([White()], FACTS, PRICES).lines[0].queries == 0
+
+
+def test_without_limits_nothing_is_reduced():
+    plan = make_plan([Fixed(passes=1000), White(passes=1000)], FACTS, PRICES)
+    assert [line.decision for line in plan.lines] == ["run", "run"]
+
+
+@pytest.mark.parametrize("seconds", [4.5, 6.0, 20.0])
+def test_a_time_budget_is_met_by_one_common_cap(seconds):
+    plan = make_plan([Fixed(passes=4), White(passes=2)], FACTS, PRICES, seconds=seconds)
+    assert plan.seconds <= seconds
+    caps = {line.examples for line in plan.lines if line.decision == "reduced"}
+    assert len(caps) <= 1
+    assert all("time budget" in line.reason for line in plan.lines if line.decision == "reduced")
+
+
+def test_the_cap_is_the_largest_that_fits():
+    plan = make_plan([Fixed(passes=4)], FACTS, PRICES, seconds=10.0)
+    [line] = plan.lines
+    granted = 10.0 * 0.88 - 2.0
+    per_example = 3 * 4 * 1e-3
+    assert line.examples == int(granted / per_example)
+    assert line.stress.examples == line.examples
+
+
+def test_the_least_important_stress_goes_first_when_even_few_examples_are_too_dear():
+    plan = make_plan([White(passes=20), Fixed(passes=200)], FACTS, PRICES, seconds=8.0)
+    decisions = {line.stress.name: line.decision for line in plan.lines}
+    assert decisions == {"pgd": "reduced", "fixed": "skipped"}
+    assert "no room" in plan.lines[1].reason
+    assert plan.lines[0].examples == LEAST_EXAMPLES
+
+
+def test_a_query_limit_is_met_and_leaves_white_box_stresses_alone():
+    plan = make_plan([Fixed(), White()], FACTS, PRICES, queries=500)
+    assert plan.lines[0].queries <= 500
+    assert plan.lines[0].examples == 166
+    assert plan.lines[1].examples == 1000
+    assert plan.query_limit(plan.lines[0].stress, {"strength": 0}) == 166
+    assert plan.query_limit(plan.lines[1].stress, {"strength": 0}) is None
+
+
+def test_no_queries_at_all_skips_what_needs_them():
+    plan = make_plan([Fixed(), White()], FACTS, PRICES, queries=0)
+    assert [line.decision for line in plan.lines] == ["skipped", "run"]
+
+
+def test_access_and_fitness_are_reasons_to_skip():
+    facts = Facts(shape=(1, 8, 8), classes=10, access="scores", examples=100)
+    plan = make_plan([White(), Grumpy(), Fixed()], facts, PRICES)
+    assert [line.reason for line in plan.lines] == [
+        "it needs access to weights, and the target gives scores",
+        "it does not like it",
+        "",
+    ]
+
+
+def test_a_plan_that_was_kept_is_restored_whatever_the_prices_are_now():
+    before = make_plan([Fixed(passes=4), White()], FACTS, PRICES, seconds=8.0)
+    now = make_plan([Fixed(passes=4), White()], FACTS, Prices(forward=1e-5, backward=1e-5), seconds=8.0)
+    assert now != before
+    assert now.like(before.rows()) == before
+
+
+def test_presets_leave_stresses_out_unless_they_are_named_or_changed():
+    assert choose(["all"], preset="quick", facts=FACTS, known=KNOWN) == []
+    assert choose(["fixed"], preset="quick", facts=FACTS, known=KNOWN) == [Fixed()]
+    changed = choose(["all"], preset="quick", facts=FACTS, known=KNOWN, overrides={"fixed": {"passes": 7}})
+    assert changed == [Fixed(passes=7)]
+
+
+def test_a_stress_with_settings_is_taken_as_it_is():
+    mine = Fixed(passes=9)
+    assert choose([mine], preset="quick", facts=FACTS, known=KNOWN) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("names", "overrides", "message"),
+    [
+        (["fxed"], {}, r"`stresses` is 'fxed'; .*Did you mean 'fixed'\?"),
+        (["all"], {"fixd": {"passes": 1}}, r"Did you mean 'fixed'\?"),
+        (["all"], {"fixed": {"pases": 1}}, r"`shift.fixed.pases` is no setting; .*Did you mean 'passes'\?"),
+    ],
+)
+def test_unknown_names_are_refused(names, overrides, message):
+    with pytest.raises(InputError, match=message):
+        choose(names, preset="quick", facts=FACTS, known=KNOWN, overrides=overrides)

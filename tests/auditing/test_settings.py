@@ -1,0 +1,89 @@
+"""Settings come from a file, assignments and flags, in that order; a slip is refused with the nearest word."""
+
+import pytest
+
+from holdfast.auditing.settings import AuditSettings, assign, read_settings, to_toml
+from holdfast.core.errors import InputError
+
+FILE = """
+preset = "standard"
+budget = "5m"
+gates = ["clean.accuracy >= 0.97"]
+[model]
+source = "mynet:make"
+bounds = [0, 255]
+[adversarial.pgd]
+steps = 20
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "audit.toml"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_file_is_read(file):
+    settings = read_settings(file)
+    assert (settings.preset, settings.budget, settings.model.bounds) == ("standard", 300.0, (0.0, 255.0))
+    assert settings.overrides() == {"pgd": {"steps": 20}}
+
+
+def test_assignments_win_over_the_file_and_flags_over_both(file):
+    settings = read_settings(
+        file, assignments=("adversarial.pgd.steps=100", "seed=3", "preset=quick"), flags={"seed": 4, "preset": None}
+    )
+    assert (settings.overrides()["pgd"]["steps"], settings.seed, settings.preset) == (100, 4, "quick")
+
+
+def test_an_assignment_adds_to_a_stress_and_keeps_its_other_settings(file):
+    settings = read_settings(file, assignments=("adversarial.pgd.restarts=3",))
+    assert settings.overrides()["pgd"] == {"steps": 20, "restarts": 3}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), ("30", 30), ("2min", 120), (45, 45)])
+def test_times(text, seconds):
+    assert read_settings(flags={"budget": text}).budget == seconds
+
+
+def test_assignments_take_toml_values_and_bare_words():
+    assert assign("adversarial.pgd.eps=[0, 0.1]") == {"adversarial": {"pgd": {"eps": [0, 0.1]}}}
+    assert assign("model.source = nets:make")["model"]["source"] == "nets:make"
+
+
+def test_resolved_settings_are_toml_that_reads_back(file, tmp_path):
+    settings = read_settings(file, flags={"data": {"source": 'a "quoted" name.npz'}})
+    resolved = tmp_path / "resolved.toml"
+    resolved.write_text(to_toml(settings))
+    assert read_settings(resolved) == settings
+
+
+def test_no_file_means_defaults():
+    assert read_settings() == AuditSettings()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"assignments": ("presett='quick'",)}, r"`presett` is no setting; .*Did you mean 'preset'\?"),
+        ({"assignments": ("model.weigths='w.pt'",)}, r"`model.weigths` is no setting.*Did you mean 'weights'\?"),
+        ({"assignments": ("preset='quik'",)}, r"`preset` is 'quik'; allowed: input should be 'quick', 'standard' or 'deep'"),
+        ({"assignments": ("pgd",)}, r"KEY.KEY=VALUE"),
+        ({"flags": {"budget": "soon"}}, r"`budget` is 'soon'; allowed: a time such as 90s"),
+        ({"flags": {"budget": -1}}, r"`budget` is -1"),
+        ({"flags": {"seed": -1}}, r"`seed` is -1"),
+        ({"flags": {"gates": ("clean.accuracy >= 97%",)}}, r"Write a share, 0.05 instead of 5%"),
+        ({"file": "nowhere.toml"}, r"there is no such file"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        read_settings(**arguments)
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text("preset = quick = standard")
+    with pytest.raises(InputError, match="is no TOML"):
+        read_settings(path)
