@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.hardware.activations import DeviceActivation, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
-from holdfast.hardware.equip import chip, device_layers, fresh_devices, hardware_activations, redraw_devices
+from holdfast.hardware.equip import ELEMENTWISE, chip, device_layers, fresh_devices, hardware_activations, redraw_devices
 from holdfast.hardware.recalibrate import Calibrated, recalibrate
 from holdfast.hardware.spread import (
     ChipResults,
@@ -18,6 +18,7 @@ from holdfast.hardware.spread import (
 )
 
 __all__ = [
+    "ELEMENTWISE",
     "Calibrated",
     "ChipResults",
     "CurveActivation",

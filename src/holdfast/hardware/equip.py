@@ -22,7 +22,7 @@ from holdfast.nets.hooks import unit_counts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["chip", "device_layers", "fresh_devices", "hardware_activations", "redraw_devices", "with_modules"]
+__all__ = ["ELEMENTWISE", "chip", "device_layers", "fresh_devices", "hardware_activations", "redraw_devices", "with_modules"]
 
 SWAPPED = (nn.Sigmoid, nn.ReLU)
 ELEMENTWISE = (
@@ -32,8 +32,10 @@ ELEMENTWISE = (
 FUNCTIONAL: set[Any] = {
     getattr(owner, name)
     for owner in (nn.functional, torch, torch.Tensor)
-    for name in ("relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "hardtanh", "hardswish")
-    + ("sigmoid", "tanh")
+    for name in (
+        *("relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "hardtanh", "hardswish"),
+        *("sigmoid", "tanh"),
+    )
     if hasattr(owner, name)
 }
 
