@@ -1,8 +1,28 @@
 """Data sets: images, graphs, the user's own; where they lie, how they are fetched and checked."""
 
+from holdfast.data.checksums import DataRow, FileCheck, list_data, verify
+from holdfast.data.download import fetch
 from holdfast.data.examples import Examples
 from holdfast.data.files import load_folder
+from holdfast.data.graphs import GRAPHS, Graph, load_graph
 from holdfast.data.images import IMAGE_SETS, load_images
 from holdfast.data.own import examples_from, load_npz
+from holdfast.data.pickles import load_arrays
 
-__all__ = ["IMAGE_SETS", "Examples", "examples_from", "load_folder", "load_images", "load_npz"]
+__all__ = [
+    "GRAPHS",
+    "IMAGE_SETS",
+    "DataRow",
+    "Examples",
+    "FileCheck",
+    "Graph",
+    "examples_from",
+    "fetch",
+    "list_data",
+    "load_arrays",
+    "load_folder",
+    "load_graph",
+    "load_images",
+    "load_npz",
+    "verify",
+]

@@ -70,20 +70,15 @@ def load_npz_arrays(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     if not path.is_file():
         raise DataUnavailableError(f"There is no file {path}; give an .npz file with arrays x and y.")
     try:
+        with zipfile.ZipFile(path) as packed:
+            held = [name.removesuffix(".npy") for name in packed.namelist()]
         with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files") or not {"x", "y"} <= set(archive.files):
-                held = ", ".join(getattr(archive, "files", [])) or "one unnamed array"
-                refuse("path", f"leads to {path}, which holds {held}", allowed="arrays named x and y")
-            return archive["x"], archive["y"]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if "pickle" not in str(error).lower():
-            raise
-        refuse(
-            "path",
-            f"leads to {path}, which is no .npz or holds Python objects",
-            allowed="plain arrays",
-            remedy="Save numbers only.",
-        )
+            arrays = [archive[key] for key in ("x", "y") if key in held]
+    except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        refuse("path", f"leads to {path}, which is no sound .npz of numbers ({error})", allowed="arrays of numbers, no objects")
+    if len(arrays) != 2:
+        refuse("path", f"leads to {path}, which holds {', '.join(held)}", allowed="arrays named x and y")
+    return arrays[0], arrays[1]
 
 
 def _sorted_classes(folders: list[Path]) -> list[Path]:

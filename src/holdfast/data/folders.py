@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holdfast.data.catalogue import DataFile
+    from holdfast.data.catalogue import DataFile, DataSet
 
-__all__ = ["cache_folder", "data_folders", "download_folder", "find"]
+__all__ = ["cache_folder", "data_folders", "download_folder", "find", "wanted_files"]
 
 
 def cache_folder() -> Path:
@@ -50,3 +50,18 @@ def find(file: DataFile, folder: str | Path | None = None) -> Path | None:
     folders = data_folders() if folder is None else (Path(folder),)
     places = (place / path for place in folders for path in (file.path, *file.also))
     return next((place for place in places if place.exists()), None)
+
+
+def wanted_files(entry: DataSet, folder: str | Path | None = None) -> tuple[DataFile, ...]:
+    """The form of a data set that is completely on this machine; if none is, the first one that can be fetched.
+
+    Parameters
+    ----------
+    entry : from the catalogue
+    folder : search only here; default: all of :func:`data_folders`
+    """
+    if not entry.variants:
+        return ()
+    complete = (files for files in entry.variants if all(find(file, folder) for file in files))
+    fetchable = (files for files in entry.variants if all(file.is_fetchable for file in files))
+    return next(complete, None) or next(fetchable)

@@ -173,7 +173,8 @@ def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
         return x[:, None]
     channels = x.shape[layout.index("C")]
     other = {"NCHW": "NHWC", "NHWC": "NCHW"}[layout]
-    if channels not in CHANNELS and x.shape[other.index("C")] in CHANNELS:
+    suspect = x.shape[other.index("C")]
+    if channels not in CHANNELS and suspect in CHANNELS and all(x.shape[other.index(side)] > suspect for side in "HW"):
         refuse(
             "x",
             f"has shape {tuple(x.shape)}, which looks like {other}",
@@ -201,7 +202,7 @@ def _arrays(source: Any, n: int | None) -> tuple[Any, Any]:
         if missing:
             refuse("source", f"has keys {sorted(map(str, source))}", allowed='"x" and "y"')
         return source["x"][:n], source["y"][:n]
-    if isinstance(source, tuple | list) and len(source) == 2 and all(_is_array(part) for part in source):
+    if isinstance(source, tuple | list) and len(source) == 2 and _is_array(source[0]) and _is_vector(source[1]):
         return source[0][:n], source[1][:n]
     tensors = getattr(source, "tensors", None)
     if isinstance(tensors, tuple) and len(tensors) == 2:
@@ -211,6 +212,10 @@ def _arrays(source: Any, n: int | None) -> tuple[Any, Any]:
 
 def _is_array(part: Any) -> bool:
     return isinstance(part, torch.Tensor | np.ndarray)
+
+
+def _is_vector(part: Any) -> bool:
+    return _is_array(part) or (isinstance(part, list | tuple) and all(isinstance(label, int) for label in part))
 
 
 def _items(source: Any) -> Iterator[Any]:
