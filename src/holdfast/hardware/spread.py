@@ -124,7 +124,7 @@ def chips(
 
 def _bytes_per_chip(model: nn.Module, tensors: Mapping[str, torch.Tensor], x: torch.Tensor) -> int:
     """What one chip takes: its own tensors, and about three copies of the largest activation."""
-    largest = max(math.prod(record.output_shape) for record in layer_records(model, x[:1]))
+    largest = max((math.prod(record.output_shape) for record in layer_records(model, x[:1])), default=x[0].numel())
     own = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return own + 3 * largest * len(x) * x.element_size()
 
