@@ -337,9 +337,9 @@ def findings() -> list[FindingEntry]:
 def cross_of(world: World):
     chosen = [
         ("clean", {}, "clean"), ("fgsm", {"eps": 0.1}, "FGSM eps 0.1"), ("pgd", {"eps": 0.1}, "PGD eps 0.1"), ("pgd", {"eps": 0.2}, "PGD eps 0.2"),
-        ("weight_bits", {"bits": 3.0}, "weights, 3 bits"), ("act_bits", {"bits": 3.0}, "activations, 3 bits"),
+        ("weight_bits", {"bits": 3.0}, "3-bit weights"), ("act_bits", {"bits": 3.0}, "3-bit activations"),
         ("weight_noise", {"kind": "additive", "sigma": 0.1}, "weight noise 10 %"), ("activation_variation", {"spread": 0.2}, "spread 20 %"),
-        ("corruptions", {"corruption": "fog", "severity": 3}, "fog, severity 3"), ("resolution", {"scale": 0.5, "kernel": "bilinear"}, "half resolution"),
+        ("corruptions", {"corruption": "fog", "severity": 3}, "fog (3)"), ("resolution", {"scale": 0.5, "kernel": "bilinear"}, "half resolution"),
     ]  # fmt: skip
     columns = [(CrossColumn(stress=name, label=label, at=at), world.rows[row_name(name, at)]) for name, at, label in chosen]
     breaking = [

@@ -40,12 +40,12 @@ def _environment() -> Environment:
     )
     script, style = _asset("page.js"), _asset("page.css")
     fingerprint = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    names = ("at_text", "date", "duration", "estimate_text", "heading", "number")
+    names = ("at_text", "date", "duration", "estimate_text", "heading", "number", "plain")
     environment.filters |= {name: getattr(wording, name) for name in names}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False)
     environment.filters["anchor"] = _anchor
     environment.filters["strength_of"] = lambda value, axis: wording.strength(axis, value)
-    environment.filters["setting"] = lambda value, key: wording.strength(key, value) if value != [] else "none"
+    environment.filters["setting"] = wording.setting
     environment.globals |= {
         "script": Markup(script),  # noqa: S704  a file of this package
         "style": Markup(style),  # noqa: S704  a file of this package
@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "verdict_strip": verdict_strip,
         "widest_interval": views.widest_interval,
         "WORDS": wording.WORDS,
+        "PLURALS": wording.PLURALS,
         "MARKS": {"pass": "✓", "fail": "✗", "undecided": "?", "error": "!"},
     }
     return environment

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.report import charts
 from holdfast.report.charts.chips import chip_groups
 from holdfast.report.charts.heat import heat_axes
-from holdfast.report.wording import estimate_text, heading, number
+from holdfast.report.wording import estimate_text, heading, level, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,22 @@ class StressView:
     facts: list[tuple[str, str]]
     """Pairs of a word and a number, where one point or the summary says it all."""
     checks: list[Check]
-    pictures: list[Picture]
+
+    @property
+    def troubled(self) -> bool:
+        """True if a point has another status than ok, so that the table must say it."""
+        return any(point.status != "ok" for point in self.entry.points)
+
+    @property
+    def numeric(self) -> set[str]:
+        """The axes whose values are numbers."""
+        return {axis for axis in self.axes if not any(isinstance(point.at.get(axis), str) for point in self.entry.points)}
+
+    @property
+    def basis(self) -> int:
+        """Width in px that its table asks for; the page sets stresses beside each other where they fit."""
+        ends = [entry.hi != entry.lo for point in self.entry.points[-1:] for entry in point.metrics.values()]
+        return min(1000, max(336, 90 * len(self.axes) + 60 + sum(170 if wide else 80 for wide in ends)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +118,8 @@ def _named_curves(card: CardEntry) -> list[tuple[str, str, CurveEntry]]:
     """Triples of stress, label and curve; labels are unique within the card."""
     found = []
     for name, stress in card.stresses.items():
-        own = [curve for curve in stress.curves if len(curve.at) > 1]
+        tabled = heat_axes(stress.points) is not None and len(stress.curves) > charts.curves.SERIES
+        own = [] if tabled else [curve for curve in stress.curves if len(curve.at) > 1]
         for curve in own:
             plain = curve.name in {name, "", curve.quantity}
             found.append((name, heading(name) if plain else curve.name.replace("_", " "), curve))
@@ -119,7 +135,7 @@ def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
     for name, label, curve in _named_curves(card):
         groups.setdefault((curve.axis, curve.unit, curve.quantity), []).append((name, label, curve))
     pictures = []
-    for (axis, unit, quantity), group in groups.items():
+    for (axis, _, quantity), group in groups.items():
         title = f"{heading(quantity)} against {axis.replace('_', ' ')}"
         pairs = [(label, curve) for _, label, curve in group]
         if len(pairs) > charts.curves.SERIES:
@@ -128,7 +144,6 @@ def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
         before = _before(document, group) if len(group) == 1 else []
         chance = 1 / document.target.classes if document.target and document.target.classes > 1 and quantity == "accuracy" else None
         pictures.append(charts.curve_chart(pairs, title=title, chance=chance, baseline=before, note=_power([c for _, c in pairs])))
-        del unit
     return pictures
 
 
@@ -167,9 +182,9 @@ def _stress_pictures(document: Document, name: str, stress: StressEntry) -> list
             found.append(charts.layer_sensitivity(details.layers, title=f"{title}: sensitivity of each layer"))
     found.append(charts.loss_chart(stress.points, title=f"{title}: loss per step"))
     for kind, points in chip_groups(stress.points).items():
-        suffix = f", {kind}" if kind else ""
-        found.append(charts.chip_strip(points, title=f"{title}: every chip{suffix}"))
-        found.append(charts.yield_curve(points, title=f"{title}: yield{suffix}"))
+        who = f"{title}, {kind}" if kind else title
+        found.append(charts.chip_strip(points, title=f"{who}: every chip"))
+        found.append(charts.yield_curve(points, title=f"{who}: yield"))
     axes = heat_axes(stress.points)
     if axes:
         found.append(charts.heat_table(stress.points, axes, title=title))
@@ -196,7 +211,7 @@ def _facts(stress: StressEntry) -> list[tuple[str, str]]:
     return facts
 
 
-def _stress_view(document: Document, name: str, stress: StressEntry) -> StressView:
+def _stress_view(name: str, stress: StressEntry) -> StressView:
     return StressView(
         name=name,
         title=stress.title or heading(name),
@@ -205,7 +220,6 @@ def _stress_view(document: Document, name: str, stress: StressEntry) -> StressVi
         metrics=_metric_names(stress),
         facts=_facts(stress),
         checks=[check for point in stress.points for check in point.details.checks or []],
-        pictures=_stress_pictures(document, name, stress),
     )
 
 
@@ -216,8 +230,15 @@ def card_views(document: Document) -> list[CardView]:
             name=name,
             title=card.title or heading(name),
             entry=card,
-            pictures=_curve_pictures(document, card),
-            stresses=[_stress_view(document, stress_name, stress) for stress_name, stress in card.stresses.items()],
+            pictures=[
+                *_curve_pictures(document, card),
+                *(
+                    picture
+                    for stress_name, stress in card.stresses.items()
+                    for picture in _stress_pictures(document, stress_name, stress)
+                ),
+            ],
+            stresses=[_stress_view(stress_name, stress) for stress_name, stress in card.stresses.items()],
             images=[image for image in document.images if image.card == name or image.stress in card.stresses],
         )
         for name, card in ordered_cards(document)
@@ -237,7 +258,7 @@ def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileR
     if drawn:
         before = _before(document, [(name, "", drawn[0])])
         half = stress.summary.half_point
-        ends = f"{number(drawn[0].estimates[0].value)} → {number(drawn[0].estimates[-1].value)}"
+        ends = f"{level(drawn[0].estimates[0].value)} → {level(drawn[0].estimates[-1].value)}"
         text = half.text if half and half.text else ends
         return [TileRow(name=title, spark=charts.sparkline(drawn[0], before[0] if before else None), text=text)]
     shown = {**(stress.points[0].metrics if stress.points else {}), **stress.metrics}

@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from holdfast.report.measured import EstimateEntry
 
 __all__ = [
+    "PLURALS",
     "WORDS",
     "at_text",
     "date",
     "decimals",
     "duration",
     "estimate_text",
+    "gist",
     "heading",
     "interval",
+    "level",
     "number",
+    "plain",
+    "setting",
     "strength",
     "threshold",
     "verdict",
@@ -30,20 +35,17 @@ __all__ = [
 ABSENT = "–"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 WORDS = {"pass": "holds", "fail": "fails", "undecided": "undecided", "error": "not judged"}
+PLURALS = {"pass": "hold", "fail": "fail", "undecided": "undecided", "error": "not judged"}
 TITLES = {
     "act_bits": "Activation bits",
-    "activation_variation": "Activation variation",
-    "apgd": "APGD",
-    "clean": "Clean",
-    "fgsm": "FGSM",
     "masking": "Gradient masking",
-    "pgd": "PGD",
-    "ece": "ECE",
-    "nll": "NLL",
-    "aurc": "AURC",
-    "auc": "AUC",
-    "hmc": "HMC",
+    "p05": "5th percentile",
+    "sd": "standard deviation",
+    "t_forward": "forward pass, per example",
+    "t_backward": "backward pass, per example",
 }
+ACRONYMS = {"apgd", "auc", "aurc", "ece", "fgsm", "hmc", "nll", "pgd", "psnr", "ssim"}
+METRIC = re.compile(r"^\s*([A-Za-z_]\w*(?:\.\w+)+)(?:\[([^\]]*)\])?\s*(?:>=|<=|==|>|<)")
 EXPECTED = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:\s*/\s*([\d.]+))?")
 
 
@@ -80,6 +82,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def level(value: float | None) -> str:
+    """A number that stands beside others of its kind: shares to two places.
+
+    Examples
+    --------
+    >>> level(0.9), level(0.8312), level(31.2)
+    ('0.90', '0.83', '31.2')
+    """
+    return f"{value:.2f}" if value is not None and 0 <= value <= 1 else number(value)
+
+
 def decimals(lo: float, hi: float) -> int:
     """Places after the point that show an interval's width to two digits, between 0 and 6.
 
@@ -107,7 +120,7 @@ def interval(value: float | None, lo: float | None, hi: float | None) -> str:
     largest = max(abs(lo), abs(hi))
     if largest >= 1e6 or largest < 1e-2:
         return f"{number(value)} [{number(lo)}, {number(hi)}]"
-    places = min(decimals(lo, hi), 4)
+    places = max(3, min(decimals(lo, hi), 4)) if largest <= 1 else decimals(lo, hi)
     return f"{_plain(value, places)} [{_plain(lo, places)}, {_plain(hi, places)}]"
 
 
@@ -138,6 +151,19 @@ def strength(axis: str, value: Any) -> str:
     return ", ".join(strength(axis, entry) for entry in value)
 
 
+def setting(value: Any, name: str) -> str:
+    """A setting or fact in words; times are recognised by their name.
+
+    Examples
+    --------
+    >>> setting(True, "per_channel"), setting([1, 2], "bits"), setting(8.1e-5, "t_forward"), setting(None, "clip")
+    ('true', '1, 2', '81 µs', 'none')
+    """
+    if isinstance(value, float) and (name.startswith("t_") or name.endswith("seconds")):
+        return duration(value)
+    return strength(name, value) or "none"
+
+
 def at_text(at: Mapping[str, Any]) -> str:
     """Where a point lies, in words.
 
@@ -154,11 +180,42 @@ def heading(name: str) -> str:
 
     Examples
     --------
-    >>> heading("weight_bits"), heading("pgd")
-    ('Weight bits', 'PGD')
+    >>> heading("weight_bits"), heading("pgd"), heading("ece_debiased")
+    ('Weight bits', 'PGD', 'ECE debiased')
     """
-    words = name.replace("_", " ").strip()
-    return TITLES.get(name, words[:1].upper() + words[1:])
+    words = plain(name)
+    return words[:1].upper() + words[1:]
+
+
+def plain(name: str) -> str:
+    """The name of a stress, card or metric inside a sentence.
+
+    Examples
+    --------
+    >>> plain("mean_accuracy"), plain("p05")
+    ('mean accuracy', '5th percentile')
+    """
+    if name in TITLES:
+        return TITLES[name]
+    return " ".join(word.upper() if word.lower() in ACRONYMS else word for word in name.replace("_", " ").split())
+
+
+def gist(statement: str) -> str:
+    """What a gate is about, without card and threshold; a sentence in words stays as it is.
+
+    Examples
+    --------
+    >>> gist("adversarial.pgd.accuracy[eps=8/255] >= 0.40")
+    'PGD accuracy at eps 8/255'
+    >>> gist("It still works.")
+    'It still works'
+    """
+    found = METRIC.match(statement)
+    if found is None:
+        return statement.strip().rstrip(".")
+    path, selector = found.groups()
+    words = " ".join(plain(part) for part in path.split(".")[-2:])
+    return words + (f" at {selector.replace('=', ' ')}" if selector else "")
 
 
 def duration(seconds: float | None) -> str:
@@ -176,7 +233,9 @@ def duration(seconds: float | None) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def date(text: str) -> str:
@@ -227,7 +286,7 @@ def verdict(document: Document) -> str:
     judged = document.judged
     if not judged:
         return f"No {kind}s were set: the figures below are measured, not judged."
-    groups = {status: [entry.statement.rstrip(".") for entry in judged if entry.status == status] for status in WORDS}
+    groups = {status: [gist(entry.statement) for entry in judged if entry.status == status] for status in WORDS}
     total = len(judged)
     if len(groups["pass"]) == total:
         return f"All {total} {kind}s hold." if total > 1 else f"The {kind} holds."

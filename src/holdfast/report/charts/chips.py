@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.report.charts.picture import Picture, clip
 from holdfast.report.plot import Plot, nice_ticks, text_width, thin_ticks
-from holdfast.report.wording import at_text, number, strength
+from holdfast.report.wording import number, strength
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def chip_groups(points: Sequence[PointEntry]) -> dict[str, list[PointEntry]]:
     groups: dict[str, list[PointEntry]] = {}
     for point in points:
         if point.details.chips:
-            kind = at_text({axis: value for axis, value in point.at.items() if isinstance(value, str)})
+            kind = ", ".join(strength(axis, value) for axis, value in point.at.items() if isinstance(value, str))
             groups.setdefault(kind, []).append(point)
     return groups
 

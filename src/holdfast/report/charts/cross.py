@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
 from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, join
@@ -15,6 +16,8 @@ from holdfast.report.wording import heading, number, strength
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from holdfast.report.document import Cross, CrossBreaking
 
@@ -46,9 +49,7 @@ def cross_matrix(cross: Cross) -> Picture | None:
         '<th>stress</th><th>{} examples, those with the same outcomes together</th><th class="num">fail</th></tr></thead>'
         "<tbody>{}</tbody></table></div>"
     ).format(n, join(rows))
-    return Picture(
-        title="Who fails where", note=f"Filled: wrong. {always} of {n} examples survive everything.", body=body, wide=True
-    )
+    return Picture(title="Who fails where", note=f"Filled: wrong. {always} of {n} examples survive everything.", body=body, span=3)
 
 
 def _strip(letters: Sequence[tuple[str, int]], n: int, words: str) -> Markup:
@@ -92,10 +93,17 @@ def margin_scatter(cross: Cross, entry: CrossBreaking) -> Picture | None:
     return Picture(title=f"Margin and breaking point: {heading(entry.stress)}", note=note, body=plot.render(words))
 
 
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Ranks from 1, equal values sharing their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
+
+
 def _rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's rank correlation, or None where one side does not vary."""
+    """Spearman's rank correlation, or None where one side does not vary.
+
+    Written out because importing ``scipy.stats`` takes longer than drawing the whole page.
+    """
     if len(set(first)) < 2 or len(set(second)) < 2:
         return None
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(first, second).statistic)
+    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])

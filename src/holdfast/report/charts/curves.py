@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, clip, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
-from holdfast.report.wording import estimate_text, heading, number, strength
+from holdfast.report.wording import estimate_text, heading, level, number, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -182,13 +182,15 @@ def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str) -> 
     first = curves[0][1]
     cells = [
         Markup('<div class="multiple"><span class="what">{}</span>{}<span class="ends">{} → {}</span></div>').format(
-            label, sparkline(curve, width=96, height=36), number(curve.estimates[0].value), number(curve.estimates[-1].value)
+            label, sparkline(curve, width=96, height=36), level(curve.estimates[0].value), level(curve.estimates[-1].value)
         )
         for label, curve in curves
     ]
     ends = f"{strength(first.axis, first.at[0])} to {strength(first.axis, first.at[-1])} {first.unit}".rstrip()
     note = f"{heading(first.quantity)} against {first.axis.replace('_', ' ')}, {ends}. Numbers: first and last."
-    return Picture(title=title, note=note, body=Markup('<div class="multiples">{}</div>').format(join(cells)), wide=len(cells) > 8)
+    return Picture(
+        title=title, note=note, body=Markup('<div class="multiples">{}</div>').format(join(cells)), span=3 if len(cells) > 8 else 1
+    )
 
 
 def loss_chart(points: Sequence[PointEntry], *, title: str) -> Picture | None:

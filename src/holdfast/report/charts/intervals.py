@@ -137,4 +137,4 @@ def forest(rows: Sequence[ComparisonRow]) -> Picture | None:
     note = (
         f"Scale from {number(-reach, 2)} to {number(reach, 2)}; left of the line: worse. Full dots: p < 0.05 (exact McNemar, Holm)."
     )
-    return Picture(title="Paired differences", note=note, body=_rows(entries, ("metric", "after − before")), wide=True)
+    return Picture(title="Paired differences", note=note, body=_rows(entries, ("metric", "after − before")), span=3)

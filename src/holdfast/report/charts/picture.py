@@ -22,13 +22,13 @@ class Picture:
     title : what it shows
     note : how to read it, or which number matters
     body : SVG or HTML
-    wide : True if it needs the whole width of the page
+    span : columns of the page that it asks for: 1, 2, or 3 for its whole width
     """
 
     title: str
     body: Markup
     note: str = ""
-    wide: bool = False
+    span: int = 1
 
 
 def join(parts: Iterable[Markup | str]) -> Markup:
