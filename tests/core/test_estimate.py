@@ -213,6 +213,7 @@ def test_estimates_survive_json(estimate):
         (lambda: proportion(5, 4), "`hits` is 5; allowed: whole numbers from 0 to 4"),
         (lambda: proportion(0, 0), "`n` is 0"),
         (lambda: proportion(1, 2, level=0.0), "`level` is 0.0"),
+        (lambda: proportion(1, 2, level=1.5), "`level` is 1.5"),
         (lambda: mean_t([]), "`values` is empty"),
         (lambda: bootstrap([]), "has 0 rows"),
         (lambda: cluster_bootstrap([1.0, 2.0], [1]), "2 rows for 1 cluster labels"),
