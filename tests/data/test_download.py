@@ -43,6 +43,7 @@ def test_a_good_file_arrives_whole_and_is_not_fetched_twice(empty_home, server):
     place = obtain(file, progress=False)
     assert place == empty_home / "toy" / "numbers.bin"
     assert place.read_bytes() == CONTENT
+    assert place.stat().st_mode & 0o777 == 0o644, "colleagues may read a shared data folder"
     assert obtain(file, progress=False) == place
     assert server.asked["good"] == 1
     assert everything_below(empty_home) == [place]

@@ -113,6 +113,14 @@ def test_small_maps_of_many_channels_are_no_swapped_images():
     assert examples_from((np.zeros((2, 16, 4, 4), np.float32), [0, 1])).x.shape == (2, 16, 4, 4)
 
 
+def test_the_division_of_pixels_leaves_a_note(caplog):
+    caplog.set_level("INFO", logger="holdfast")
+    examples_from((FLOAT, Y))
+    assert not caplog.messages
+    examples_from((X, Y))
+    assert caplog.messages == ["pixels 0 to 255 were divided by 255; pass bounds=(0, 255) to keep them"]
+
+
 def test_declared_bounds_admit_other_ranges():
     assert examples_from((FLOAT * 2 - 1, Y), bounds=(-1, 1)).x.min() < 0
     assert examples_from((FLOAT * 1e6, Y), bounds=None).x.max() > 1e5

@@ -23,7 +23,7 @@ from holdfast.data.folders import data_folders, download_folder, find, wanted_fi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["fetch", "obtain"]
+__all__ = ["fetch", "obtain", "obtain_set"]
 
 
 def fetch(name: str, *, folder: str | Path | None = None, progress: bool = True) -> list[Path]:
@@ -50,6 +50,11 @@ def fetch(name: str, *, folder: str | Path | None = None, progress: bool = True)
 def obtain(file: DataFile, *, progress: bool = True) -> Path:
     """The place of one file on this machine, after a download if need be; see :func:`fetch`."""
     return find(file) or _download(file, download_folder(), progress=progress)
+
+
+def obtain_set(name: str) -> list[Path]:
+    """The places of all files of a data set, in whichever form is here; unlike :func:`fetch`, what is here is taken as it is."""
+    return [obtain(file) for file in wanted_files(data_set(name))]
 
 
 def _sound(file: DataFile, folder: str | Path | None, *, progress: bool) -> Path:
@@ -108,6 +113,7 @@ def _first_working(urls: tuple[str, ...], target: Path, checksum: str, *, progre
             with _bar(target.name, shown=progress) as bar, _quiet(pooch.get_logger()):
                 downloader = pooch.HTTPDownloader(progressbar=bar, headers={"Accept-Encoding": "identity"})
                 pooch.retrieve(url, checksum, fname=target.name, path=target.parent, downloader=downloader)
+            target.chmod(0o644)  # the downloader makes files that only their owner may read, but these are public
         except (requests.RequestException, ValueError, OSError) as error:
             failures.append(f"{url}: {' '.join(str(error).split())[:200]}")
         else:

@@ -17,9 +17,7 @@ import numpy as np
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.digest import digest_arrays
 from holdfast.core.seeds import Seeds
-from holdfast.data.catalogue import data_set
-from holdfast.data.download import obtain
-from holdfast.data.folders import wanted_files
+from holdfast.data.download import obtain_set
 from holdfast.data.pickles import load_arrays
 
 if TYPE_CHECKING:
@@ -126,7 +124,7 @@ def load_graph(name: str) -> Graph:
     InputError : an unknown name; a damaged file
     DataUnavailableError : the files are neither here nor to be had
     """
-    places = [obtain(file) for file in wanted_files(data_set(check_one_of(name, "name", allowed=GRAPHS)))]
+    places = obtain_set(check_one_of(name, "name", allowed=GRAPHS))
     if len(places) == 1:
         return read_graph_npz(places[0], name=name)
     return read_planetoid(places[0].parent, name)

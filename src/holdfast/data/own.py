@@ -7,6 +7,7 @@ axes, and values outside the declared bounds are refused with the remedy in the 
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,7 @@ LAYOUTS = ("NCHW", "NHWC", "NHW")
 """Orders of the axes that are understood; the result is always NCHW."""
 CHANNELS = (1, 3, 4)
 Bounds = tuple[float, float]
+LOG = logging.getLogger(__name__)
 
 
 def examples_from(
@@ -159,7 +161,10 @@ def _floating(x: torch.Tensor, bounds: Bounds | None) -> torch.Tensor:
             allowed="floating point, or uint8 for pixels 0 to 255",
             remedy="Convert with x.astype('uint8') if these are pixels, else scale and convert to float32.",
         )
-    return x.float() if bounds is not None and bounds[1] == 255 else x.float().div_(255)
+    if bounds is not None and bounds[1] == 255:
+        return x.float()
+    LOG.info("pixels 0 to 255 were divided by 255; pass bounds=(0, 255) to keep them")
+    return x.float().div_(255)
 
 
 def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
