@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -452,7 +452,13 @@ def data_list() -> None:
     """
     from holdfast.data import list_data
 
-    _console().table([row.to_json() for row in list_data()])
+    _console().table(
+        [
+            {"name": row.name, "here": row.present, "size": f"{row.bytes / 1e6:.1f} MB", "splits": row.splits, "what": row.what}
+            | {"licence": row.licence, "where": row.where}
+            for row in list_data()
+        ]
+    )
 
 
 @data.command(name="fetch")
@@ -487,7 +493,7 @@ def data_verify(name: str | None = None, /) -> int:
     """
     from holdfast.data import verify
 
-    rows = [row.to_json() for row in verify(name)]
+    rows = [asdict(row) for row in verify(name)]
     _console().table(rows)
     return EXIT_FAIL if any(row["status"] == "damaged" for row in rows) else 0
 

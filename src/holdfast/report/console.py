@@ -48,7 +48,7 @@ class Console:
     def note(self, text: str) -> None:
         """Print a line as it stands, without markup."""
         if self.speaks:
-            self._rich.print(f"  {text}", markup=False, style="dim")
+            self._rich.print(f"  {text}", markup=False, style="dim", soft_wrap=True)
 
     def plan(self, rows: Sequence[Mapping[str, Any]], *, seconds: float) -> None:
         """Print what will be run, and how long it is expected to take.
@@ -90,8 +90,8 @@ class Console:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in rows[0]:
-            table.add_column(name.replace("_", " "), overflow="fold")
+        for place, name in enumerate(rows[0]):
+            table.add_column(name.replace("_", " "), overflow="fold", no_wrap=place == 0)
         for row in rows:
             table.add_row(*(_cell(item) for item in row.values()))
         self._rich.print(table)
@@ -197,8 +197,9 @@ class Console:
 def _cell(item: Any) -> str:
     from rich.markup import escape
 
-    text = {True: "yes", False: "no", None: ""}.get(item) if isinstance(item, bool | None) else None
-    return escape(str(item) if text is None else text)
+    if isinstance(item, bool | None):
+        return {True: "yes", False: "no", None: ""}[item]
+    return escape(", ".join(map(str, item)) if isinstance(item, tuple | list) else str(item))
 
 
 def _place(record: Record) -> str:

@@ -1,60 +1,30 @@
 """Published experiments, end to end, with the claims that they must meet. No algorithm lives here.
 
-Each study is a module with the same names: ``PRESETS`` (preset -> experiment), ``CLAIMS`` (preset -> claims) and
-``prepare(preset)``, the experiment as this machine's data allow it. The experiment has ``points``, ``measure`` and ``summarise``.
+Each study is a module with the same names: ``TITLE`` and ``SOURCE`` (the paper), ``PRESETS`` (preset -> experiment), ``CLAIMS``
+(preset -> claims) and ``prepare(preset)``, the experiment as this machine's data allow it. The experiment has ``points``,
+``measure`` and ``summarise``; :func:`run_study` runs it, judges its claims and draws its page.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-from holdfast.core.checks import check_one_of
-from holdfast.core.registry import plugins
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from holdfast.studies.catalogue import Study, find_study, list_studies
+    from holdfast.studies.run import run_study
 
-    from holdfast.core.claim import Claim
-    from holdfast.core.experiment import Experiment
+__all__ = ["Study", "find_study", "list_studies", "run_study"]
 
-__all__ = ["Study", "find_study", "list_studies"]
-
-MODULES = {"spintronic-neuron": "holdfast.studies.spintronic_neuron"}
-
-
-class Study(Protocol):
-    """What a study's module offers."""
-
-    PRESETS: Mapping[str, Experiment]
-    CLAIMS: Mapping[str, tuple[Claim, ...]]
-
-    @staticmethod
-    def prepare(preset: str = "quick") -> Experiment:
-        """The experiment of a preset, as the data on this machine allow it."""
+_HOMES = {
+    "Study": "holdfast.studies.catalogue",
+    "find_study": "holdfast.studies.catalogue",
+    "list_studies": "holdfast.studies.catalogue",
+    "run_study": "holdfast.studies.run",
+}
 
 
-def _known() -> dict[str, Any]:
-    return {**plugins("holdfast.studies"), **MODULES}
-
-
-def find_study(name: str) -> Study:
-    """The study `name`, of this package or of an installed plug-in.
-
-    Examples
-    --------
-    >>> sorted(find_study("spintronic-neuron").PRESETS)
-    ['paper', 'quick', 'standard']
-    """
-    found = _known()[check_one_of(name, "study", allowed=_known())]
-    return cast("Study", import_module(found) if isinstance(found, str) else found)
-
-
-def list_studies() -> list[dict[str, str]]:
-    """One row per study for a table: its name, what it asks, and the number of claims in each preset."""
-    rows = []
-    for name in sorted(_known()):
-        study = find_study(name)
-        claims = ", ".join(f"{preset} {len(study.CLAIMS[preset])}" for preset in study.PRESETS)
-        rows.append({"study": name, "about": (study.__doc__ or "").split("\n", maxsplit=1)[0], "claims": claims})
-    return rows
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'holdfast.studies' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from holdfast.data.examples import Examples
     from holdfast.hardware import ChipResults
 
-__all__ = ["CLAIMS", "PRESETS", "Recipe", "SpintronicNeuron", "claims_of", "prepare"]
+__all__ = ["CLAIMS", "PRESETS", "SOURCE", "TITLE", "Recipe", "SpintronicNeuron", "claims_of", "prepare"]
 
+TITLE = "Networks of spintronic neurons that all differ"
+SOURCE = "E. Raimondo et al., Reliability of Neural Networks Based on Spintronic Neurons, arXiv:2106.16043"
 Mode = Literal["in_situ", "transferred", "from_ideal", "recalibrated", "aware"]
 MODES: tuple[Mode, ...] = ("in_situ", "transferred", "from_ideal", "recalibrated", "aware")
 KINDS = ("sigmoid", "relu")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 
-from holdfast.attacks import ThreatModel, check_masking, fgsm, pgd
+from holdfast.attacks import ThreatModel, check_masking, fgsm, masking_passes, pgd
 from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
 from holdfast.core.checks import check_one_of, check_whole, refuse
 from holdfast.core.curve import Curve
@@ -127,7 +127,7 @@ class FGSM:
         """Accuracy under the attack of size ``point["eps"]``."""
         data = examples_of(context, self.examples)
         threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
-        return _attacked(context, data, lambda x, y, _: fgsm(context.target, x, y, threat))
+        return _attacked(context, data, lambda x, y, _: fgsm(context.target, x, y, threat, batch_size=context.batch_size))
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against attack size."""
@@ -191,7 +191,16 @@ class PGD:
 
         def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> Any:
             generator = context.seeds.torch("start", index, device=x.device.type)
-            return pgd(context.target, x, y, threat, steps=self.steps, restarts=self.restarts, skip_wrong=True, generator=generator)
+            return pgd(
+                context.target,
+                x,
+                y,
+                threat,
+                steps=self.steps,
+                restarts=self.restarts,
+                generator=generator,
+                batch_size=context.batch_size,
+            )
 
         return _attacked(context, data, attack)
 
@@ -221,6 +230,7 @@ class Masking:
     ----------
     eps : attack size of the checks, in units of the input
     steps : steps of the iterated attack
+    queries : of the search without gradients
     norm : ``"linf"`` or ``"l2"``
     examples : rows of the data, None for all
     """
@@ -232,6 +242,7 @@ class Masking:
     requires: ClassVar[Access] = "gradients"
     eps: float
     steps: int = 10
+    queries: int = 100
     norm: Norm = "linf"
     examples: int | None = 200
 
@@ -252,9 +263,10 @@ class Masking:
         return [{}]
 
     def estimate(self, point: Point) -> Cost:
-        """The checks' own count of passes."""
+        """The checks' own count of passes; early stopping makes them cheaper."""
         del point
-        return Cost(forward=8 * self.steps + 60, backward=8 * self.steps + 4)
+        forward, backward = masking_passes(steps=self.steps, queries=self.queries)
+        return Cost(forward=forward, backward=backward)
 
     def measure(self, point: Point, context: Context) -> Measurement:
         """All checks with their evidence."""
@@ -262,7 +274,16 @@ class Masking:
         data = examples_of(context, self.examples).to(context.device)
         context.check_time()
         threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
-        checks = check_masking(context.target, data.x, data.y, threat, steps=self.steps, seed=context.seeds.integer("checks"))
+        checks = check_masking(
+            context.target,
+            data.x,
+            data.y,
+            threat,
+            steps=self.steps,
+            queries=self.queries,
+            seed=context.seeds.integer("checks"),
+            batch_size=context.batch_size,
+        )
         entries = [
             {
                 "id": check.id,

@@ -15,7 +15,7 @@ from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from holdfast.core.target import Access
 
 __all__ = ["Clean"]
+
+LEAST_FIT = 20  # examples to fit a temperature on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,30 +90,33 @@ class Clean:
     def _calibration(self, z: NDArray[Any], y: NDArray[Any], seed: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
         rows = np.column_stack([z, y])
 
-        def error(sample: NDArray[Any]) -> float:
-            return calibration.expected_calibration_error(sample[:, :-1], sample[:, -1].astype(int), bins=self.bins)
+        def over_rows(score: Callable[..., float], **options: Any) -> Estimate:
+            def statistic(sample: NDArray[Any]) -> float:
+                return score(sample[:, :-1], sample[:, -1].astype(int), **options)
 
-        half = len(y) // 2
+            return bootstrap(rows, statistic, seed=seed, resamples=200)
+
         estimates = {
-            "nll": mean_t(calibration.negative_log_likelihood(z, y, per_example=True)),
-            "brier": mean_t(calibration.brier_score(z, y, per_example=True)),
-            "ece": bootstrap(rows, error, seed=seed, resamples=200),
+            "nll": mean_t(-calibration.log_probabilities(z)[np.arange(len(y)), y]),
+            "brier": over_rows(calibration.brier_score),
+            "ece": over_rows(calibration.expected_calibration_error, bins=self.bins),
             "ece_debiased": exact(calibration.debiased_calibration_error(z, y, bins=self.bins), len(y)),
             "aurc": exact(calibration.aurc(z, y), len(y)),
         }
-        if half >= 20:
-            temperature = calibration.fit_temperature(z[:half], y[:half])
+        half = len(y) // 2
+        if half >= LEAST_FIT:
+            temperature = calibration.fit_temperature(z[:half], y[:half]).temperature
             estimates["temperature"] = exact(temperature, half)
             estimates["ece_after_temperature"] = exact(
                 calibration.expected_calibration_error(z[half:] / temperature, y[half:], bins=self.bins), len(y) - half
             )
-        diagram = calibration.reliability_diagram(z, y, bins=self.bins)
-        reliability = {
+        diagram = calibration.reliability(z, y, bins=self.bins)
+        bins = {
             "confidence": diagram.confidence.tolist(),
-            "accuracy": diagram.accuracy.tolist(),
-            "count": diagram.count.astype(int).tolist(),
+            "accuracy": (diagram.hits / diagram.count).tolist(),
+            "count": diagram.count.tolist(),
         }
-        return estimates, {"reliability": reliability}
+        return estimates, {"reliability": bins}
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """A finding where the confidence is clearly off."""

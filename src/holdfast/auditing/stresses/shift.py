@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
     from holdfast.data import Examples
+    from holdfast.shift.resolution import Kernel
 
 __all__ = ["Corruptions", "Resolution"]
 
@@ -176,7 +177,7 @@ class Resolution:
     requires: ClassVar[Access] = "labels"
     scales: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     mode: Literal["native", "round_trip"] = "round_trip"
-    kernel: str = "bilinear"
+    kernel: Kernel = "bilinear"
     examples: int | None = None
 
     def __post_init__(self) -> None:
@@ -216,7 +217,7 @@ class Resolution:
             del first
             if self.mode == "native":
                 return resize(x, scale=point["scale"], kernel=self.kernel)
-            return resolution_round_trip(x, scale=point["scale"], kernel=self.kernel)
+            return resolution_round_trip(x, point["scale"], kernel=self.kernel)
 
         return _answers_to(context, examples_of(context, self.examples), change)
 
