@@ -159,7 +159,7 @@ def _gradient(target: Target, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.T
         if logits.is_inference():
             return None, "the network computes inside torch.inference_mode()"
         if logits.requires_grad:
-            loss = torch.nn.functional.cross_entropy(logits, y, reduction="sum")
+            loss = torch.nn.functional.cross_entropy(logits, y.clone(), reduction="sum")
             gradient = torch.autograd.grad(loss, inputs, allow_unused=True)[0]
             if gradient is not None:
                 return gradient, ""

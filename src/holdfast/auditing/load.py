@@ -16,12 +16,11 @@ import torch
 from torch import nn
 
 from holdfast.auditing.adapt import Adapted, CallableNetwork
-from holdfast.auditing.normalisation import parse_normalisation
+from holdfast.auditing.normalisation import normalised
 from holdfast.auditing.source import Obtained, obtain
 from holdfast.auditing.weights import install, read_weights
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.target import ACCESS_LEVELS, Access, Target
-from holdfast.nets import Normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,7 +108,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     notes += _to_evaluation(network)
     network = _adapted(network, output_key=output_key if obtained.form != "callable" else None, notes=notes)
     if normalize is not None:
-        network = Normalized(network, *parse_normalisation(normalize)).eval()
+        network = normalised(network, normalize).eval()
     granted = _granted(obtained, access, notes)
     target = Target(
         model=_on(network, device),
@@ -134,7 +133,8 @@ def _network(obtained: Obtained, *, output_key: str | None, differentiable: bool
         inner: Any = getattr(network, "_orig_mod", None) or network.module
         network = inner
     try:
-        return copy.deepcopy(network)
+        with torch.inference_mode(mode=False):  # a copy made inside it could never be differentiated
+            return copy.deepcopy(network)
     except Exception as error:  # noqa: BLE001 (a user's module may fail to be copied in any way)
         refuse(
             "model",

@@ -36,12 +36,12 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {close!r}?" if close else ""
 
 
-def blame(error: BaseException, *, doing: str) -> InputError:
-    """The error to raise, ``from error``, when `doing` (e.g. ``"your factory `make`"``) raised `error`."""
+def blame(error: BaseException, *, doing: str, hint: str = "") -> InputError:
+    """The error to raise, ``from error``, when `doing` (e.g. ``"your factory `make`"``) raised `error`; `hint` is a remedy."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())
-    return InputError(f"{doing} raised {type(error).__name__}{': ' if text else ''}{text}{place}")
+    return InputError(f"{doing} raised {type(error).__name__}{': ' if text else ''}{text}{place}{'. ' if hint else ''}{hint}")
 
 
 def missing_file(path: Path, *, parameter: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from holdfast.core.checks import refuse
+from holdfast.nets import Normalized
 
-__all__ = ["parse_normalisation"]
+__all__ = ["normalised", "parse_normalisation"]
 
 
 def parse_normalisation(text: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -45,3 +47,9 @@ def parse_normalisation(text: Any) -> tuple[tuple[float, ...], tuple[float, ...]
 
 def _numbers(part: Any) -> list[float]:
     return [float(number) for number in part] if isinstance(part, Sequence | torch.Tensor) else [float(part)]
+
+
+def normalised(network: nn.Module, text: Any) -> Normalized:
+    """The network behind the normalisation `text`, see :func:`parse_normalisation`."""
+    mean, std = parse_normalisation(text)
+    return Normalized(network, mean, std)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
 
+ONE_SIZE = 'The program was exported for other shapes: export it with dynamic_shapes=({0: torch.export.Dim("batch", min=1)},).'
 Kind = Literal["logits", "probabilities", "labels"]
 
 
@@ -53,17 +54,9 @@ def ask(target: Target, x: torch.Tensor) -> Any:
             return replace(target, outputs="logits")(x)
     except HoldfastError:
         raise
-    except Exception as error:  # noqa: BLE001 (a user's network may raise anything)
-        word = str(x.dtype).removeprefix("torch.")
-        raise blame(error, doing=f"your network, given a batch of shape {tuple(x.shape)} in {word},") from _with_hint(error)
-
-
-def _with_hint(error: Exception) -> Exception:
-    if "guard" in str(error).lower():
-        error.add_note(
-            'The program was exported for one batch size: export it with dynamic_shapes={"x": {0: Dim("batch", min=1)}}.'
-        )
-    return error
+    except Exception as error:
+        doing = f"your network, given a batch of shape {tuple(x.shape)} in {str(x.dtype).removeprefix('torch.')},"
+        raise blame(error, doing=doing, hint=ONE_SIZE if "guard failed" in str(error).lower() else "") from error
 
 
 def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples) -> Understood:
@@ -99,8 +92,6 @@ def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples)
 
 
 def _named_classes(target: Target, answer: torch.Tensor, examples: Examples) -> Understood:
-    if answer.numel() and int(answer.min()) < 0:
-        refuse("model", f"answers with the label {int(answer.min())}", allowed="labels from 0 on")
     classes = max(examples.classes, int(answer.max()) + 1)
     return Understood(
         target=replace(target, model=LabelScores(target.model, classes), access="labels"),

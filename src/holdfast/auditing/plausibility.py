@@ -1,4 +1,7 @@
-"""Is the clean accuracy what it should be? If not, normalisation is missing or applied twice, most of the time."""
+"""Is it plausible: evaluation mode, inputs in their range, and the clean accuracy that the network should have.
+
+A low accuracy is the sign of the commonest mistake: normalisation is missing or applied twice.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from holdfast.core.checks import check_within, refuse
+from holdfast.core.checks import check_finite, check_within, refuse
 from holdfast.core.estimate import Estimate, mcnemar, proportion
 from holdfast.nets import Normalized
 
@@ -16,11 +19,39 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Alternative", "better_normalisation", "check_accuracy"]
+__all__ = ["Alternative", "better_normalisation", "check_accuracy", "check_inputs", "check_mode"]
 
 TIMES_CHANCE = 1.5
 SHORTFALL = 0.05
 GAIN, SIGNIFICANCE = 0.05, 1e-3
+SECONDS, FEWEST = 2.0, 32
+
+
+def check_mode(target: Target) -> None:
+    """Refuse a network in training mode."""
+    if isinstance(target.model, nn.Module) and target.model.training:
+        refuse(
+            "model",
+            "is in training mode, where dropout and batch normalisation falsify every figure",
+            allowed="evaluation mode",
+            remedy="Call model.eval() first, or let load_target do it.",
+        )
+
+
+def check_inputs(target: Target, examples: Examples) -> tuple[str, ...]:
+    """Refuse inputs that are not finite or outside the declared range; a note if they fill little of it."""
+    check_finite(examples.x, "data")
+    (low, high), (least, most) = target.bounds, (float(examples.x.min()), float(examples.x.max()))
+    if least < low or most > high:
+        refuse(
+            "data",
+            f"has values in [{least:.4g}, {most:.4g}]",
+            allowed=f"the declared range ({low:g}, {high:g})",
+            remedy=f"Pass raw inputs and the normalisation by --normalize mean,std, or declare --range {least:.4g},{most:.4g}.",
+        )
+    if most - least < (high - low) / 10:
+        return (f"the data lie in [{least:.4g}, {most:.4g}], a small part of the declared range ({low:g}, {high:g}): is it right?",)
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +72,10 @@ class Alternative:
     p: float
 
 
-def better_normalisation(target: Target, examples: Examples, correct: torch.Tensor) -> Alternative | None:
+def better_normalisation(target: Target, examples: Examples, correct: torch.Tensor, *, seconds: float = 0.0) -> Alternative | None:
     """The normalisation under which the network does best, if that is better than as declared; None otherwise.
 
-    Tried are, for a network without declared normalisation, the data's own mean and standard deviation, [-1, 1] and [0, 255];
+    Tried are, for a network without declared normalisation, the [-1, 1], [0, 255], and the data's own mean and standard deviation;
     for one with it, none. Only modules are asked: a service behind a callable expects inputs in its bounds.
 
     Parameters
@@ -52,9 +83,12 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
     target : the network as declared
     examples : with which it was asked
     correct : boolean (n,), its answers so far
+    seconds : per example of a forward pass; fewer examples are asked where all would take longer than 2 s
     """
     if not isinstance(target.model, nn.Module) or not target.allows("gradients"):
         return None
+    n = max(FEWEST, int(SECONDS / max(3 * seconds, 1e-9)))
+    examples, correct = examples[:n], correct[:n]
     best: Alternative | None = None
     for advice, model in _alternatives(target.model, examples.x):
         other = replace(target, model=model)
@@ -72,7 +106,7 @@ def _alternatives(model: nn.Module, x: torch.Tensor) -> list[tuple[str, nn.Modul
         return [("without --normalize (the network normalises its own input)", model.model)]
     over = [0, *range(2, x.ndim)]
     mean, std = (x.mean(over), x.std(over)) if x.ndim > 2 else (x.mean()[None], x.std()[None])
-    tried = [(mean.tolist(), std.clamp_min(1e-6).tolist()), ([0.5], [0.5]), ([0.0], [1 / 255])]
+    tried = [([0.5], [0.5]), ([0.0], [1 / 255]), (mean.tolist(), std.clamp_min(1e-6).tolist())]
     return [
         (f"with --normalize {','.join(f'{number:.4g}' for number in (*m, *s))}", Normalized(model, m, s).to(x.device))
         for m, s in tried

@@ -7,34 +7,23 @@ probe hands back the target as it has to be used from now on.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 
-from holdfast.auditing import behaviour
-from holdfast.auditing.outputs import ask, check_finite_logits, declare, understand
-from holdfast.auditing.plausibility import better_normalisation, check_accuracy
-from holdfast.core.checks import check_finite, refuse
+from holdfast.auditing.plausibility import better_normalisation, check_accuracy, check_inputs, check_mode
+from holdfast.auditing.sounding import device_of, sound
 from holdfast.core.digest import jsonable
 from holdfast.core.estimate import Estimate, proportion
-from holdfast.nets import seeded
 
 if TYPE_CHECKING:
-    from holdfast.auditing.behaviour import Gradients, Steadiness
-    from holdfast.auditing.outputs import Kind
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
 __all__ = ["Probe", "probe"]
 
-EXAMPLES, FEW = 256, 8
-TOLERANCE = 1e-4  # relative, in float32; in 16 bit a few units of rounding
-REPEATED = 1e-6  # relative; the order of sums may change between passes on a GPU
-SATURATED = 0.01
-SECONDS_FOR_ALTERNATIVES = 2.0
+EXAMPLES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +61,7 @@ class Probe:
     finite: bool
     batch_invariant: bool | None
     deterministic: bool
-    outputs_look_like: Kind
+    outputs_look_like: Literal["logits", "probabilities", "labels"]
     has_gradients: bool | None
     gradients_finite: bool | None
     saturated: Estimate | None
@@ -127,116 +116,34 @@ def probe(
     >>> found.outputs_look_like, found.has_gradients, found.deterministic
     ('logits', True, True)
     """
-    _check_mode(target)
-    notes = list(_check_inputs(target, examples))
+    check_mode(target)
+    notes = check_inputs(target, examples)
     asked_before = target.queries.count
-    rows = examples.stratified(EXAMPLES, seed=seed).to(_device(target, examples))
-    few = rows.x[:FEW]
-    with seeded(seed, rows.x.device):
-        understood = understand(target, ask(target, few), few, examples)
-        steady = behaviour.steadiness(understood.target, few)
-        answer, t_forward = behaviour.answers(understood.target, rows.x, steady.seconds)
-        check_finite_logits(answer, understood.target)
-        declared, kind, said = (
-            declare(understood.target, answer) if understood.kind == "logits" else (understood.target, "labels", ())
-        )
-        lowered, gradients = _gradients(declared, rows, t_forward)
-        correct = answer.argmax(1) == rows.y
-        part = min(len(rows), max(4 * FEW, int(SECONDS_FOR_ALTERNATIVES / max(3 * t_forward, 1e-9))))
-        alternative = better_normalisation(declared, rows[:part], correct[:part])
+    rows = examples.stratified(EXAMPLES, seed=seed).to(device_of(target, examples))
+    seen = sound(target, rows, examples, seed=seed)
+    classes = seen.answer.shape[1]
+    correct = seen.answer.argmax(1) == rows.y
     accuracy = proportion(int(correct.sum()), len(rows))
-    notes += [*understood.notes, *said, *_remarks(steady, gradients, tolerance := _tolerance(target))]
-    notes += check_accuracy(
-        accuracy, classes=understood.classes, expected=expect_accuracy, alternative=alternative, allow=allow_low_accuracy
-    )
+    alternative = better_normalisation(seen.declared, rows, correct, seconds=seen.t_forward)
+    doubts = check_accuracy(accuracy, classes=classes, expected=expect_accuracy, alternative=alternative, allow=allow_low_accuracy)
+    slope = seen.gradients if seen.gradients is not None and seen.gradients.exist else None
     return Probe(
-        target=lowered,
-        notes=tuple(notes),
-        dtype=str(answer.dtype).removeprefix("torch."),
+        target=seen.target,
+        notes=(*notes, *seen.notes, *doubts),
+        dtype=str(seen.answer.dtype).removeprefix("torch."),
         input_shape=tuple(rows.x.shape[1:]),
-        logits_shape=tuple(answer.shape),
-        classes=understood.classes,
+        logits_shape=tuple(seen.answer.shape),
+        classes=classes,
         finite=True,
-        batch_invariant=steady.alone <= tolerance if steady.repeated <= REPEATED else None,
-        deterministic=steady.repeated <= REPEATED,
-        outputs_look_like=kind,
-        has_gradients=gradients.exist if gradients else None,
-        gradients_finite=gradients.finite if gradients and gradients.exist else None,
-        saturated=proportion(gradients.saturated, gradients.n) if gradients and gradients.exist else None,
-        t_forward=t_forward,
-        t_backward=max(0.0, gradients.seconds - t_forward) if gradients and gradients.exist else 0.0,
+        batch_invariant=seen.batch_invariant,
+        deterministic=seen.deterministic,
+        outputs_look_like=seen.kind,
+        has_gradients=None if seen.gradients is None else seen.gradients.exist,
+        gradients_finite=slope.finite if slope else None,
+        saturated=proportion(slope.saturated, slope.n) if slope else None,
+        t_forward=seen.t_forward,
+        t_backward=max(0.0, slope.seconds - seen.t_forward) if slope else 0.0,
         accuracy=accuracy,
         threads=torch.get_num_threads(),
         queries=target.queries.count - asked_before,
     )
-
-
-def _check_mode(target: Target) -> None:
-    if isinstance(target.model, nn.Module) and target.model.training:
-        refuse(
-            "model",
-            "is in training mode, where dropout and batch normalisation falsify every figure",
-            allowed="evaluation mode",
-            remedy="Call model.eval() first, or let load_target do it.",
-        )
-
-
-def _check_inputs(target: Target, examples: Examples) -> tuple[str, ...]:
-    """Refuse inputs that are not finite or outside the declared range; a note if they fill little of it."""
-    check_finite(examples.x, "data")
-    (low, high), (least, most) = target.bounds, (float(examples.x.min()), float(examples.x.max()))
-    if least < low or most > high:
-        refuse(
-            "data",
-            f"has values in [{least:.4g}, {most:.4g}]",
-            allowed=f"the declared range ({low:g}, {high:g})",
-            remedy=f"Pass raw inputs and the normalisation by --normalize mean,std, or declare --range {least:.4g},{most:.4g}.",
-        )
-    if most - least < (high - low) / 10:
-        return (f"the data lie in [{least:.4g}, {most:.4g}], a small part of the declared range ({low:g}, {high:g}): is it right?",)
-    return ()
-
-
-def _device(target: Target, examples: Examples) -> torch.device:
-    """Where the network lies; a plain callable gets the data where they are."""
-    weight = next(target.model.parameters(), None) if isinstance(target.model, nn.Module) else None
-    return examples.x.device if weight is None else weight.device
-
-
-def _tolerance(target: Target) -> float:
-    """The relative difference that rounding explains: 1e-4, or a few units of rounding of the coarsest weights."""
-    weights = target.model.parameters() if isinstance(target.model, nn.Module) else ()
-    coarsest = max((torch.finfo(weight.dtype).eps for weight in weights if weight.is_floating_point()), default=0.0)
-    return max(TOLERANCE, 8 * coarsest)
-
-
-def _gradients(target: Target, rows: Examples, seconds: float) -> tuple[Target, Gradients | None]:
-    """Input gradients, where the access level asks for them; without any, the access falls to scores."""
-    if not target.allows("gradients"):
-        return target, None
-    n = behaviour.batch_size(rows.x, 3 * seconds)  # a backward pass costs about two forward passes
-    found = behaviour.input_gradients(target, rows.x[:n], rows.y[:n])
-    return (target if found.exist else replace(target, access="scores")), found
-
-
-def _remarks(steady: Steadiness, gradients: Gradients | None, tolerance: float) -> list[str]:
-    """What limits the figures to come, one sentence each."""
-    said = []
-    if steady.repeated > REPEATED:
-        said.append(f"two passes differ by {steady.repeated:.2g}: the network answers by chance, and attacks must average over it")
-    elif math.isinf(steady.alone):
-        said.append("the network refuses a batch of one: points that come down to one example will fail")
-    elif steady.alone > tolerance:
-        said.append(
-            f"an example alone gets another answer than in a batch (by {steady.alone:.2g}): figures depend on the batch size"
-        )
-    if gradients is None:
-        return said
-    if not gradients.exist:
-        said.append(f"{gradients.reason}; access is lowered to scores, and stresses that need more are left out")
-    elif not gradients.finite:
-        said.append("input gradients hold NaN or infinity: gradient attacks will look weaker than they are")
-    elif gradients.saturated > SATURATED * gradients.n:
-        share = f"{gradients.saturated} of {gradients.n} examples"
-        said.append(f"the input gradient is zero on {share}: saturated logits look like robustness without being it")
-    return said
