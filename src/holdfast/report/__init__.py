@@ -23,6 +23,8 @@ from holdfast.report.document import (
     json_schema,
     load,
 )
+from holdfast.report.files import ARTEFACTS, write_report
+from holdfast.report.junit import junit
 from holdfast.report.measured import (
     CardEntry,
     Check,
@@ -37,11 +39,14 @@ from holdfast.report.measured import (
     StressEntry,
     StressSummary,
 )
+from holdfast.report.page import render, render_comparison
 from holdfast.report.paired import compare
 from holdfast.report.per_example import PerExample, read_per_example, row_name, write_per_example
+from holdfast.report.sarif import sarif
 from holdfast.report.thumbnails import panels, thumbnail
 
 __all__ = [
+    "ARTEFACTS",
     "Budget",
     "CardEntry",
     "Check",
@@ -77,10 +82,15 @@ __all__ = [
     "cross_view",
     "dump",
     "json_schema",
+    "junit",
     "load",
     "panels",
     "read_per_example",
+    "render",
+    "render_comparison",
     "row_name",
+    "sarif",
     "thumbnail",
     "write_per_example",
+    "write_report",
 ]

@@ -2,7 +2,8 @@
 
 The page draws its own SVG and leaves matplotlib (:mod:`holdfast.core.figures`) to documents and users, because a page must be a
 function of its record alone, to the byte, whatever version of a plotting library is installed; because every point carries its
-number as a native tooltip that needs no script; and because a line chart takes 3 KB and under 1 ms instead of 18 KB and 32 ms.
+number as a native tooltip that needs no script; and because it is small and quick: two curves of four points take 3 KB instead of
+14 KB and less than a hundredth of the time.
 """
 
 from __future__ import annotations
@@ -196,7 +197,8 @@ class Plot:
     def dot(self, x: float, y: float, style: str, tip: str = "", *, radius: float = 2.6) -> Self:
         """A point with a tooltip and a generous area that answers to the pointer."""
         across, up = _fixed(self.across(x)), _fixed(self.up(y))
-        self.add(f'<circle class="dot {style}" cx="{across}" cy="{up}" r="{radius}"/>')
+        if radius:
+            self.add(f'<circle class="dot {style}" cx="{across}" cy="{up}" r="{radius}"/>')
         return self.add(f'<circle class="hit" cx="{across}" cy="{up}" r="9"><title>{escape(tip)}</title></circle>') if tip else self
 
     def speckle(self, points: Sequence[tuple[float, float]], style: str) -> Self:

@@ -13,14 +13,12 @@ from typing import Any
 
 __all__ = ["commit", "hardware", "versions"]
 
-PACKAGES = ("torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
+PACKAGES = ("holdfast", "torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
 
 
 def versions() -> dict[str, str]:
     """Versions of holdfast, Python and the packages that numbers depend on."""
-    from holdfast import __version__
-
-    found = {"holdfast": __version__, "python": platform.python_version()}
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

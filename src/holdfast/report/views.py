@@ -40,6 +40,13 @@ class StressView:
     checks: list[Check]
 
     @property
+    def silent(self) -> bool:
+        """True if its figures say all that there is."""
+        entry = self.entry
+        told = entry.reason or entry.notes or entry.config or self.facts or self.checks
+        return not told and entry.status == "ok" and len(entry.points) < 2
+
+    @property
     def troubled(self) -> bool:
         """True if a point has another status than ok, so that the table must say it."""
         return any(point.status != "ok" for point in self.entry.points)

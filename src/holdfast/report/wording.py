@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.report.document import Document
     from holdfast.report.measured import EstimateEntry
 
@@ -16,6 +18,7 @@ __all__ = [
     "PLURALS",
     "WORDS",
     "at_text",
+    "common_factor",
     "date",
     "decimals",
     "duration",
@@ -45,7 +48,7 @@ TITLES = {
     "t_backward": "backward pass, per example",
 }
 ACRONYMS = {"apgd", "auc", "aurc", "ece", "fgsm", "hmc", "nll", "pgd", "psnr", "ssim"}
-METRIC = re.compile(r"^\s*([A-Za-z_]\w*(?:\.\w+)+)(?:\[([^\]]*)\])?\s*(?:>=|<=|==|>|<)")
+METRIC = re.compile(r"^\s*([A-Za-z_]\w*(?:\.\w+)+)(?:\[([^\]]*)\])?\s*(?:(?:>=|<=|==|>|<)|$)")
 EXPECTED = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:\s*/\s*([\d.]+))?")
 
 
@@ -72,7 +75,8 @@ def number(value: float | None, digits: int = 3) -> str:
     if size >= 1e6 or size < 1e-3:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        return f"{mantissa.replace('-', '−')}×10{str(int(exponent)).translate(SUPERSCRIPT)}"
+        factor = "" if mantissa == "1" else f"{mantissa.replace('-', '−')}×"
+        return f"{factor}10{str(int(exponent)).translate(SUPERSCRIPT)}"
     if float(value).is_integer():
         return _plain(value, 0)
     places = max(0, digits - 1 - math.floor(math.log10(size)))
@@ -80,6 +84,21 @@ def number(value: float | None, digits: int = 3) -> str:
     if float(f"{size:.{places}f}").is_integer():
         text = _plain(value, places + 1)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def common_factor(values: Sequence[float]) -> tuple[float, str]:
+    """A power of ten that a whole axis is divided by, and the words for it; 1 and none where plain numbers do.
+
+    Examples
+    --------
+    >>> common_factor([0, 4.2e-6]), common_factor([0, 0.3])
+    ((1e-06, ' / 10⁻⁶'), (1.0, ''))
+    """
+    largest = max(map(abs, values), default=0.0)
+    if largest == 0 or not math.isfinite(largest) or 1e-2 <= largest < 1e5:
+        return 1.0, ""
+    exponent = 3 * math.floor(math.log10(largest) / 3)
+    return 10.0**exponent, f" / 10{str(exponent).translate(SUPERSCRIPT)}"
 
 
 def level(value: float | None) -> str:
@@ -120,7 +139,7 @@ def interval(value: float | None, lo: float | None, hi: float | None) -> str:
     largest = max(abs(lo), abs(hi))
     if largest >= 1e6 or largest < 1e-2:
         return f"{number(value)} [{number(lo)}, {number(hi)}]"
-    places = max(3, min(decimals(lo, hi), 4)) if largest <= 1 else decimals(lo, hi)
+    places = 3 if largest <= 1 and hi - lo >= 1e-3 else decimals(lo, hi)
     return f"{_plain(value, places)} [{_plain(lo, places)}, {_plain(hi, places)}]"
 
 
@@ -214,7 +233,7 @@ def gist(statement: str) -> str:
     if found is None:
         return statement.strip().rstrip(".")
     path, selector = found.groups()
-    words = " ".join(plain(part) for part in path.split(".")[-2:])
+    words = " ".join(plain(part) for part in dict.fromkeys(path.split(".")[-2:]))
     return words + (f" at {selector.replace('=', ' ')}" if selector else "")
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, clip, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
-from holdfast.report.wording import estimate_text, heading, level, number, strength
+from holdfast.report.wording import common_factor, estimate_text, heading, level, number, plain, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +26,12 @@ HALF_POINT = "Diamond: half of the margin above chance is lost."
 
 @dataclass(frozen=True)
 class _Axis:
-    """The horizontal axis: its ends and its ticks in plotted units, and the map from strengths to these units."""
+    """The horizontal axis: its ends and its ticks in plotted units, the map from strengths to these units, and its factor."""
 
     ends: tuple[float, float]
     ticks: list[tuple[float, str]]
     place: Callable[[float], float]
+    factor: str = ""
 
 
 def _axis(curves: Sequence[CurveEntry]) -> _Axis:
@@ -39,15 +40,17 @@ def _axis(curves: Sequence[CurveEntry]) -> _Axis:
     wide = strengths[0] > 0 and strengths[-1] > 100 * strengths[0]
     place: Callable[[float], float] = math.log10 if wide else float
     ends = (place(strengths[0]), place(strengths[-1]))
-    if len(strengths) <= 12:
-        ticks = [(place(at), strength(curves[0].axis, at)) for at in strengths]
-    elif wide:
-        ticks = [(power, number(10.0**power)) for power in range(math.ceil(ends[0]), math.floor(ends[1]) + 1)]
+    scale, factor = (1.0, "") if wide or curves[0].axis == "eps" else common_factor(strengths)
+    ticks: list[tuple[float, str]]
+    if wide and len(strengths) > 6:
+        ticks = [(float(power), number(10.0**power)) for power in range(math.ceil(ends[0]), math.floor(ends[1]) + 1)]
+    elif len(strengths) <= 12:
+        ticks = [(place(at), strength(curves[0].axis, at / scale)) for at in strengths]
     else:
-        ticks = [(tick, number(tick)) for tick in nice_ticks(*ends, 5)]
+        ticks = [(tick, number(tick / scale)) for tick in nice_ticks(*ends, 5)]
     if ends[0] == ends[1]:
         ends = (ends[0] - 0.5, ends[1] + 0.5)
-    return _Axis(ends[::-1] if falling else ends, ticks[::-1] if falling else ticks, place)
+    return _Axis(ends[::-1] if falling else ends, ticks[::-1] if falling else ticks, place, factor)
 
 
 def _height(estimates: Sequence[EstimateEntry]) -> tuple[float, float]:
@@ -88,7 +91,7 @@ def _draw(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, label: str)
             f"{label}\n{curve.axis} {strength(curve.axis, at)} {curve.unit}".rstrip()
             + f"\n{estimate_text(entry)}, n {number(entry.n)}"
         )
-        plot.dot(x, entry.value or 0.0, style, tip, radius=2.6 if len(rows) <= 24 else 1.2)
+        plot.dot(x, entry.value or 0.0, style, tip, radius=2.6 if len(rows) <= 24 else 0)
 
 
 def _half_point(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, chance: float) -> bool:
@@ -128,11 +131,12 @@ def curve_chart(
     named = len(shown) > 1
     right = 10 + max(text_width(label) for label in shown) if named else 14
     height = _height(everything)
-    ticks = [(tick, number(tick)) for tick in nice_ticks(*height, 5)]
+    scale, factor = common_factor(height)
+    ticks = [(tick, number(tick / scale)) for tick in nice_ticks(*height, 5)]
     left = 12 + max(text_width(label, 10.5) for _, label in ticks)
     plot = Plot(x=axis.ends, y=height, right=right, top=24, bottom=38, height=224, left=left)
     unit = f" ({first.unit})" if first.unit else ""
-    plot.axes(axis.ticks, ticks, x_label=f"{first.axis.replace('_', ' ')}{unit}", y_label=first.quantity.replace("_", " "))
+    plot.axes(axis.ticks, ticks, x_label=f"{plain(first.axis)}{unit}{axis.factor}", y_label=plain(first.quantity) + factor)
     if chance is not None and height == (0.0, 1.0):
         plot.line([(axis.ends[0], chance), (axis.ends[1], chance)], "chance")
         plot.text(plot.left + 4, plot.up(chance) - 4, f"chance {number(chance)}")

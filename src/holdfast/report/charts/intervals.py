@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, join
-from holdfast.report.wording import at_text, estimate_text, interval, number, threshold
+from holdfast.report.wording import at_text, estimate_text, gist, interval, number, threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +133,8 @@ def forest(rows: Sequence[ComparisonRow]) -> Picture | None:
         style = ("better" if (row.delta.value or 0) > 0 else "worse") if significant else "same"
         strip = interval_strip(row.delta.value, (row.delta.lo, row.delta.hi), domain=(-reach, reach), mark=0.0, style=style)
         sign = "+" if (row.delta.value or 0) > 0 else ""
-        entries.append((f"{row.metric} {at_text(row.at)}".strip(), strip, sign + estimate_text(row.delta)))
+        name = gist(row.metric) + (f", {at_text(row.at)}" if row.at else "")
+        entries.append((name[:1].upper() + name[1:], strip, sign + estimate_text(row.delta)))
     note = (
         f"Scale from {number(-reach, 2)} to {number(reach, 2)}; left of the line: worse. Full dots: p < 0.05 (exact McNemar, Holm)."
     )
