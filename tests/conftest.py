@@ -12,6 +12,7 @@ from holdfast.nets import fit, tiny_cnn
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 if "HOLDFAST_DATA" not in os.environ and BESIDE.is_dir():
     os.environ["HOLDFAST_DATA"] = str(BESIDE)
+os.environ["HOLDFAST_OFFLINE"] = "1"
 torch.set_num_threads(2)
 
 

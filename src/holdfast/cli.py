@@ -260,9 +260,9 @@ def report(folder: Path, /, *, open_page: Annotated[bool, Parameter(name="--open
     open_page
         Show it in the browser.
     """
-    from holdfast.report import redraw
+    from holdfast.report import load, write_report
 
-    page = redraw(folder)
+    page = write_report(load(folder), folder)["report.html"]
     print(page)  # noqa: T201
     if open_page:
         import webbrowser

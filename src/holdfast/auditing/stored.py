@@ -11,7 +11,7 @@ from holdfast.core.checks import refuse
 from holdfast.core.grammar import parse
 from holdfast.core.store import Store
 from holdfast.report import compare as paired_comparison
-from holdfast.report import junit, load, read_per_example, render_comparison, sarif, write_atomically
+from holdfast.report import junit, load, read_per_example, render_comparison, sarif
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def compare(before: Report | str | Path, after: Report | str | Path, *, out: str
     comparison = paired_comparison(*tables, documents=documents)
     if out is not None:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, render_comparison(*documents, comparison))
+        Path(out).write_text(render_comparison(*documents, comparison), encoding="utf-8")
     return comparison
 
 
@@ -88,9 +88,9 @@ def judge_run(
         before = None if baseline is None else load(baseline)
         document = document.model_copy(update={"gates": judge_gates(gates, document, baseline=before)})
     if junit_file is not None:
-        write_atomically(junit_file, junit(document))
+        Path(junit_file).write_text(junit(document), encoding="utf-8")
     if sarif_file is not None:
-        write_atomically(sarif_file, sarif(document))
+        Path(sarif_file).write_text(sarif(document), encoding="utf-8")
     return Report(document, Path(folder), undecided)
 
 
