@@ -28,7 +28,7 @@ from holdfast.report.console import Console
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.core.store import Record
@@ -38,17 +38,27 @@ if TYPE_CHECKING:
 __all__ = ["audit", "audit_with", "plan_audit", "resume"]
 
 
-def audit(model: Any = None, data: Any = None, *, progress: bool = False, **options: Any) -> Report:
+def audit(
+    model: Any = None,
+    data: Any = None,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> Report:
     """Stress a classifier in every way that applies, and write a robustness report card.
 
     Parameters
     ----------
     model : ``nn.Module``, callable, or what ``--model`` takes (``"mynet:make"``); None: a small example network
     data : pair of tensors ``(x, y)``, ``Dataset``, loader, :class:`holdfast.data.Examples`, or what ``--data`` takes
+    name : what the report calls the network
     progress : print plan, progress and verdicts
-    options : settings of :class:`~holdfast.auditing.settings.AuditSettings` by name; nested ones as mappings, e.g.
-        ``preset="quick"``, ``budget="5m"``, ``gates=["clean.accuracy >= 0.97"]``, ``out="runs/mine"``,
-        ``run={"device": "cuda"}``, ``adversarial={"pgd": {"steps": 100}}``; `stresses` may hold stresses as well as names
+    settings : nested settings in the shape of the configuration file, e.g. ``{"data": {"examples": 500}, "run": {"device":
+        "cuda"}, "adversarial": {"pgd": {"steps": 100}}}``
+    options : single settings of :class:`~holdfast.auditing.settings.AuditSettings`, e.g. ``preset="quick"``, ``budget="5m"``,
+        ``gates=["clean.accuracy >= 0.97"]``, ``out="runs/mine"``, ``seed=0``; `stresses` may hold stresses as well as names
 
     Returns
     -------
@@ -66,14 +76,14 @@ def audit(model: Any = None, data: Any = None, *, progress: bool = False, **opti
     """
     ready: Sequence[str | Stress] = options.pop("stresses", ("all",))
     ready = (ready,) if isinstance(ready, str) else tuple(ready)
-    names = tuple(stress if isinstance(stress, str) else stress.name for stress in ready)
-    texts = {part: {"source": item} for part, item in (("model", model), ("data", data)) if isinstance(item, str)}
-    flags: dict[str, Any] = {**options, "stresses": names}
-    for part, source in texts.items():
-        flags[part] = {**flags.get(part, {}), **source}
-    settings = read_settings(flags=flags)
+    flags: dict[str, Any] = {**(settings or {}), **options}
+    flags["stresses"] = tuple(stress if isinstance(stress, str) else stress.name for stress in ready)
+    sources = {"model": model if isinstance(model, str) else None, "data": data if isinstance(data, str) else None}
+    for part, source in sources.items():
+        flags[part] = {**flags.get(part, {}), "source": source}
+    flags["model"]["name"] = name or flags["model"].get("name")
     objects = (None if isinstance(model, str) else model, None if isinstance(data, str) else data)
-    return audit_with(settings, *objects, stresses=ready, progress=progress)
+    return audit_with(read_settings(flags=flags), *objects, stresses=ready, progress=progress)
 
 
 def audit_with(

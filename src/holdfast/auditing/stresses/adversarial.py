@@ -216,7 +216,7 @@ class PGD:
                     severity="high",
                     text=f"An attack of size eps = {point['eps']:.3g} ({self.norm}) leaves an accuracy of {accuracy}.",
                     evidence=f"adversarial.pgd.accuracy[eps={point['eps']:.6g}]",
-                    remedy="Train on attacked inputs: holdfast.nets.fit(..., attack=...) with holdfast.attacks.pgd.",
+                    remedy="Train on attacked inputs: holdfast.nets.fit(..., on_batch=...) with holdfast.attacks.pgd.",
                 )
                 return Summary(curves=summary.curves, findings=(finding,))
         return summary
