@@ -104,7 +104,7 @@ def digits():
 def net():
     """A network that has learned scikit-learn's digits."""
     trained = mlp(64, hidden=(32,))
-    fit(trained, load_images("digits"), epochs=8, lr=1e-2, batch_size=64)
+    fit(trained, load_images("digits"), epochs=4, lr=2e-2)
     return trained
 
 
