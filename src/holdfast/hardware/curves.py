@@ -17,7 +17,6 @@ import numba
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
-from torch.autograd.function import once_differentiable
 
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.seeds import Seeds
@@ -73,8 +72,8 @@ def _gather(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: 
     value, slope = ((a * t + b) * t + c) * t + d, (3 * a * t + 2 * b) * t + c
     beyond = inside != way
     if linear:
-        return torch.where(beyond, value + slope * (way - inside), value), slope, 0
-    return value, slope.masked_fill(beyond, 0), 0
+        return torch.where(beyond, value + slope * (way - inside), value), slope
+    return value, slope.masked_fill(beyond, 0)
 
 
 def _cubics(x: np.ndarray, y: np.ndarray) -> torch.Tensor:
@@ -89,7 +88,7 @@ class _Table(torch.autograd.Function):
     def forward(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
         """Value and slope."""
         if u.device.type != "cpu" or u.dtype not in {torch.float32, torch.float64}:
-            return _gather(u, cubics, devices, grid)[:2]
+            return _gather(u, cubics, devices, grid)
         rows, tables, units = (tensor.detach().contiguous().numpy() for tensor in (u, cubics.to(u.dtype), devices))
         value, slope, outside = _look_up(rows, tables, units, grid)
         if outside > SHARE_OUTSIDE * u.numel():
@@ -102,16 +101,18 @@ class _Table(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Keep the slope alone."""
-        del inputs
+        """Keep the slope, and what it is made from."""
         ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
+        ctx.save_for_backward(*inputs[:3], output[1])
+        ctx.grid = inputs[3]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor, _: Any) -> Any:
-        """Chain rule."""
-        return grad * ctx.saved_tensors[0], None, None, None
+        """Chain rule; where a second derivative may be asked for, the slope is computed again as a function of the input."""
+        *inputs, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            slope = _gather(*inputs, ctx.grid)[1]
+        return grad * slope, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: Any) -> Any:

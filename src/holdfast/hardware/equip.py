@@ -203,10 +203,10 @@ def with_modules(model: nn.Module, swapped: dict[int, nn.Module]) -> nn.Module:
     """`model` with modules replaced wherever they stand, shared ones everywhere."""
     if id(model) in swapped:
         return swapped[id(model)]
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if id(child) in swapped:
-                setattr(parent, name, swapped[id(child)])
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if id(module) in swapped:
+            above, _, name = path.rpartition(".")
+            setattr(model.get_submodule(above), name, swapped[id(module)])
     return model
 
 

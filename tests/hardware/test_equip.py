@@ -1,0 +1,174 @@
+"""Any network equipped with devices: everything else stays as it was, and chips come and go without a trace."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from holdfast.core.errors import InputError
+from holdfast.devices import SigmoidNeuron, response_curves, vary
+from holdfast.hardware import (
+    CurveActivation,
+    ParametricActivation,
+    chip,
+    device_layers,
+    fresh_devices,
+    hardware_activations,
+    redraw_devices,
+)
+from holdfast.nets import mlp, resnet8, tiny_cnn, weights_digest, with_weights
+
+
+def images(n=6, size=8):
+    return torch.rand(n, 1, size, size, generator=torch.Generator().manual_seed(0))
+
+
+class Shared(nn.Module):
+    """One activation module at two places of equal width."""
+
+    def __init__(self, second=8):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 8), nn.Linear(8, second), nn.Linear(second, 2)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.c(self.act(self.b(self.act(self.a(x)))))
+
+
+class Functional(nn.Module):
+    def __init__(self, *, mixed):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 2)
+        self.act = nn.Tanh() if mixed else None
+
+    def forward(self, x):
+        hidden = functional.relu(self.a(x))
+        return self.b(self.act(hidden) if self.act else hidden)
+
+
+@pytest.mark.parametrize("make", [lambda: mlp(64), lambda: tiny_cnn(size=8), lambda: resnet8(channels=1)])
+def test_devices_without_spread_change_nothing_bit_for_bit(make):
+    net = make().eval()
+    twin = hardware_activations(net, "own", x=images(), spread=0.0)
+    assert device_layers(twin)
+    assert torch.equal(twin(images()), net(images()))
+
+
+def test_the_network_itself_stays_as_it_was():
+    net = mlp(64, activation=nn.Sigmoid).train()
+    digest, text = weights_digest(net), repr(net)
+    hardware_activations(net, "sigmoid", spread=0.3)
+    assert weights_digest(net) == digest
+    assert repr(net) == text
+    assert all(module.training for module in net.modules())
+
+
+def test_units_are_channels_after_convolutions_and_features_after_linear_layers():
+    layers = device_layers(hardware_activations(tiny_cnn(size=8), "relu", x=images()))
+    assert {name: (layer.out_features, layer.dim) for name, layer in layers.items()} == {
+        "act1": (8, 1),
+        "act2": (16, 1),
+        "act3": (64, -1),
+    }
+
+
+def test_layers_have_their_own_devices_found_by_name():
+    net = hardware_activations(mlp(64, hidden=(20, 20)), "relu", spread=0.1, seed=1)
+    one, two = device_layers(net).values()
+    assert not torch.equal(one.params, two.params)
+    again = hardware_activations(mlp(64, hidden=(20, 20), seed=5), "relu", spread=0.1, seed=1)
+    assert torch.equal(device_layers(again)["act2"].params, two.params)
+
+
+def test_a_module_used_twice_is_one_layer_of_devices_used_twice():
+    net = hardware_activations(Shared(), "relu", spread=0.2)
+    assert isinstance(net.act, ParametricActivation)
+    rows = torch.rand(3, 4)
+    assert torch.equal(net(rows), net.c(net.act(net.b(net.act(net.a(rows))))))
+
+
+def test_an_instance_that_stands_at_two_places_is_swapped_at_both():
+    act = nn.Sigmoid()
+    net = hardware_activations(nn.Sequential(nn.Linear(4, 8), act, nn.Linear(8, 8), act), "sigmoid")
+    assert net[1] is net[3]
+    assert isinstance(net[3], ParametricActivation)
+
+
+def test_thresholds_follow_the_size_of_the_pre_activations():
+    net = mlp(64)
+    loud = with_weights(net, {name: 100 * tensor for name, tensor in net.state_dict().items() if name.startswith("fc1")})
+    quiet, strong = (device_layers(hardware_activations(n, "own", x=images(), spread=0.1))["act1"].params for n in (net, loud))
+    assert torch.allclose(strong[:, 2:], 100 * quiet[:, 2:], rtol=1e-4)
+    assert torch.equal(strong[:, :2], quiet[:, :2])
+
+
+def test_curves_take_the_place_of_activations_too():
+    curves = response_curves(vary(SigmoidNeuron(), 0.1, samples=30), torch.linspace(-8, 8, 65).numpy())
+    net = hardware_activations(mlp(64, hidden=(20,), activation=nn.Sigmoid), curves, seed=3)
+    assert isinstance(net.act1, CurveActivation)
+    assert net.act1.devices.unique().numel() == 20
+
+
+def test_a_chip_is_the_redrawn_network():
+    net = hardware_activations(tiny_cnn(size=8), "relu", x=images(), spread=0.3)
+    with redraw_devices(net, seed=5):
+        inside = net(images())
+    assert torch.equal(with_weights(net, chip(net, 5))(images()), inside)
+
+
+def test_redrawn_devices_are_back_bit_for_bit_even_after_an_error():
+    net = hardware_activations(mlp(64), "relu", spread=0.3)
+    digest = weights_digest(net)
+    seen = []
+
+    def crash():
+        with redraw_devices(net, seed=5):
+            seen.append(weights_digest(net))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        crash()
+    assert seen != [digest]
+    assert weights_digest(net) == digest
+
+
+def test_fresh_devices_redraw_every_layer_and_pass_the_batch_on():
+    net = hardware_activations(mlp(64, hidden=(20, 20)), "relu", spread=0.3)
+    before = {name: layer.params.clone() for name, layer in device_layers(net).items()}
+    x, y = torch.rand(2, 64), torch.zeros(2).long()
+    assert fresh_devices(net, x, y, torch.Generator().manual_seed(0)) == (x, y)
+    assert all(not torch.equal(before[name], layer.params) for name, layer in device_layers(net).items())
+
+
+def test_devices_are_not_put_inside_devices():
+    net = hardware_activations(mlp(64), "own", x=images(), spread=0.1)
+    with pytest.raises(InputError, match="no activation module"):
+        hardware_activations(net, "own", x=images(), spread=0.1)
+
+
+def test_activation_functions_that_cannot_be_reached_are_announced():
+    with pytest.warns(UserWarning, match=r"1 calls.*relu"):
+        hardware_activations(Functional(mixed=True), "own", x=torch.rand(5, 4))
+
+
+@pytest.mark.filterwarnings("ignore:1 calls")
+@pytest.mark.parametrize(
+    ("attempt", "message"),
+    [
+        (lambda: hardware_activations(Functional(mixed=False), "relu"), r"F\.relu"),
+        (lambda: hardware_activations(Shared(second=5), "relu"), "8 and with 5 units"),
+        (lambda: hardware_activations(tiny_cnn(size=8), "relu"), "`x` is missing"),
+        (lambda: hardware_activations(mlp(64), "own"), "`x` is missing"),
+        (lambda: hardware_activations(mlp(4), "own", x=torch.zeros(3, 4)[:1].expand(3, 4) * 0, modules=(nn.Tanh,)), "nn.Tanh"),
+        (lambda: chip(mlp(4), 0), "no layer of devices"),
+    ],
+)
+def test_networks_without_a_place_for_devices_are_refused(attempt, message):
+    with pytest.raises(InputError, match=message):
+        attempt()
+
+
+def test_a_batch_that_says_nothing_about_the_scale_is_refused():
+    net = nn.Sequential(nn.Linear(4, 8, bias=False), nn.ReLU())
+    with pytest.raises(InputError, match="all equal"):
+        hardware_activations(net, "own", x=torch.zeros(3, 4), spread=0.1)
