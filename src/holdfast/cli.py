@@ -33,7 +33,7 @@ app = App(
     name="holdfast",
     help="Will it hold? A laboratory for neural networks that must leave the lab.",
     version=__version__,
-    help_format="markdown",
+    help_format="plaintext",
 )
 study = App(name="study", help="Repeat published experiments and judge their claims.")
 data = App(name="data", help="Data sets: what is known, what is here, fetch and verify.")
@@ -177,11 +177,11 @@ def audit(
 
     Exit code: 0 all gates pass, 1 a gate fails, 2 wrong usage or input, 3 a stress crashed, 130 interrupted.
 
-    Example: `holdfast audit`
+    Example: holdfast audit
 
-    Example: `holdfast audit --model mynet:make --weights w.safetensors --data mydata:test --budget 5m --out runs/a`
+    Example: holdfast audit --model mynet:make --weights w.safetensors --data mydata:test --budget 5m --out runs/a
 
-    Example: `holdfast audit -c audit.toml --set adversarial.pgd.steps=100 --gate "clean.accuracy >= 0.97"`
+    Example: holdfast audit -c audit.toml --set adversarial.pgd.steps=100 --gate "clean.accuracy >= 0.97"
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def audit(
 def plan(*, flags: AuditFlags | None = None) -> None:
     """Show what an audit would run, on how many examples, for how long (the same as `audit --dry-run`).
 
-    Example: `holdfast plan --model mynet:make --data mydata:test --budget 30s`
+    Example: holdfast plan --model mynet:make --data mydata:test --budget 30s
     """
     from holdfast.auditing import plan_audit
 
@@ -219,7 +219,7 @@ def plan(*, flags: AuditFlags | None = None) -> None:
 def resume(folder: Path, /) -> int:
     """Complete an audit that was interrupted; what was measured is kept.
 
-    Example: `holdfast resume runs/a`
+    Example: holdfast resume runs/a
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def resume(folder: Path, /) -> int:
 def status(folder: Path, /) -> None:
     """Say how far a run is.
 
-    Example: `holdfast status runs/a`
+    Example: holdfast status runs/a
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def status(folder: Path, /) -> None:
 def report(folder: Path, /, *, open_page: Annotated[bool, Parameter(name="--open", negative=())] = False) -> None:
     """Draw the page again from what is stored; the network is not needed.
 
-    Example: `holdfast report runs/a --open`
+    Example: holdfast report runs/a --open
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def report(folder: Path, /, *, open_page: Annotated[bool, Parameter(name="--open
 def compare(before: Path, after: Path, /, *, out: Annotated[Path, Parameter(alias="-o")] = Path("comparison.html")) -> None:
     """Compare two runs on the same examples: paired differences, exact tests, examples that got worse.
 
-    Example: `holdfast compare runs/plain runs/defended -o diff.html`
+    Example: holdfast compare runs/plain runs/defended -o diff.html
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def gate(
 ) -> int:
     """Hold a stored run against gates; the network is not needed.
 
-    Example: `holdfast gate runs/a -g gates.toml --junit junit.xml --sarif out.sarif`
+    Example: holdfast gate runs/a -g gates.toml --junit junit.xml --sarif out.sarif
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ def gate(
 def list_(what: Literal["stresses", "studies", "data", "presets"] = "stresses", /) -> None:
     """List what there is.
 
-    Example: `holdfast list stresses`
+    Example: holdfast list stresses
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def list_(what: Literal["stresses", "studies", "data", "presets"] = "stresses", 
 def describe(stress: str, /) -> None:
     """Explain a stress and its settings.
 
-    Example: `holdfast describe pgd`
+    Example: holdfast describe pgd
 
     Parameters
     ----------
@@ -375,7 +375,7 @@ def describe(stress: str, /) -> None:
 def schema(what: Literal["report", "config"], /) -> None:
     """Print the JSON Schema of `report.json` or of the configuration.
 
-    Example: `holdfast schema report > report.schema.json`
+    Example: holdfast schema report > report.schema.json
 
     Parameters
     ----------
@@ -391,7 +391,7 @@ def schema(what: Literal["report", "config"], /) -> None:
 def study_list() -> None:
     """List the published experiments that can be repeated.
 
-    Example: `holdfast study list`
+    Example: holdfast study list
     """
     from holdfast.studies import list_studies
 
@@ -415,7 +415,7 @@ def study_run(
 
     Exit code: 0 no claim failed, 1 a claim failed, 2 wrong usage or input, 3 a point crashed, 130 interrupted.
 
-    Example: `holdfast study run spintronic-neuron --preset quick --out runs/neuron`
+    Example: holdfast study run spintronic-neuron --preset quick --out runs/neuron
 
     Parameters
     ----------
@@ -448,7 +448,7 @@ def study_run(
 def data_list() -> None:
     """List the known data sets and where they lie.
 
-    Example: `holdfast data list`
+    Example: holdfast data list
     """
     from holdfast.data import list_data
 
@@ -465,7 +465,7 @@ def data_list() -> None:
 def data_fetch(name: str, /, *, folder: Path | None = None) -> None:
     """Download a data set and verify it.
 
-    Example: `holdfast data fetch mnist`
+    Example: holdfast data fetch mnist
 
     Parameters
     ----------
@@ -484,7 +484,7 @@ def data_fetch(name: str, /, *, folder: Path | None = None) -> None:
 def data_verify(name: str | None = None, /) -> int:
     """Compare the files that are here with their published checksums.
 
-    Example: `holdfast data verify mnist`
+    Example: holdfast data verify mnist
 
     Parameters
     ----------

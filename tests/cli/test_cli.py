@@ -1,0 +1,194 @@
+"""The command line as a user types it: each command in a process of its own, its exit code and what it prints."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+COMMANDS = (
+    "",
+    "audit",
+    "plan",
+    "resume",
+    "status",
+    "report",
+    "compare",
+    "gate",
+    "list",
+    "describe",
+    "schema",
+    "study",
+    "study list",
+    "study run",
+    "data",
+    "data list",
+    "data fetch",
+    "data verify",
+)
+MODULE = """
+import torch
+from holdfast.nets import tiny_cnn
+
+def make(width: int = 64):
+    return tiny_cnn(size=8)
+"""
+FAST = ("--stress", "clean", "--stress", "weight_bits", "--threads", "1", "--examples", "100")
+
+
+def holdfast(*words, folder, timeout=120):
+    return subprocess.run(
+        [sys.executable, "-m", "holdfast.cli", *map(str, words)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory, digits_cnn, digits_small):
+    """A user's folder: a module with a factory, weights, and data as .npz."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "mynet.py").write_text(MODULE)
+    save_file(digits_cnn.state_dict(), folder / "w.safetensors")
+    test = digits_small[1]
+    np.savez(folder / "test.npz", x=test.x.numpy(), y=test.y.numpy())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(workplace):
+    """An audit of the user's network that ended well."""
+    done = holdfast(
+        *("audit", "--model", "mynet:make", "--weights", "w.safetensors", "--data", "test.npz", "--out", "runs/a"),
+        *("--gate", "clean.accuracy >= 0.8", *FAST),
+        folder=workplace,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_teaches_and_loads_no_torch(command):
+    script = (
+        "import sys\nfrom holdfast.cli import app\n"
+        f"app({[*command.split(), '--help']!r}, exit_on_error=False, result_action='return_value')\n"
+        "assert not {'torch', 'matplotlib', 'sklearn', 'numba'} & set(sys.modules), 'a heavy import'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if command and command not in {"study", "data"}:
+        assert "Example" in done.stdout, done.stdout
+
+
+def test_importing_the_package_loads_no_torch():
+    script = "import sys, holdfast; assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules); holdfast.__all__; dir(holdfast)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_root_keeps_few_names_and_all_of_them_exist():
+    import holdfast as package
+
+    assert len(package.__all__) <= 15
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+def test_alone_it_says_what_to_do_first(tmp_path):
+    done = holdfast(folder=tmp_path)
+    assert done.returncode == 0
+    assert "holdfast audit --model" in done.stdout
+
+
+def test_an_audit_ends_with_the_path_of_its_page(finished, workplace):
+    page = Path(finished.stdout.strip().splitlines()[-1])
+    assert (workplace / page).is_file()
+    assert json.loads((workplace / "runs/a/report.json").read_text())["gates"][0]["status"] == "pass"
+
+
+def test_a_second_start_keeps_what_was_measured(finished, workplace):
+    del finished
+    done = holdfast("resume", "runs/a", folder=workplace)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("kept from before") == 7
+
+
+def test_gates_on_a_stored_run(finished, workplace):
+    del finished
+    (workplace / "gates.toml").write_text('gates = ["clean.accuracy >= 0.999"]')
+    failed = holdfast("gate", "runs/a", "-g", "gates.toml", "--junit", "j.xml", "--sarif", "s.sarif", folder=workplace)
+    assert failed.returncode == 1
+    assert "<failure" in (workplace / "j.xml").read_text()
+    assert json.loads((workplace / "s.sarif").read_text())["version"] == "2.1.0"
+    passed = holdfast("gate", "runs/a", "--gate", "clean.accuracy >= 0.5", folder=workplace)
+    assert passed.returncode == 0
+
+
+def test_status_report_and_compare(finished, workplace):
+    del finished
+    assert " 7 " in holdfast("status", "runs/a", folder=workplace).stdout
+    drawn = holdfast("report", "runs/a", folder=workplace)
+    assert drawn.stdout.strip().endswith("report.html")
+    compared = holdfast("compare", "runs/a", "runs/a", "-o", "diff.html", folder=workplace)
+    assert compared.returncode == 0, compared.stderr
+    assert "</html>" in (workplace / "diff.html").read_text()
+
+
+def test_a_plan_runs_nothing(workplace):
+    done = holdfast("plan", "--model", "mynet:make", "--weights", "w.safetensors", "--data", "test.npz", *FAST, folder=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "weight_bits" in done.stdout
+    assert not (workplace / "runs" / "mynet").exists()
+
+
+def test_a_printed_configuration_reproduces_the_settings(workplace):
+    printed = holdfast("audit", "--budget", "5m", "--set", "adversarial.pgd.steps=7", "--print-config", folder=workplace)
+    (workplace / "again.toml").write_text(printed.stdout)
+    assert holdfast("audit", "-c", "again.toml", "--print-config", folder=workplace).stdout == printed.stdout
+    assert "steps = 7" in printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("audti",), "Did you mean 'audit'?"),
+        (("audit", "--presett", "quick"), "--preset"),
+        (("audit", "--preset", "quik"), "quik"),
+        (("audit", "--stress", "pdg"), "Did you mean 'pgd'?"),
+        (("audit", "--budget", "soon"), "allowed: a time such as 90s"),
+        (("audit", "--model", "mynet:mak"), "make"),
+        (("audit", "--model", "mynet:make", "--weights", "nowhere.safetensors"), "nowhere.safetensors"),
+        (("audit", "--gate", "clean.accuracy > 97%"), "Write a share"),
+        (("audit", "--set", "adversarial.pgd.stps=3"), "Did you mean 'steps'?"),
+        (("audit", "--device", "quda"), "quda"),
+        (("resume", "nowhere"), "holds no run"),
+        (("study", "run", "spintronic"), "Did you mean 'spintronic-neuron'?"),
+        (("describe", "pdg"), "Did you mean 'pgd'?"),
+        (("data", "fetch", "minst"), "Did you mean 'mnist'?"),
+        (("gate", "nowhere", "--gate", "clean.accuracy > 0"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_exit_code_2(workplace, words, message):
+    done = holdfast(*words, folder=workplace)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("what", ["stresses", "presets", "studies", "data"])
+def test_lists(workplace, what):
+    done = holdfast("list", what, folder=workplace)
+    assert done.returncode == 0, done.stderr
+    assert {"stresses": "pgd", "presets": "quick", "studies": "spintronic-neuron", "data": "mnist"}[what] in done.stdout
+
+
+def test_schemas_are_json(workplace):
+    for what in ("report", "config"):
+        assert json.loads(holdfast("schema", what, folder=workplace).stdout)["properties"]
