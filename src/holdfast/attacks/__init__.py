@@ -1,6 +1,19 @@
 """Attacks on a network's inputs, and checks that they were not merely blinded."""
 
 from holdfast.attacks.gradient import fgsm, pgd, repeat
+from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
+from holdfast.attacks.search import block_search, random_noise
 from holdfast.attacks.threat import AttackResult, ThreatModel
 
-__all__ = ["AttackResult", "ThreatModel", "fgsm", "pgd", "repeat"]
+__all__ = [
+    "AttackResult",
+    "MaskingCheck",
+    "ThreatModel",
+    "block_search",
+    "check_masking",
+    "fgsm",
+    "masking_passes",
+    "pgd",
+    "random_noise",
+    "repeat",
+]

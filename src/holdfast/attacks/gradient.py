@@ -158,11 +158,10 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         )
         found = _Found(problem, settings.objective)
         rows = torch.arange(len(x), device=x.device)
-        check_whole(batch_size, "batch_size", low=1)
-        if skip_wrong:
-            for part in rows.split(batch_size):
-                found.judge(part, problem.x[part], steps=0)
-            rows = rows[~found.success]
+        fixed = problem.eps == 0
+        for part in (rows if skip_wrong else rows[fixed]).split(check_whole(batch_size, "batch_size", low=1)):
+            found.judge(part, problem.x[part], steps=0)
+        rows = rows[~fixed & ~(found.success & skip_wrong)]
         for _ in range(check_whole(restarts, "restarts", low=1)):
             start = make_ball(problem.x, problem.eps, threat).random_start(draws) if random_start else problem.x
             for part in rows.split(batch_size):
@@ -306,13 +305,13 @@ class _Climb:
 
     def direction(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient after its transforms and momentum; zero where it is not finite. Blind examples are marked."""
-        peak = torch.linalg.vector_norm(gradient.flatten(1), ord=torch.inf, dim=1)
+        peak = gradient.abs().flatten(1).amax(1)
         self.found.no_gradient[self.rows] |= ~((peak > 0) & peak.isfinite())
-        gradient = gradient.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        gradient = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         for transform in self.settings.grad_transform:
             gradient = transform(gradient)
         if self.velocity is None:
             return gradient
         mean = gradient.abs().flatten(1).mean(1).clamp_min(torch.finfo(gradient.dtype).tiny)
         self.velocity.mul_(self.settings.momentum).add_(gradient / mean.view(-1, *(1,) * (gradient.ndim - 1)))
-        return self.velocity.clone()
+        return self.velocity

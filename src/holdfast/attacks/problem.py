@@ -13,6 +13,7 @@ from holdfast.core.target import Target, as_target
 
 if TYPE_CHECKING:
     from holdfast.attacks.threat import ThreatModel
+    from holdfast.core.target import Access
 
 __all__ = ["Problem", "looks_like_probabilities", "pose"]
 
@@ -75,17 +76,25 @@ class Problem:
         return classes
 
 
-def pose(model: Any, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, *, target_class: int | torch.Tensor | None) -> Problem:
-    """The checked question of an attack.
+def pose(
+    model: Any,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    threat: ThreatModel,
+    *,
+    target_class: int | torch.Tensor | None = None,
+    access: Access = "gradients",
+) -> Problem:
+    """The checked question of an attack that needs `access` to the model.
 
     Raises
     ------
     InputError : integer images, values outside the box, NaN, lengths that differ, targets that equal the labels, a target without
-        gradients, a radius tensor of the wrong length
+        the access, a radius tensor of the wrong length
     """
     target = as_target(model, bounds=threat.bounds)
-    if not target.allows("gradients"):
-        refuse("access", f"is {target.access!r}", allowed="'gradients' or 'weights' for a gradient attack")
+    if not target.allows(access):
+        refuse("access", f"is {target.access!r}", allowed=f"{access!r} or more for this attack")
     check_same_length(x, y)
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")

@@ -8,7 +8,7 @@ t^2, so Newton's method from the left ends in a few steps and never leaves the b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 
@@ -21,13 +21,20 @@ NEWTON_STEPS = 40
 
 
 class Ball(Protocol):
-    """The allowed inputs around each example of a batch."""
+    """The allowed inputs around each example of a batch: centres `x` (N, ...), radii `eps` (N,)."""
+
+    norm: ClassVar[str]
+    x: torch.Tensor
+    eps: torch.Tensor
 
     def random_start(self, generator: torch.Generator) -> torch.Tensor:
         """A random allowed input per example: uniform in the ball, then clipped to the box."""
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
-        """Move `adv` by `size` (N,) along the norm's steepest direction of `gradient` and project, both in place."""
+        """Move `adv` by `size` (N,) along the norm's steepest direction of `gradient` and project, in place."""
+
+    def project(self, delta: torch.Tensor) -> torch.Tensor:
+        """The allowed perturbation nearest to each row of `delta` (N, ...)."""
 
     def keep(self, rows: torch.Tensor) -> Ball:
         """The balls of the examples `rows`."""
@@ -57,6 +64,8 @@ def _wide(per_row: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 class LinfBall:
     """``max |x' - x| <= eps`` and box: the box from `low` to `high`."""
 
+    norm: ClassVar[str] = "linf"
+
     def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
         self.x, self.low, self.high, self.eps = x, low, high, eps
 
@@ -67,7 +76,11 @@ class LinfBall:
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
         """Along the sign of the gradient."""
-        adv.addcmul_(gradient.sign_(), _wide(size, adv)).clamp_(self.low, self.high)
+        adv.addcmul_(gradient.sign(), _wide(size, adv)).clamp_(self.low, self.high)
+
+    def project(self, delta: torch.Tensor) -> torch.Tensor:
+        """Clamped."""
+        return (self.x + delta).clamp_(self.low, self.high).sub_(self.x)
 
     def keep(self, rows: torch.Tensor) -> LinfBall:
         """The balls of the examples `rows`."""
@@ -76,6 +89,8 @@ class LinfBall:
 
 class L2Ball:
     """``|x' - x|_2 <= eps`` and box: perturbations from `low` to `high`."""
+
+    norm: ClassVar[str] = "l2"
 
     def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
         self.x, self.low, self.high, self.eps = x, low, high, eps
@@ -90,7 +105,7 @@ class L2Ball:
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
         """Along the gradient at unit length, coordinates that may not move left out."""
-        gradient.masked_fill_(self.low == self.high, 0)
+        gradient = gradient.masked_fill(self.low == self.high, 0)
         length = perturbation_norm(gradient, "l2").clamp_min(torch.finfo(gradient.dtype).tiny)
         adv.addcmul_(gradient, _wide(size / length, adv)).sub_(self.x)
         adv.copy_(self.project(adv)).add_(self.x)

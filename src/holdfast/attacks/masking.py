@@ -1,0 +1,275 @@
+"""Was the attack beaten, or only blinded? Seven checks for masked gradients, each with its evidence.
+
+After A. Athalye, N. Carlini and D. Wagner, *Obfuscated gradients give a false sense of security*, ICML 2018 (arXiv:1802.00420),
+section 3.1, with fixed thresholds. A flag says that the robustness that gradient attacks report may be overstated.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from holdfast.attacks.gradient import fgsm, pgd
+from holdfast.attacks.problem import pose
+from holdfast.attacks.search import block_search, random_noise
+from holdfast.attacks.threat import AttackResult, ThreatModel
+from holdfast.core.checks import refuse
+from holdfast.core.estimate import Estimate, proportion
+from holdfast.nets import frozen
+
+if TYPE_CHECKING:
+    from holdfast.core.target import Target
+
+__all__ = ["MaskingCheck", "check_masking", "masking_passes"]
+
+RESTARTS = 2  # of the iterated attack
+DRAWS = 10  # of noise per example in check iv
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingCheck:
+    """One check.
+
+    Parameters
+    ----------
+    id : ``"i"`` to ``"vii"``
+    title : what is compared
+    flagged : the sign of masked gradients is there
+    value : a share of examples
+    threshold : the flag is raised above it
+    text : one sentence with the number
+    """
+
+    id: str
+    title: str
+    flagged: bool
+    value: Estimate
+    threshold: float
+    text: str
+
+
+def masking_passes(*, steps: int = 20, queries: int = 100) -> tuple[int, int]:
+    """Forward and backward passes per example that :func:`check_masking` needs at most; early stopping makes it cheaper.
+
+    Examples
+    --------
+    >>> masking_passes(steps=20, queries=100)
+    (305, 182)
+    """
+    backward = steps * (3 + RESTARTS + 2 * RESTARTS) + 2  # three other sizes; the size itself; more steps and restarts; i and v
+    return backward + queries + DRAWS + 13, backward
+
+
+def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
+    model: Any,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    threat: ThreatModel,
+    *,
+    steps: int = 20,
+    queries: int = 100,
+    black_box: AttackResult | torch.Tensor | None = None,
+    seed: int = 0,
+    batch_size: int = 500,
+) -> tuple[MaskingCheck, ...]:
+    r"""The seven checks at one attack size.
+
+    ==== ============================================================================== ==================
+    id   flagged if                                                                     threshold
+    ==== ============================================================================== ==================
+    i    the single step fools examples that the iterated attack does not               1 %
+    ii   accuracy stays above chance where the ball is the whole range of the input     1/classes
+    iii  an attack without gradients fools examples that the iterated attack does not   1 %
+    iv   random noise of the same size fools examples that the iterated attack does not 1 %
+    v    the input gradient of the cross entropy is zero, denormal or not finite        1 %
+    vi   accuracy rises with eps, or falls further with more steps and restarts         2 points
+    vii  the outputs of two passes differ                                               0
+    ==== ============================================================================== ==================
+
+    Check v takes the cross entropy as other tools do (float32, from the logits), so it sees saturation, to which
+    :func:`~holdfast.attacks.pgd` itself is immune. In checks ii and vi it is the lower end of the interval that
+    must exceed the threshold.
+
+    Parameters
+    ----------
+    model : module, callable or target
+    x, y : examples (N, ...) and labels (N,)
+    threat : norm, radius and box at which to check; one radius for all
+    steps : of the iterated attack, from each of its two starts
+    queries : of the search without gradients (check iii) where `black_box` is not given
+    black_box : success (N,) of a query or transfer attack of the same threat model, or its result, for check iii
+    seed : of all random parts
+    batch_size : examples per pass
+
+    Returns
+    -------
+    seven checks in order
+    """
+    if isinstance(threat.eps, torch.Tensor):
+        refuse("eps", "differs between examples", allowed="one radius for the masking checks")
+    problem = pose(model, x, y, threat)
+    with frozen(model), torch.inference_mode(mode=False), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of randomness: that is check vii
+        classes = problem.probe()
+        panel = _Panel(_connected(problem.target), x, y, threat=threat, steps=steps, batch_size=batch_size, seed=seed)
+        found = panel.climb(threat.eps, restarts=RESTARTS)
+        return (
+            panel.single_step(found),
+            panel.unbounded(classes),
+            panel.without_gradient(found, black_box, queries),
+            panel.noise(found),
+            _dead_gradients(problem.target, x, y, batch_size),
+            panel.consistency(found),
+            _stochastic(problem.target, x, batch_size),
+        )
+
+
+Answer = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _connected(target: Target) -> Answer:
+    """The target, with a zero gradient where it cuts the graph, so that attacks run blind instead of stopping."""
+
+    def answer(x: torch.Tensor) -> torch.Tensor:
+        logits = target(x)
+        cut = x.requires_grad and not logits.requires_grad
+        return logits + 0 * x.flatten(1).sum(1, keepdim=True) if cut else logits
+
+    return answer
+
+
+def _percent(share: Estimate) -> str:
+    return f"{100 * share.value:.3g} % ({100 * share.lo:.2g} to {100 * share.hi:.2g} %)"
+
+
+class _Panel:
+    """The attacks whose results the checks compare."""
+
+    def __init__(
+        self, model: Answer, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, steps: int, batch_size: int, seed: int
+    ) -> None:
+        self.model, self.x, self.y, self.threat = model, x, y, threat
+        self.steps, self.batch_size, self.seed = steps, batch_size, seed
+
+    def climb(self, eps: float | torch.Tensor, *, restarts: int = 1) -> AttackResult:
+        generator = torch.Generator(device=self.x.device).manual_seed(self.seed)
+        threat = replace(self.threat, eps=eps)
+        return pgd(
+            self.model,
+            self.x,
+            self.y,
+            threat,
+            steps=self.steps,
+            restarts=restarts,
+            batch_size=self.batch_size,
+            generator=generator,
+        )
+
+    def climb_on(self, found: AttackResult) -> int:
+        """How many more examples fall to twice the steps and new restarts."""
+        left = (~found.success).nonzero().squeeze(1)
+        if len(left) == 0:
+            return 0
+        more = pgd(
+            self.model,
+            self.x[left],
+            self.y[left],
+            self.threat,
+            steps=2 * self.steps,
+            restarts=RESTARTS,
+            batch_size=self.batch_size,
+            generator=torch.Generator(device=self.x.device).manual_seed(self.seed + 1),
+        )
+        return int(more.success.sum())
+
+    def beaten(self, number: str, title: str, rival: torch.Tensor, found: AttackResult, who: str) -> MaskingCheck:
+        """A check on the share of examples that `rival` fools and the iterated attack does not."""
+        value = proportion(int((rival & ~found.success).sum()), len(self.x))
+        text = f"{who} fools {_percent(value)} of the examples that {self.steps} gradient steps of the same size do not fool."
+        return MaskingCheck(id=number, title=title, flagged=value.value > 0.01, value=value, threshold=0.01, text=text)
+
+    def single_step(self, found: AttackResult) -> MaskingCheck:
+        single = fgsm(self.model, self.x, self.y, self.threat, batch_size=self.batch_size)
+        return self.beaten("i", "single step against iterated attack", single.success, found, "A single gradient step")
+
+    def unbounded(self, classes: int) -> MaskingCheck:
+        reach = self.threat.bounds[1] - self.threat.bounds[0]
+        if self.threat.norm == "l2":
+            reach *= self.x[0].numel() ** 0.5
+        value = self.climb(reach).accuracy
+        text = (
+            f"With the whole range of the input allowed, an accuracy of {_percent(value)} is left; chance is {100 / classes:.3g} %."
+        )
+        flagged = value.lo > 1 / classes
+        return MaskingCheck(id="ii", title="unbounded attack", flagged=flagged, value=value, threshold=1 / classes, text=text)
+
+    def without_gradient(self, found: AttackResult, black_box: AttackResult | torch.Tensor | None, queries: int) -> MaskingCheck:
+        title, who = "attack without gradients", "An attack without gradients"
+        if black_box is not None:
+            rival = black_box.success if isinstance(black_box, AttackResult) else black_box.bool()
+            if rival.shape != found.success.shape:
+                refuse(
+                    "black_box", f"has shape {tuple(rival.shape)}", allowed=f"one success per example, {tuple(found.success.shape)}"
+                )
+            return self.beaten("iii", title, rival.to(found.success.device), found, who)
+        rival, left = found.success.clone(), (~found.success).nonzero().squeeze(1)
+        if len(left):
+            searched = block_search(
+                self.model, self.x[left], self.y[left], self.threat, queries=queries, seed=self.seed, batch_size=self.batch_size
+            )
+            rival[left] = searched.success
+        return self.beaten("iii", title, rival, found, f"A random search with {queries} queries")
+
+    def noise(self, found: AttackResult) -> MaskingCheck:
+        noise = random_noise(self.model, self.x, self.y, self.threat, draws=DRAWS, seed=self.seed, batch_size=self.batch_size)
+        return self.beaten("iv", "random noise", noise.success, found, f"The best of {DRAWS} draws of random noise")
+
+    def consistency(self, found: AttackResult) -> MaskingCheck:
+        eps = float(self.threat.eps)
+        sizes = [self.climb(eps / 2), found, self.climb(2 * eps)]
+        fooled = [int(result.success.sum()) for result in sizes]
+        more = self.climb_on(found)
+        value = proportion(max(0, fooled[0] - fooled[1], fooled[1] - fooled[2], more), len(self.x))
+        half, full, double = (f"{result.accuracy.value:.3g}" for result in sizes)
+        text = (
+            f"Accuracies at half, full and double eps are {half}, {full}, {double}; twice the steps and {RESTARTS} new restarts "
+            f"fool {more} more of {len(self.x)} examples: the largest contradiction is {_percent(value)}."
+        )
+        flagged = value.lo > 0.02
+        return MaskingCheck(id="vi", title="sizes, steps and restarts", flagged=flagged, value=value, threshold=0.02, text=text)
+
+
+@torch.enable_grad()
+def _dead_gradients(target: Target, x: torch.Tensor, y: torch.Tensor, batch_size: int) -> MaskingCheck:
+    dead = 0
+    for rows, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        inputs = rows.detach().clone().requires_grad_()
+        logits = target(inputs)
+        if not logits.requires_grad:
+            dead += len(rows)
+            continue
+        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, inputs)
+        peak = gradient.abs().flatten(1).amax(1)
+        alive = (peak >= torch.finfo(peak.dtype).tiny) & peak.isfinite()
+        dead += int((~alive).sum())
+    value = proportion(dead, len(x))
+    text = f"The input gradient of the cross entropy is zero, denormal or not finite on {_percent(value)} of the examples."
+    return MaskingCheck(id="v", title="vanishing gradients", flagged=value.value > 0.01, value=value, threshold=0.01, text=text)
+
+
+@torch.no_grad()
+def _stochastic(target: Target, x: torch.Tensor, batch_size: int) -> MaskingCheck:
+    differing = 0
+    for rows in x.split(batch_size):
+        first, second = target(rows), target(rows)
+        differing += int((~torch.isclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max()))).any(1).sum())
+    value = proportion(differing, len(x))
+    text = f"Two passes over the same inputs differ on {_percent(value)} of the examples"
+    text += "; average gradients with input_transforms=(repeat(20),)." if differing else "."
+    return MaskingCheck(id="vii", title="random outputs", flagged=differing > 0, value=value, threshold=0.0, text=text)
