@@ -49,11 +49,13 @@ def cross_view(
     (['11', '00'], [8])
     """
     index = np.asarray(examples, dtype=int)
-    table = np.array([np.asarray(right, dtype=float) for _, right in columns]).reshape(len(columns), -1)
-    if table.size and table.shape[1] != len(index):
-        refuse("columns", f"have {table.shape[1]} rows", allowed=f"one per example ({len(index)})")
+    rows = [np.asarray(right, dtype=float) for _, right in columns]
+    for right in rows:
+        if right.shape != index.shape:
+            refuse("columns", f"have shape {right.shape}", allowed=f"one value per example, {index.shape}")
+    table = np.array(rows)
     letters = np.where(np.isnan(table), "-", np.where(table > 0, "1", "0"))
-    outcomes = ["".join(row) for row in letters.T] if len(columns) else [""] * len(index)
+    outcomes = ["".join(row) for row in letters.T] if rows else [""] * len(index)
     return Cross(
         columns=[column for column, _ in columns],
         examples=index.tolist(),

@@ -24,7 +24,7 @@ __all__ = ["Plot", "Scale", "nice_ticks", "spread", "text_width", "thin_ticks"]
 
 def text_width(text: str, size: float = 11.0) -> float:
     """Width in px that a sans-serif text takes, estimated from above so that labels are never cut."""
-    return size * sum(0.36 if letter in "iljtf.,:;|'!()[] /" else 0.86 if letter in "mwMW@%" else 0.64 for letter in text)
+    return size * sum(0.36 if letter in "iljtf.,:;|'!()[] /" else 1.0 if letter in "mMwW@%" else 0.64 for letter in text)
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -92,15 +92,11 @@ def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> l
             last, before = blocks.pop(), blocks.pop()
             size = last[1] + before[1]
             blocks.append([(last[0] * last[1] + before[0] * before[1]) / size, size])
-    places: list[float] = []
-    for centre, size in blocks:
-        reach = gap * (size - 1) / 2
-        middle = min(max(centre, low + reach), max(high - reach, low + reach))
-        places.extend(middle - reach + gap * step for step in range(int(size)))
-    for step in range(1, len(places)):
-        places[step] = max(places[step], places[step - 1] + gap)
-    if places and places[-1] > high:
-        places = [place - (places[-1] - high) for place in places]
+    places = [centre + gap * (step - (size - 1) / 2) for centre, size in blocks for step in range(int(size))]
+    for step, place in enumerate(places):
+        places[step] = max(place, low if step == 0 else places[step - 1] + gap)
+    for step in reversed(range(len(places))):
+        places[step] = min(places[step], high if step == len(places) - 1 else places[step + 1] - gap)
     result = [0.0] * len(wanted)
     for place, index in zip(places, order, strict=True):
         result[index] = place
