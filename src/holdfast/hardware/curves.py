@@ -109,9 +109,9 @@ class _Table(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor, _: Any) -> Any:
         """Chain rule; where a second derivative may be asked for, the slope is computed again as a function of the input."""
-        *inputs, slope = ctx.saved_tensors
+        u, cubics, devices, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
-            slope = _gather(*inputs, ctx.grid)[1]
+            slope = _gather(u, cubics, devices, ctx.grid)[1]
         return grad * slope, None, None, None
 
     @staticmethod
