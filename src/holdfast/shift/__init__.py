@@ -17,7 +17,15 @@ from holdfast.shift.metrics import (
     mean_corruption_error,
     relative_mean_corruption_error,
 )
-from holdfast.shift.resolution import KERNELS, centre_crop, resampling_matrix, resize, resize_and_crop, resolution_round_trip
+from holdfast.shift.resolution import (
+    KERNELS,
+    Kernel,
+    centre_crop,
+    resampling_matrix,
+    resize,
+    resize_and_crop,
+    resolution_round_trip,
+)
 
 __all__ = [
     "ALEXNET_CLEAN_ERROR",
@@ -28,6 +36,7 @@ __all__ = [
     "KERNELS",
     "Corruption",
     "CorruptionError",
+    "Kernel",
     "applicable",
     "centre_crop",
     "corrupt",

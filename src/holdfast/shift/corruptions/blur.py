@@ -57,7 +57,7 @@ def glass_blur(
     if overwrite:
         blurred = np.floor(blurred * 255 + 1e-3) / np.float32(255)
     for image, generator in zip(blurred, generators, strict=True):
-        draws = np.frombuffer(generator.bytes(4 * rounds * image[0].size), dtype="<u2").reshape(rounds, *image.shape[1:], 2)
+        draws = np.frombuffer(generator.bytes(2 * rounds * image[0].size), dtype="<u2").reshape(rounds, *image.shape[1:])
         shuffle_pixels(image, draws, reach, overwrite)
     return gaussian_blur(blurred, sigma=sigma)
 

@@ -16,13 +16,12 @@ import torch
 
 from holdfast.core.checks import check_finite, check_one_of, check_whole, refuse
 from holdfast.core.seeds import Seeds
-from holdfast.shift.corruptions import blur, digital, noise, weather
-from holdfast.shift.corruptions.frost import frost
+from holdfast.shift.corruptions.catalogue import DETERMINISTIC, RANDOM
 from holdfast.shift.corruptions.kernels import finish
 from holdfast.shift.corruptions.severities import CORRUPTIONS, Table, choose_table, severity_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.random import Generator
@@ -33,29 +32,6 @@ __all__ = ["Compat", "Corruption", "applicable", "corrupt"]
 Compat = Literal["holdfast", "imagenet-c"]
 Images = TypeVar("Images", "NDArray", torch.Tensor)
 
-RANDOM: dict[str, Callable[..., NDArray]] = {
-    "gaussian_noise": noise.gaussian_noise,
-    "shot_noise": noise.shot_noise,
-    "impulse_noise": noise.impulse_noise,
-    "speckle_noise": noise.speckle_noise,
-    "glass_blur": blur.glass_blur,
-    "motion_blur": blur.motion_blur,
-    "snow": weather.snow,
-    "frost": frost,
-    "fog": weather.fog,
-    "spatter": weather.spatter,
-    "elastic_transform": digital.elastic_transform,
-}
-DETERMINISTIC: dict[str, Callable[..., NDArray]] = {
-    "defocus_blur": blur.defocus_blur,
-    "zoom_blur": blur.zoom_blur,
-    "gaussian_blur": blur.gaussian_blur,
-    "brightness": digital.brightness,
-    "contrast": digital.contrast,
-    "pixelate": digital.pixelate,
-    "jpeg_compression": digital.jpeg_compression,
-    "saturate": digital.saturate,
-}
 CHUNK = 2**19  # values worked on at once: 2 MB, so that a chunk's passes meet in the cache
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -58,22 +58,20 @@ def saturate(x: NDArray, *, factor: float, shift: float) -> NDArray:
 def pixelate(x: NDArray, *, scale: float) -> NDArray:
     """Each pixel becomes the mean of its cell; there are ``int(scale * side)`` cells (at least 1) along a side.
 
-    A pixel belongs to the cell that holds its centre, as in Pillow, which made the published sets: a centre on a border counts for
-    the cell before it when the mean is taken, and for the one behind it when the cell is filled.
+    A pixel belongs to the cell that holds its centre, as in the box filter of Pillow, which made the published sets. A centre on a
+    border belongs to the cell behind it; there Pillow's choice hangs on rounding errors.
     """
-    sides = x.shape[-2:]
-    cells = [max(1, int(side * scale)) for side in sides]
-    averaged = tuple(_cell_borders(side, count, closed="right") for side, count in zip(sides, cells, strict=True))
-    filled = tuple(_cell_borders(side, count, closed="left") for side, count in zip(sides, cells, strict=True))
+    height, width = x.shape[-2:]
+    rows, columns = _cell_borders(height, scale), _cell_borders(width, scale)
     flat = np.empty_like(x)
-    flatten_cells(x.reshape(-1, *sides), averaged, filled, flat.reshape(-1, *sides))
+    flatten_cells(x.reshape(-1, height, width), rows, columns, flat.reshape(-1, height, width))
     return flat
 
 
-def _cell_borders(side: int, cells: int, *, closed: Literal["left", "right"]) -> NDArray[np.int64]:
-    """First pixel of each of `cells` cells along a `side`, and the end; a centre on a border belongs to the cell it closes."""
-    doubled = 2 * np.arange(cells + 1) * side - cells
-    return doubled // (2 * cells) + 1 if closed == "right" else -(-doubled // (2 * cells))
+def _cell_borders(side: int, scale: float) -> NDArray[np.int64]:
+    """First pixel of each cell along a `side`, and the end."""
+    cells = max(1, int(side * scale))
+    return -((cells - 2 * side * np.arange(cells + 1)) // (2 * cells))
 
 
 def jpeg_compression(x: NDArray, *, quality: int) -> NDArray[np.uint8]:

@@ -20,74 +20,82 @@ def shuffle_pixels(planes: NDArray, draws: NDArray, reach: int, overwrite: bool)
     Parameters
     ----------
     planes : array (c, h, w); all channels move together
-    draws : uint16 array (rounds, h, w, 2), uniform; scaled to shifts of rows and columns in ``[-reach, reach)``
+    draws : uint16 array (rounds, h, w), uniform; scaled to one of the shifts of rows and of columns in ``[-reach, reach)``
     reach : also the width of the border that is never visited, in px
     overwrite : copy the other pixel and leave it as it was, which is what the published program does, instead of swapping
     """
     channels, height, width = planes.shape
-    for moves in draws:
+    flat = planes.reshape(channels, height * width)
+    jumps = np.empty(4 * reach * reach, dtype=np.int64)
+    for jump in range(jumps.size):
+        jumps[jump] = (jump // (2 * reach) - reach) * width + jump % (2 * reach) - reach
+    for turn in range(draws.shape[0]):
         for row in range(height - reach, reach, -1):
             for column in range(width - reach, reach, -1):
-                other_row = row + (moves[row - 1, column - 1, 0] * 2 * reach >> 16) - reach
-                other_column = column + (moves[row - 1, column - 1, 1] * 2 * reach >> 16) - reach
+                here = row * width + column
+                there = here + jumps[draws[turn, row - 1, column - 1] * jumps.size >> 16]
                 for channel in range(channels):
-                    here = planes[channel, row, column]
-                    planes[channel, row, column] = planes[channel, other_row, other_column]
+                    # unsigned indices spare the compiled code its check for negative ones
+                    value = flat[channel, np.uint64(here)]
+                    flat[channel, np.uint64(here)] = flat[channel, np.uint64(there)]
                     if not overwrite:
-                        planes[channel, other_row, other_column] = here
+                        flat[channel, np.uint64(there)] = value
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def add_zoomed(planes: NDArray, rows: NDArray, columns: NDArray, total: NDArray) -> None:
     """Add to `total` (p, h, w) each of `planes` (p, H, W) sampled linearly at every set of `rows` (z, h) and `columns` (z, w)."""
-    last_row, last_column = planes.shape[1] - 1, planes.shape[2] - 1
-    line = np.empty(planes.shape[2], dtype=planes.dtype)
+    count, height, width = planes.shape
+    line = np.empty(width + 1, dtype=planes.dtype)
+    left = np.empty(columns.shape[1], dtype=np.int64)
+    share = np.empty(columns.shape[1], dtype=planes.dtype)
     for zoom in range(rows.shape[0]):
-        left = np.floor(columns[zoom]).astype(np.int64)
-        right = np.minimum(left + 1, last_column)
-        share = (columns[zoom] - left).astype(planes.dtype)
+        for column in range(columns.shape[1]):
+            left[column] = int(columns[zoom, column])
+            share[column] = columns[zoom, column] - left[column]
         for row in range(rows.shape[1]):
             top = int(rows[zoom, row])
+            bottom = min(top + 1, height - 1)
             below = planes.dtype.type(rows[zoom, row] - top)
-            for plane in range(planes.shape[0]):
-                first, second = planes[plane, top], planes[plane, min(top + 1, last_row)]
-                for column in range(line.size):
-                    line[column] = first[column] + below * (second[column] - first[column])
-                target = total[plane, row]
-                for column in range(target.size):
-                    target[column] += line[left[column]] + share[column] * (line[right[column]] - line[left[column]])
+            for plane in range(count):
+                for column in range(width):
+                    above = planes[plane, top, column]
+                    line[column] = above + below * (planes[plane, bottom, column] - above)
+                line[width] = line[width - 1]
+                for column in range(columns.shape[1]):
+                    at = left[column]
+                    total[plane, row, column] += line[at] + share[column] * (line[at + 1] - line[at])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def flatten_cells(planes: NDArray, borders: tuple, fill: tuple, flat: NDArray) -> None:
-    """Write to `flat` (p, h, w) the mean of each cell of `planes` (p, h, w).
+def flatten_cells(planes: NDArray, rows: NDArray, columns: NDArray, flat: NDArray) -> None:  # noqa: C901  plain loops compile fast
+    """Write to each cell of `flat` (p, h, w) its mean in `planes` (p, h, w).
 
     Parameters
     ----------
     planes : array (p, h, w)
-    borders : integer arrays (r + 1,) and (c + 1,), first row and column of each cell whose mean is taken, and the ends
-    fill : the same for the cells that are written
+    rows, columns : integer arrays (r + 1,) and (c + 1,), the first row or column of each cell, and the end
     flat : array (p, h, w)
     """
-    rows, columns = borders
-    fill_rows, fill_columns = fill
-    line = np.empty(planes.shape[2], dtype=planes.dtype)
-    for plane in range(planes.shape[0]):
+    count, _, width = planes.shape
+    line = np.empty(width, dtype=planes.dtype)
+    for plane in range(count):
         for row in range(rows.size - 1):
-            line[:] = 0
-            for y in range(rows[row], rows[row + 1]):
-                line += planes[plane, y]
-            line /= rows[row + 1] - rows[row]
-            target = flat[plane, fill_rows[row]]
+            for x in range(width):
+                line[x] = planes[plane, rows[row], x]
+            for y in range(rows[row] + 1, rows[row + 1]):
+                for x in range(width):
+                    line[x] += planes[plane, y, x]
             for column in range(columns.size - 1):
                 total = planes.dtype.type(0)
                 for x in range(columns[column], columns[column + 1]):
                     total += line[x]
-                total /= columns[column + 1] - columns[column]
-                for x in range(fill_columns[column], fill_columns[column + 1]):
-                    target[x] = total
-            for y in range(fill_rows[row] + 1, fill_rows[row + 1]):
-                flat[plane, y] = target
+                total /= (rows[row + 1] - rows[row]) * (columns[column + 1] - columns[column])
+                for x in range(columns[column], columns[column + 1]):
+                    line[x] = total
+            for y in range(rows[row], rows[row + 1]):
+                for x in range(width):
+                    flat[plane, y, x] = line[x]
 
 
 @njit(cache=True, nogil=True)
