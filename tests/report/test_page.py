@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import report_samples as samples
+import report_world
 
 from holdfast.report import (
     CardEntry,
@@ -51,7 +52,7 @@ class Reader(HTMLParser):
         attributes = dict(attrs)
         self.tags.append((tag, attributes))
         self.loads += [attributes[key] for key in ("src", "srcset", "data", "poster", "action", "xlink:href") if key in attributes]
-        if tag not in {"a"} and "href" in attributes:
+        if tag != "a" and "href" in attributes:
             self.loads.append(attributes["href"])
         if tag == "a":
             self.anchors.append(attributes["href"])
@@ -137,27 +138,72 @@ def test_rendering_again_from_the_file_gives_the_same_bytes(tmp_path, monkeypatc
 
 
 def hostile_document():
-    world = samples.World()
+    world = report_world.World()
     points = [world.keep("pgd", {"eps": eps, HOSTILE: HOSTILE}, world.right(30 * eps)) for eps in (0.0, 0.1)]
     curve = CurveEntry(
         name=HOSTILE, axis=HOSTILE, unit=HOSTILE, quantity=HOSTILE, at=[0, 1], estimates=[{"value": 0.9}, {"value": 0.1}]
     )
     stress = StressEntry(
-        title=HOSTILE, reason=HOSTILE, status="reduced", config={HOSTILE: HOSTILE}, notes=[HOSTILE], curves=[curve, curve.model_copy(update={"name": "b"})],
+        title=HOSTILE,
+        reason=HOSTILE,
+        status="reduced",
+        config={HOSTILE: HOSTILE},
+        notes=[HOSTILE],
+        curves=[curve, curve.model_copy(update={"name": "b"})],
         points=[
-            points[0].model_copy(update={"details": Details(confusion=[[3, 1], [2, 4]], per_class=[{"value": 0.5}, {"value": 0.6}])}),
+            points[0].model_copy(
+                update={"details": Details(confusion=[[3, 1], [2, 4]], per_class=[{"value": 0.5}, {"value": 0.6}])}
+            ),
             points[1].model_copy(update={"status": "error", "error": HOSTILE, "key": HOSTILE}),
         ],
-    )  # fmt: skip
+    )
     return Document(
-        run=Run(id=HOSTILE, name=HOSTILE, title=HOSTILE, source=HOSTILE, status="partial", resume=HOSTILE, command=HOSTILE, versions={HOSTILE: HOSTILE}, config={HOSTILE: HOSTILE}, notes=[HOSTILE]),
-        target=TargetEntry(name=HOSTILE, digest=HOSTILE, classes=2, class_names=[HOSTILE, "b"], preprocessing=HOSTILE, notes=[HOSTILE]),
-        gates=[ClaimEntry(id=HOSTILE, statement=HOSTILE, status="error", expected=HOSTILE, source=HOSTILE, reason=HOSTILE, note=HOSTILE, check=HOSTILE)],
-        findings=[FindingEntry(id=HOSTILE, severity="high", text=HOSTILE, evidence=HOSTILE, remedy=HOSTILE, threshold=HOSTILE, command=HOSTILE, stress=HOSTILE)],
+        run=Run(
+            id=HOSTILE,
+            name=HOSTILE,
+            title=HOSTILE,
+            source=HOSTILE,
+            status="partial",
+            resume=HOSTILE,
+            command=HOSTILE,
+            versions={HOSTILE: HOSTILE},
+            config={HOSTILE: HOSTILE},
+            notes=[HOSTILE],
+        ),
+        target=TargetEntry(
+            name=HOSTILE, digest=HOSTILE, classes=2, class_names=[HOSTILE, "b"], preprocessing=HOSTILE, notes=[HOSTILE]
+        ),
+        gates=[
+            ClaimEntry(
+                id=HOSTILE,
+                statement=HOSTILE,
+                status="error",
+                expected=HOSTILE,
+                source=HOSTILE,
+                reason=HOSTILE,
+                note=HOSTILE,
+                check=HOSTILE,
+            )
+        ],
+        findings=[
+            FindingEntry(
+                id=HOSTILE,
+                severity="high",
+                text=HOSTILE,
+                evidence=HOSTILE,
+                remedy=HOSTILE,
+                threshold=HOSTILE,
+                command=HOSTILE,
+                stress=HOSTILE,
+            )
+        ],
         cards={HOSTILE: CardEntry(title=HOSTILE, stresses={HOSTILE: stress}, notes=[HOSTILE])},
         probe={HOSTILE: HOSTILE},
-        images=[image.model_copy(update={"truth": HOSTILE, "before": HOSTILE, "after": HOSTILE, "card": HOSTILE}) for image in samples.images(1)],
-    )  # fmt: skip
+        images=[
+            image.model_copy(update={"truth": HOSTILE, "before": HOSTILE, "after": HOSTILE, "card": HOSTILE})
+            for image in samples.images(1)
+        ],
+    )
 
 
 def test_hostile_names_stay_text():

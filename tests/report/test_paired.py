@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import report_samples as samples
+import report_world
 
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import holm, mcnemar, paired_difference
@@ -33,11 +34,11 @@ def test_each_row_carries_the_exact_test_and_the_paired_interval():
 
 def test_swapping_the_models_negates_every_difference_exactly():
     _, _, comparison = samples.compared()
-    tables = [samples.World(seed=1, shift=shift) for shift in (0.0, 0.45)]
+    tables = [report_world.World(seed=1, shift=shift) for shift in (0.0, 0.45)]
     for world in tables:
-        samples.clean_card(world)
-        samples.adversarial_card(world)
-        samples.precision_card(world)
+        report_world.clean_card(world)
+        report_world.adversarial_card(world)
+        report_world.precision_card(world)
     before, after = (samples.per_example(world) for world in tables)
     swapped = compare(after, before, documents=documents())
     for row, back in zip(comparison.rows, swapped.rows, strict=True):

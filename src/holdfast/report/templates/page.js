@@ -19,7 +19,8 @@
     const owner = event.target.closest && event.target.closest("[data-tip]");
     box.hidden = !owner || !owner.dataset.tip;
     if (box.hidden) return;
-    box.textContent = owner.dataset.tip;
+    const here = document.elementsFromPoint(event.clientX, event.clientY).filter((element) => element.matches(".hit[data-tip]"));
+    box.textContent = (here.length ? here.slice(0, 4) : [owner]).map((element) => element.dataset.tip).join("\n\n");
     const place = owner.getBoundingClientRect();
     const left = place.left + place.width / 2 - box.offsetWidth / 2;
     const above = place.top - box.offsetHeight - 6;

@@ -1,0 +1,232 @@
+"""The page as a browser shows it: on a phone and on a desk, in light and dark, with and without scripts, on paper."""
+
+import base64
+import json
+import shutil
+
+import pytest
+import report_samples as samples
+from test_page import PAGES, hostile_document
+
+from holdfast.report import render
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e .[dev]")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its driver on this machine")
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
+
+OVERLAPS = """
+const found = [];
+for (const svg of document.querySelectorAll('svg.plot')) {
+  const frame = svg.getBoundingClientRect();
+  const boxes = [...svg.querySelectorAll('text')].map((text) => [text.textContent, text.getBoundingClientRect()]);
+  boxes.forEach(([words, box], place) => {
+    if (box.left < frame.left - 2 || box.right > frame.right + 2 || box.top < frame.top - 2 || box.bottom > frame.bottom + 2)
+      found.push(`cut: ${words} in ${svg.getAttribute('aria-label').slice(0, 40)}`);
+    for (const [other, next] of boxes.slice(place + 1)) {
+      const wide = Math.min(box.right, next.right) - Math.max(box.left, next.left);
+      const high = Math.min(box.bottom, next.bottom) - Math.max(box.top, next.top);
+      if (wide > 1 && high > 3) found.push(`${words} on ${other} in ${svg.getAttribute('aria-label').slice(0, 40)}`);
+    }
+  });
+}
+return found;
+"""
+SMALLEST_LETTER = """
+return Math.min(...[...document.querySelectorAll('svg.plot text')].map((text) => {
+  const svg = text.closest('svg');
+  return parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+}));
+"""
+WIDER = """
+const width = document.documentElement.clientWidth;
+return [...document.querySelectorAll('body *')]
+  .filter((element) => !element.closest('.scroll, .contents, pre, svg') && element.getBoundingClientRect().right > width + 1)
+  .map((element) => element.outerHTML.slice(0, 80));
+"""
+HIDDEN = """
+return [...document.querySelectorAll('section, figure, table, tr, figcaption, svg, .strip, p, dd, pre, h1, h2, h3')]
+  .filter((element) => !element.closest('thead'))
+  .filter((element) => element.getBoundingClientRect().width * element.getBoundingClientRect().height === 0)
+  .map((element) => element.outerHTML.slice(0, 80));
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pages")
+    for name, make in {**PAGES, "hostile": lambda: render(hostile_document())}.items():
+        (place / f"{name}.html").write_text(make(), encoding="utf-8")
+    return place
+
+
+@pytest.fixture
+def show(browser, folder):
+    """Opens a page; everything that was emulated is taken back at the end."""
+
+    def open_page(name, *, width=1400, scheme="light", media="", scripts=True):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        browser.get_log("browser")
+        browser.get_log("performance")
+        browser.get((folder / f"{name}.html").as_uri())
+        return browser
+
+    yield open_page
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("name", [*PAGES, "hostile"])
+def test_the_page_fits_its_screen_and_its_labels_fit_their_figures(show, name, width):
+    page = show(name, width=width)
+    assert page.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.execute_script(WIDER) == []
+    if name != "hostile":  # its labels are longer than any figure
+        assert page.execute_script(OVERLAPS) == []
+    # 9 px is the smallest that common guidelines for captions on screens allow
+    assert page.execute_script(SMALLEST_LETTER) >= 9
+
+
+def test_the_search_for_overlaps_finds_one(show):
+    page = show("study")
+    page.execute_script("const text = document.querySelector('svg.plot text'); text.after(text.cloneNode(true));")
+    assert len(page.execute_script(OVERLAPS)) == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_everything_can_be_seen_without_scripts(show, name):
+    page = show(name, scripts=False)
+    assert page.execute_script(HIDDEN) == []
+    assert page.execute_script("return document.querySelectorAll('.tip, .folded, th button').length") == 0
+
+
+def test_no_request_leaves_the_page_and_nothing_is_refused(show):
+    for name in [*PAGES, "hostile"]:
+        page = show(name)
+        events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+        asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        assert asked, "the log works: it holds the page itself"
+        assert all(url.startswith(("file:", "data:")) for url in asked)
+        assert page.get_log("browser") == [], name
+
+
+def test_no_hostile_name_runs(show):
+    page = show("hostile")
+    assert page.execute_script("return document.scripts.length") == 1
+    assert page.execute_script("return document.querySelectorAll('img[onerror], [onclick]').length") == 0
+
+
+def test_dark_and_light_follow_the_readers_choice(show):
+    lightness = {}
+    for scheme in ("light", "dark"):
+        page = show("study", scheme=scheme)
+        colours = [
+            page.execute_script("return getComputedStyle(document.body).backgroundColor"),
+            page.execute_script("return getComputedStyle(document.querySelector('svg.plot text')).fill"),
+        ]
+        lightness[scheme] = [sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))) for colour in colours]
+    (light_paper, light_label), (dark_paper, dark_label) = lightness["light"], lightness["dark"]
+    assert light_paper > 3 * 240
+    assert dark_paper < 3 * 40
+    assert dark_label > light_label, "labels of figures follow"
+
+
+def test_a_point_tells_its_number_under_the_pointer(show):
+    page = show("audit")
+    hit = page.find_element("css selector", "#card-adversarial svg .hit")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", hit)
+    webdriver.ActionChains(page).move_to_element(hit).perform()
+    [tip] = page.find_elements("css selector", ".tip")
+    assert tip.is_displayed()
+    lines = tip.text.splitlines()
+    assert {"FGSM", "PGD"} <= set(lines), "points on one spot are told together"
+    assert "eps 0 Linf" in lines
+    assert page.execute_script("return document.querySelectorAll('svg .hit > title').length") == 0, "no second, native tooltip"
+    box = tip.rect
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 1400
+
+
+def column(page, table, place):
+    rows = "return [...document.querySelector(arguments[0]).tBodies[0].rows].map((row) => row.cells[arguments[1]].dataset.v)"
+    return page.execute_script(rows, table, place)
+
+
+def test_a_click_sorts_by_number_and_a_second_click_turns_it_round(show):
+    page = show("audit")
+    table = "#stress-weight-bits table"
+    button = page.find_element("css selector", f"{table} th:nth-child(3) button")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    before = [float(value) for value in column(page, table, 2)]
+    button.click()
+    assert [float(value) for value in column(page, table, 2)] == sorted(before)
+    assert page.find_element("css selector", f"{table} th:nth-child(3)").get_attribute("aria-sort") == "ascending"
+    button.click()
+    assert [float(value) for value in column(page, table, 2)] == sorted(before, reverse=True)
+
+
+def test_long_tables_are_folded_filtered_and_unfolded(show):
+    page = show("audit")
+    shown = "return [...document.querySelectorAll('#stress-corruptions tbody tr')].filter((row) => row.offsetHeight).length"
+    assert page.execute_script(shown) == 12
+    search = page.find_element("css selector", "#stress-corruptions input")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", search)
+    search.send_keys("fog")
+    assert page.execute_script(shown) == 5
+    search.clear()
+    page.execute_script("arguments[0].dispatchEvent(new Event('input'))", search)
+    page.find_element("css selector", "#stress-corruptions .tools button").click()
+    assert page.execute_script(shown) == 75
+
+
+def test_paper_gets_every_row_and_light_colours(show):
+    page = show("audit", scheme="dark", media="print")
+    hidden = "return [...document.querySelectorAll('tbody tr')].filter((row) => !row.offsetHeight).length"
+    assert page.execute_script(hidden) == 0
+    assert page.execute_script("return getComputedStyle(document.querySelector('.contents')).display") == "none"
+    assert page.execute_script("return getComputedStyle(document.body).getPropertyValue('--paper')").strip() == "#fdfdfc"
+
+
+def test_a_page_can_be_printed(show):
+    pdf = base64.b64decode(show("study").execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 20_000
+
+
+def test_the_same_page_twice_is_the_same_picture(show):
+    pictures = [show("study").get_screenshot_as_base64() for _ in range(2)]
+    assert pictures[0] == pictures[1]
+
+
+def test_sample_pages_cover_all_statuses():
+    statuses = {entry.status for make in (samples.audit_document, samples.study_document) for entry in make().judged}
+    assert statuses == {"pass", "fail", "undecided", "error"}
