@@ -108,6 +108,12 @@ def net():
     return trained
 
 
+class Foreign(tuple):
+    """A harmless type that no tensors-only reader knows."""
+
+    __slots__ = ()
+
+
 def logits(model, x):
     with torch.no_grad():
         return model.eval()(x)
@@ -359,6 +365,10 @@ def test_notes_tell_the_mode_and_the_layers_that_depend_on_chance_or_batch():
     assert "training mode" not in " ".join(load_target(own.eval()).notes)
 
 
+def test_a_fresh_network_that_does_not_care_about_its_mode_needs_no_note(home):
+    assert load_target("usernet:make").notes == ()
+
+
 def test_a_layer_that_keeps_dropping_is_noted():
     class Always(nn.Dropout):
         def train(self, mode=True):  # noqa: FBT002 (torch's own signature)
@@ -465,6 +475,20 @@ def test_an_exported_program_with_a_payload_is_refused_before_it_runs(archives, 
     with pytest.raises(UnsafePickleError, match=r"'forged.pt2': it carries .*Nothing of it was executed"):
         load_target(path)
     assert not mark.exists()
+
+
+def test_an_exported_program_with_a_foreign_object_is_read_if_the_user_insists_twice(archives, digits, tmp_path, monkeypatch):
+    content, path = io.BytesIO(), tmp_path / "own.pt2"
+    torch.save(Foreign(((digits.x[:4],), {})), content)
+    with zipfile.ZipFile(archives / "net.pt2") as honest, zipfile.ZipFile(path, "w") as written:
+        for name in honest.namelist():
+            written.writestr(name, content.getvalue() if name.endswith("sample_inputs/model.pt") else honest.read(name))
+    with pytest.raises(UnsafePickleError, match="--unsafe-pickle"):
+        load_target(path)
+    monkeypatch.setenv("HOLDFAST_UNSAFE_PICKLE", "1")
+    loaded = load_target(path, unsafe_pickle=True)
+    assert loaded.unsafe
+    assert torch.equal(loaded.target(digits.x), load_target(archives / "net.pt2").target(digits.x))
 
 
 def test_reading_leaves_the_environment_as_it_was(archives, monkeypatch):

@@ -105,7 +105,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     network = _network(obtained, output_key=output_key, differentiable=access == "gradients", notes=notes)
     if weights is not None:
         notes += _load_weights(network, obtained, Path(weights))
-    notes += _to_evaluation(network)
+    notes += _to_evaluation(network, fresh=isinstance(model, str | Path))
     network = _adapted(network, output_key=output_key if obtained.form != "callable" else None, notes=notes)
     if normalize is not None:
         network = normalised(network, normalize).eval()
@@ -153,20 +153,23 @@ def _load_weights(network: nn.Module, obtained: Obtained, path: Path) -> tuple[s
     return notes
 
 
-def _to_evaluation(network: nn.Module) -> list[str]:
-    """Switch to evaluation mode; notes on the mode it came in, and on layers that depend on chance or on the batch."""
+def _to_evaluation(network: nn.Module, *, fresh: bool) -> list[str]:
+    """Switch to evaluation mode; notes on the mode it came in, and on layers that depend on chance or on the batch.
+
+    Every `fresh` network is in training mode: that is a note only if it has layers that care.
+    """
     notes = []
     training = sum(module.training for module in network.modules())
     network.eval()
-    if training and not isinstance(network, CallableNetwork):
-        notes.append(f"{training} of its modules were in training mode; they are examined in evaluation mode")
-    still = [path or "the network" for path, module in network.named_modules() if module.training]
-    if still:
-        notes.append(f"{', '.join(still[:4])} stayed in training mode after eval()")
     kinds = Counter(type(module).__name__ for module in network.modules() if isinstance(module, (BATCH_DEPENDENT, *RANDOM)))
+    if training and (kinds or not fresh) and not isinstance(network, CallableNetwork):
+        notes.append(f"{training} of its modules were in training mode; they are examined in evaluation mode")
     if kinds:
         counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         notes.append(f"layers that behave differently in training: {counted}")
+    still = [path or "the network" for path, module in network.named_modules() if module.training]
+    if still:
+        notes.append(f"{', '.join(still[:4])} stayed in training mode after eval()")
     norms = [(path, module) for path, module in network.named_modules() if isinstance(module, BATCH_DEPENDENT)]
     unkept = [path for path, module in norms if module.running_mean is None]
     if unkept:

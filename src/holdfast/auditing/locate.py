@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-__all__ = ["blame", "find", "is_address", "missing_file", "suggestion"]
+__all__ = ["blame", "find", "is_address", "make_importable", "missing_file", "suggestion"]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -60,6 +60,13 @@ def is_address(text: str) -> bool:
     """True for ``module:name``; a drive letter is no module."""
     module, colon, attribute = text.rpartition(":")
     return bool(colon) and len(module) > 1 and all(part.isidentifier() for part in attribute.split("."))
+
+
+def make_importable(folder: Path) -> None:
+    """Put `folder` in front of ``sys.path``, unless it is there."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
 
 
 def find(address: str, *, parameter: str = "model") -> Any:
@@ -111,9 +118,7 @@ def _import_file(path: Path, parameter: str) -> ModuleType:
 
 
 def _import(dotted: str, *, folder: Path, parameter: str) -> ModuleType:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
+    make_importable(folder)
     try:
         return importlib.import_module(dotted)
     except ModuleNotFoundError as error:

@@ -171,7 +171,7 @@ def _from_pickle(path: Path, *, unsafe_pickle: bool) -> Obtained:
     else:
         _refuse_weights(path)
     _consent(path)
-    sys.path.insert(0, str(Path.cwd()))
+    locate.make_importable(Path.cwd())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
