@@ -203,7 +203,8 @@ def cluster_bootstrap(
     members = np.split(order, np.cumsum(counts)[:-1])
     generator = np.random.default_rng(seed)
     draws = generator.integers(0, len(members), size=(resamples, len(members)))
-    repeated = [measure(rows[np.concatenate([members[cluster] for cluster in draw])]) for draw in draws]
+    alone = len(members) == len(rows)  # then a draw of clusters is a draw of rows
+    repeated = [measure(rows[order[draw] if alone else np.concatenate([members[cluster] for cluster in draw])]) for draw in draws]
     value = float(measure(rows))
     lo, hi = np.quantile(repeated, [0.5 - level / 2, 0.5 + level / 2])
     return Estimate(value, min(float(lo), value), max(float(hi), value), len(members), method, level)
