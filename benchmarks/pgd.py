@@ -4,9 +4,10 @@ Run with one thread on a quiet core::
 
     OMP_NUM_THREADS=1 python benchmarks/pgd.py --json pgd.json
 
-The floor is a bare loop of forward and backward passes to the input. Peers (``torchattacks``, ``foolbox``) are left out if they are
-not installed; neither needs torchvision to be imported: ``pip install --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy GitPython
-gitdb smmap``.
+The floor is a bare loop of forward and backward passes to the input. Peers that are not installed are left out; neither needs
+torchvision to be imported::
+
+    pip install --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython gitdb smmap
 """
 
 from __future__ import annotations
@@ -124,9 +125,8 @@ def main():
     fit(net, train, epochs=5, lr=1e-2, batch_size=64)
     chosen, versions = contestants()
     print(", ".join(f"{name} {version}" for name, version in versions.items()))
-    print(
-        f"PGD-{options.steps}, L-infinity, eps {options.eps}, {len(test)} MNIST digits, clean accuracy {evaluate(net, test).accuracy}"
-    )
+    clean = evaluate(net, test).accuracy
+    print(f"PGD-{options.steps}, L-infinity, eps {options.eps}, {len(test)} MNIST digits, clean accuracy {clean}")
     seconds, accuracy = measure(chosen, net, test.x, test.y, eps=options.eps, steps=options.steps, rounds=options.rounds)
     rows = table(seconds, accuracy)
     print(f"{'':22}{'median s':>10}{'min s':>8}{'x floor':>9}{'accuracy':>10}")

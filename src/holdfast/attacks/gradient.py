@@ -164,7 +164,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         rows = rows[~fixed & ~(found.success & skip_wrong)]
         for _ in range(check_whole(restarts, "restarts", low=1)):
             start = make_ball(problem.x, problem.eps, threat).random_start(draws) if random_start else problem.x
-            for part in rows.split(batch_size):
+            for part in rows.split(batch_size) if len(rows) else ():
                 _Climb(problem, found, settings, part, start[part]).run()
             if settings.early_stop:
                 rows = rows[~found.success[rows]]

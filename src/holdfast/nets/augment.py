@@ -28,7 +28,7 @@ def random_shift(pixels: int) -> Augment:
     check_whole(pixels, "pixels", low=0)
 
     def shift(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        down, right = torch.randint(-pixels, pixels + 1, (2,), generator=generator).tolist()
+        down, right = torch.randint(-pixels, pixels + 1, (2,), generator=generator, device=generator.device).tolist()
         return nn.functional.pad(x, (right, -right, down, -down))
 
     return shift
@@ -36,5 +36,5 @@ def random_shift(pixels: int) -> Augment:
 
 def random_flip(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Mirrors each image of the batch `x` (N, C, H, W) left to right with probability one half."""
-    chosen = torch.rand(len(x), generator=generator).to(x.device) < 0.5
+    chosen = torch.rand(len(x), generator=generator, device=generator.device).to(x.device) < 0.5
     return torch.where(chosen.view(-1, 1, 1, 1), x.flip(-1), x)

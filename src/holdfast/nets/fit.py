@@ -20,7 +20,7 @@ from torch import nn
 
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
-from holdfast.nets.evaluate import evaluate, predict, restore_batchnorm
+from holdfast.nets.evaluate import evaluate
 from holdfast.nets.schedule import SCHEDULES, MakeOptimizer, Schedule, make_optimizer
 from holdfast.nets.seeded import seeded
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.data.examples import Examples
     from holdfast.nets.augment import Augment
 
-__all__ = ["Epoch", "FitResult", "evaluate", "fit", "predict", "restore_batchnorm"]
+__all__ = ["Epoch", "FitResult", "fit"]
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 ExtraLoss = Callable[[nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -205,7 +205,8 @@ class _Training:
         self.model, self.update, self.recipe = model, update, recipe
         self.examples, self.validation = examples, validation
         self.order = seeds.torch("order")
-        self.noise = seeds.torch("noise")
+        self.device = update.param_groups[0]["params"][0].device
+        self.noise = seeds.torch("noise", device=self.device.type)
         self.rates = [group["lr"] for group in update.param_groups]
         self.began = time.monotonic()
         rows, size = len(examples), recipe.batch_size
@@ -237,11 +238,10 @@ class _Training:
     def epoch(self, number: int) -> tuple[Epoch, bool]:
         """Train over all batches once; False if the time ended before the last."""
         self.model.train()
-        device = next(iter(self.update.param_groups[0]["params"])).device
-        total, hits = torch.zeros((), device=device), torch.zeros((), device=device)
+        total, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         rows, in_time = 0, True
-        for index, (x, y) in enumerate(self.draw(device)):
-            share = (number - 1 + index / self.batches) / self.recipe.epochs
+        for index, (x, y) in enumerate(self.draw()):
+            share = ((number - 1) * self.batches + index) / (self.recipe.epochs * self.batches)
             for group, rate in zip(self.update.param_groups, self.rates, strict=True):
                 group["lr"] = rate * self.recipe.schedule(share)
             loss, right = self.step(x, y)
@@ -265,12 +265,12 @@ class _Training:
             validation_accuracy=None if checked is None else checked.accuracy.value,
         ), in_time
 
-    def draw(self, device: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The batches of one epoch in a new random order, on `device`."""
+    def draw(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The batches of one epoch in a new random order."""
         x, y = self.examples.x, self.examples.y
         order = torch.randperm(len(y), generator=self.order).to(x.device)
         for rows in order.split(self.recipe.batch_size)[: self.batches]:
-            yield x[rows].to(device, non_blocking=True), y[rows].to(device, non_blocking=True)
+            yield x[rows].to(self.device, non_blocking=True), y[rows].to(self.device, non_blocking=True)
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """One change of the weights; the loss and the number of right answers, both without gradient."""

@@ -218,7 +218,7 @@ def stacked_logits(
 
     Warns
     -----
-    RuntimeWarning : the network cannot be vectorised (data-dependent Python control flow, in-place changes); they ran one after another
+    RuntimeWarning : the network cannot be vectorised (data-dependent Python control flow); its copies ran one after another
     """
     known = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
     counts = {len(values) for values in stacked.values()}
