@@ -13,7 +13,7 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 if "HOLDFAST_DATA" not in os.environ and BESIDE.is_dir():
     os.environ["HOLDFAST_DATA"] = str(BESIDE)
 os.environ["HOLDFAST_OFFLINE"] = "1"
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # the networks here are too small for two
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def test_curves_and_per_example_rows_agree(audited):
 
 def test_examples_are_those_of_the_user_in_his_numbering(audited, digits_small):
     rows = audited.per_example("clean")
-    np.testing.assert_array_equal(rows["label"], digits_small[1].y[rows["example"]])
+    np.testing.assert_array_equal(rows["label"], digits_small[1].y[rows["example"].copy()])
 
 
 def test_robust_accuracy_never_rises_with_the_attack_size(audited):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.claim import Claim, MetricTable, judge
 from holdfast.core.grammar import parse
-from holdfast.report import ClaimEntry
+from holdfast.report import ClaimEntry, metric_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["check_gates", "claim_entry", "judge_gates", "metric_table"]
 
 
-def _prefix(card: str, stress: str) -> str:
-    return card if card == stress else f"{card}.{stress}"
-
-
 def metric_table(document: Document) -> MetricTable:
     """All estimates of a report by the names that gates use; what was skipped or crashed is marked with its reason."""
     table = MetricTable()
     for card, entry in document.cards.items():
         for name, stress in entry.stresses.items():
-            prefix = _prefix(card, name)
+            prefix = metric_prefix(card, name)
             for metric, estimate in stress.metrics.items():
                 table.add(f"{prefix}.{metric}", estimate.estimate())
             for point in stress.points:
@@ -51,7 +47,7 @@ def check_gates(gates: Iterable[str], planned: Mapping[str, str]) -> None:
     gates : texts
     planned : stress -> card
     """
-    known = [_prefix(card, name) for name, card in planned.items()]
+    known = [metric_prefix(card, name) for name, card in planned.items()]
     for gate in gates:
         for metric in parse(gate).metrics:
             if not any(f"{metric.path}.".startswith(f"{prefix}.") for prefix in known):

@@ -22,6 +22,7 @@ from holdfast.report.document import (
     dump,
     json_schema,
     load,
+    metric_prefix,
 )
 from holdfast.report.files import ARTEFACTS, write_report
 from holdfast.report.junit import junit
@@ -84,6 +85,7 @@ __all__ = [
     "json_schema",
     "junit",
     "load",
+    "metric_prefix",
     "panels",
     "read_per_example",
     "render",

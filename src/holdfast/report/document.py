@@ -44,6 +44,7 @@ __all__ = [
     "dump",
     "json_schema",
     "load",
+    "metric_prefix",
     "to_json",
 ]
 
@@ -331,6 +332,17 @@ class Document(Record):
             for name, stress in card.stresses.items()
             for point in stress.points
         ]
+
+
+def metric_prefix(card: str, stress: str) -> str:
+    """What the metrics of a stress begin with in gates and tables; a stress that is called like its card is named once.
+
+    Examples
+    --------
+    >>> metric_prefix("adversarial", "pgd"), metric_prefix("clean", "clean")
+    ('adversarial.pgd', 'clean')
+    """
+    return card if card == stress else f"{card}.{stress}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import holm, mcnemar, paired_difference, proportion
-from holdfast.report.document import Comparison, ComparisonRow, Document
+from holdfast.report.document import Comparison, ComparisonRow, Document, metric_prefix
 from holdfast.report.measured import EstimateEntry
 from holdfast.report.per_example import PerExample, row_name
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 MAX_LISTED = 40
+UNUSED = -1  # in a column of whole numbers: the stress did not use this example
 
 
 def compare(before: PerExample, after: PerExample, *, documents: tuple[Document, Document]) -> Comparison:
@@ -45,15 +46,17 @@ def compare(before: PerExample, after: PerExample, *, documents: tuple[Document,
         )
     first, second = documents
     cards = {name: card for card, entry in second.cards.items() for name in entry.stresses}
-    pairs = [
-        (stress, at, before.arrays[name], after.arrays[name])
-        for stress, at in after.points()
-        if (name := row_name(stress, at)) in before.arrays and name in after.arrays and before.arrays[name].ndim == 1
-    ]
-    p_values = [mcnemar(one, two) for _, _, one, two in pairs]
+    pairs = []
+    for stress, at in after.points():
+        name = row_name(stress, at)
+        if name in before.arrays and name in after.arrays:
+            one, two = before.arrays[name], after.arrays[name]
+            both = (one != UNUSED) & (two != UNUSED)
+            pairs.append((stress, at, one[both].astype(bool), two[both].astype(bool), after.example[both]))
+    p_values = [mcnemar(one, two) for _, _, one, two, _ in pairs]
     rows = [
-        _row(f"{cards.get(stress, 'other')}.{stress}.accuracy", at, (one, two), p=(p, adjusted), example=after.example)
-        for (stress, at, one, two), p, adjusted in zip(pairs, p_values, holm(p_values), strict=True)
+        _row(f"{metric_prefix(cards.get(stress, 'other'), stress)}.accuracy", at, (one, two), p=(p, adjusted), example=example)
+        for (stress, at, one, two, example), p, adjusted in zip(pairs, p_values, holm(p_values), strict=True)
     ]
     return Comparison(
         before=first.target.name if first.target else first.run.name,
