@@ -91,7 +91,7 @@ class DeviceActivation(nn.Module):
     def along_units(self, values: torch.Tensor, ndim: int) -> torch.Tensor:
         """`values` (n,) shaped to broadcast against an input with `ndim` dimensions."""
         behind = ndim - 1 - self.dim % ndim
-        return values.reshape(values.shape + (1,) * behind)
+        return values.reshape(values.shape + (1,) * behind) if behind else values
 
     def with_noise(self, y: torch.Tensor) -> torch.Tensor:
         """`y` plus the noise of this call."""
@@ -103,8 +103,14 @@ class DeviceActivation(nn.Module):
 
 
 def _relu_like(argument: torch.Tensor, *, corner: float, saturation: float) -> torch.Tensor:
-    rise = argument.clamp_min(0) if np.isinf(corner) else nn.functional.softplus(argument, beta=corner)
-    return rise / (1 + saturation * rise) if saturation else rise
+    """The shape of :class:`~holdfast.devices.neuron.ReluNeuron`, ``v / (1 + q v)``.
+
+    The corner's tail is held below exp(-20): it is 2e-9 there, and further down its products are denormal numbers, with which a
+    processor is three times slower.
+    """
+    sharp = np.isinf(corner)
+    rise = argument.clamp_min(0) if sharp else nn.functional.softplus(argument.clamp_min(-20 / corner), beta=corner)
+    return rise / torch.rsub(rise, 1, alpha=-saturation) if saturation else rise
 
 
 def _shape_of(neuron: LinearNeuron) -> Shape:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t
+from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
 from holdfast.studies.spintronic_neuron.recipes import KINDS, MODES
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from holdfast.studies.spintronic_neuron.recipes import Mode, Recipe
 
 __all__ = ["Outcomes"]
+
+TOLERABLE = 0.01  # a chip that loses no more than this share of the images counts into the yield
 
 
 class Outcomes:
@@ -61,6 +63,7 @@ class Outcomes:
             if losses.size:
                 yield f"{mode}_loss", mean_t(losses)
                 yield f"{mode}_worst_loss", exact(losses.max(), losses.size, "largest")
+                yield f"{mode}_yield", proportion(int((losses <= TOLERABLE).sum()), losses.size)
                 if mode in {"recalibrated", "aware"}:
                     yield from self.recovered(recipe, kind, spread, mode)
 

@@ -37,7 +37,7 @@ class Recipe:
     cells: tuple[tuple[str, float], ...]
     modes: tuple[Mode, ...] = MODES
     seeds: int = 2
-    chips: int = 10
+    chips: int = 20
     trimmed: int = 5
 
 
@@ -62,4 +62,4 @@ LONG = Recipe(
     seeds=3,
 )
 FINE = _cells(0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
-PUBLISHED = replace(LONG, epochs=60, cells=FINE, modes=MODES, seeds=5, chips=20, trimmed=20)
+PUBLISHED = replace(LONG, epochs=60, cells=FINE, modes=MODES, seeds=5, trimmed=20)
