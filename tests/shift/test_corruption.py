@@ -197,6 +197,7 @@ GOOD = np.full((1, 3, 8, 8), 0.5, dtype=np.float32)
         (GOOD[:0], "empty"),
         (GOOD[..., :0], "empty"),
         ((GOOD * 255).astype(np.uint8), "Divide 8-bit images by 255"),
+        (torch.ones(1, 1, 8, 8, dtype=torch.uint8), "Divide 8-bit images by 255"),
         (GOOD * 255, "Divide by 255"),
         (GOOD - 1, "before their normalisation"),
         (np.where(np.arange(8) == 3, np.nan, GOOD), "NaN"),
