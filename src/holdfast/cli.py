@@ -31,12 +31,12 @@ Begin here:
 
 app = App(
     name="holdfast",
-    help="Will it hold? A laboratory for neural networks that must leave the lab.",
+    help="Will it hold? A laboratory for neural networks that must leave the lab.\n\nExample: holdfast audit",
     version=__version__,
     help_format="plaintext",
 )
-study = App(name="study", help="Repeat published experiments and judge their claims.")
-data = App(name="data", help="Data sets: what is known, what is here, fetch and verify.")
+study = App(name="study", help="Repeat published experiments and judge their claims.\n\nExample: holdfast study list")
+data = App(name="data", help="Data sets: what is known, what is here, fetch and verify.\n\nExample: holdfast data list")
 app.command(study)
 app.command(data)
 
@@ -382,9 +382,12 @@ def schema(what: Literal["report", "config"], /) -> None:
     what
         `report` or `config`.
     """
-    from holdfast.auditing import catalogue
+    import json
 
-    print(catalogue.schema(what))  # noqa: T201
+    from holdfast.auditing import AuditSettings
+    from holdfast.report import json_schema
+
+    print(json.dumps(json_schema() if what == "report" else AuditSettings.model_json_schema(), indent=1))  # noqa: T201
 
 
 @study.command(name="list")

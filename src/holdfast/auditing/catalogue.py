@@ -1,20 +1,18 @@
-"""What an audit can do, as tables for a reader and schemas for a machine."""
+"""What an audit can do, as tables for a reader."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 import json
-from typing import Any, Literal
+from typing import Any
 
-from holdfast.auditing.settings import AuditSettings
 from holdfast.auditing.stresses import known_stresses
 from holdfast.core.checks import check_one_of
 from holdfast.core.runner import settings_of
 from holdfast.core.stress import PRESETS, Facts
-from holdfast.report import json_schema
 
-__all__ = ["describe", "presets", "schema", "stresses"]
+__all__ = ["describe", "presets", "stresses"]
 
 TYPICAL = Facts(shape=(1, 28, 28), classes=10, neurons=3, examples=10_000)
 
@@ -52,8 +50,3 @@ def describe(name: str) -> tuple[str, list[dict[str, Any]]]:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def schema(what: Literal["report", "config"]) -> str:
-    """The JSON Schema of ``report.json`` or of the configuration."""
-    return json.dumps(json_schema() if what == "report" else AuditSettings.model_json_schema(), indent=1)

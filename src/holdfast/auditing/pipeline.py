@@ -14,7 +14,7 @@ from holdfast.auditing.assemble import assemble
 from holdfast.auditing.crossing import per_example_arrays
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.judge import check_gates, judge_gates
-from holdfast.auditing.plan import Plan, Prices, choose, make_plan
+from holdfast.auditing.plan import Plan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.auditing.stresses import known_stresses
 from holdfast.core import runner
@@ -105,6 +105,7 @@ def audit_with(
     """
     begun, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
     console = Console(speaks=progress)
+    check_choice(stresses or settings.stresses, settings.overrides(), known_stresses())
     with _threads(settings.run.threads):
         inputs = gather(settings, model, data)
         for note in inputs.notes:

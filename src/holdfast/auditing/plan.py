@@ -13,12 +13,12 @@ from holdfast.core.checks import check_one_of, nearest, refuse
 from holdfast.core.target import ACCESS_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from holdfast.core.experiment import Experiment, Point
     from holdfast.core.stress import Facts, Preset, Stress
 
-__all__ = ["Plan", "PlannedStress", "Prices", "choose", "make_plan"]
+__all__ = ["Plan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
 
 IMPORTANCE = ("clean", "pgd", "weight_bits", "weight_noise", "corruptions", "masking", "fgsm", "act_bits", "activation_variation")
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
@@ -111,6 +111,16 @@ def _coerced(value: Any) -> Any:
     return tuple(map(_coerced, value)) if isinstance(value, list) else value
 
 
+def check_choice(
+    names: Sequence[str | Stress], overrides: Mapping[str, Mapping[str, Any]], known: Mapping[str, type[Stress]]
+) -> None:
+    """Refuse unknown stresses and settings, naming the nearest; needs neither target nor data, so it comes first."""
+    for name in [*overrides, *(name for name in names if isinstance(name, str) and name != "all")]:
+        check_one_of(name, "stresses", allowed=("all", *known))
+    for name, changes in overrides.items():
+        _check_keys(known[name], changes)
+
+
 def choose(
     names: Sequence[str | Stress],
     *,
@@ -134,8 +144,7 @@ def choose(
     InputError : an unknown stress or setting; the nearest name is given
     """
     changes = dict(overrides or {})
-    for name in [*changes, *(name for name in names if isinstance(name, str) and name != "all")]:
-        check_one_of(name, "stresses", allowed=("all", *known))
+    check_choice(names, changes, known)
     ready = {stress.name: stress for stress in names if not isinstance(stress, str)}
     wanted = [*known] if "all" in names else [name if isinstance(name, str) else name.name for name in names]
     chosen: list[Stress] = []
@@ -148,13 +157,16 @@ def choose(
     return chosen
 
 
-def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
-    fields = stress.__dataclass_fields__  # type: ignore[attr-defined]
+def _check_keys(kind: type[Stress], changes: Iterable[str]) -> None:
+    fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
     for key in changes:
         if key not in fields:
             close = nearest(key, fields)
             remedy = f"Did you mean {close!r}?" if close else ""
-            refuse(f"{stress.card}.{stress.name}.{key}", "is no setting", allowed=", ".join(fields), remedy=remedy)
+            refuse(f"{kind.card}.{kind.name}.{key}", "is no setting", allowed=", ".join(fields), remedy=remedy)
+
+
+def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
     return replace(stress, **{key: _coerced(value) for key, value in changes.items()})  # type: ignore[type-var]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Context, Experiment
     from holdfast.core.runner import Identity
     from holdfast.core.store import Record
-    from holdfast.report.document import Document
+    from holdfast.report.document import Comparison, Document
 
 __all__ = ["Console"]
 
@@ -181,6 +181,24 @@ class Console:
                 colour = "red" if finding.severity == "high" else "yellow"
                 self._rich.print(f"[{colour}]{finding.severity}[/] {escape(finding.text)}")
 
+    def comparison(self, comparison: Comparison) -> None:
+        """Print paired differences, one row per point that both runs measured."""
+        self.say(f"{comparison.before} -> {comparison.after}")
+        self.table(
+            [
+                {
+                    "metric": row.metric,
+                    "at": " ".join(f"{key}={value}" for key, value in row.at.items()),
+                    "before": _measured(row.before.value, None, None),
+                    "after": _measured(row.after.value, None, None),
+                    "difference": _measured(row.delta.value, row.delta.lo, row.delta.hi),
+                    "p (Holm)": f"{row.p_holm:.2g}",
+                    "regressions": row.regressions,
+                }
+                for row in comparison.rows
+            ]
+        )
+
     def ended(self, document: Document, page: Path) -> None:
         """Print the verdicts and where the page lies; the line to resume with is the last one of an incomplete run."""
         self.verdicts(document)
@@ -212,5 +230,7 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
-def _measured(value: float, lo: float | None, hi: float | None) -> str:
+def _measured(value: float | None, lo: float | None, hi: float | None) -> str:
+    if value is None:
+        return ""
     return f"{value:.4g}" if lo is None or hi is None or lo == hi else f"{value:.4g} [{lo:.4g}, {hi:.4g}]"
