@@ -44,7 +44,7 @@ __all__ = [
 
 Draw = Callable[[int], Mapping[str, torch.Tensor]]
 Noise = Literal["additive", "multiplicative"]
-MEMORY = 2**28  # bytes that a chunk of chips may take
+MEMORY = 2**26  # bytes that a chunk of chips may take: four times as much was 1.7 times slower on convolutional networks
 
 
 @dataclass(frozen=True)
