@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from holdfast.auditing.load import load_target
-from holdfast.auditing.load_data import load_data
-from holdfast.auditing.normalisation import parse_normalisation
-from holdfast.auditing.weights import named_globals
+from holdfast.auditing.loading.data import load_data
+from holdfast.auditing.loading.normalisation import parse_normalisation
+from holdfast.auditing.loading.target import load_target
+from holdfast.auditing.loading.weights import named_globals
 from holdfast.core.errors import DataUnavailableError, InputError, UnsafePickleError
 from holdfast.data import load_images
 from holdfast.nets import fit, mlp, weights_digest

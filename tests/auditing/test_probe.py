@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.auditing.behaviour import batch_size
-from holdfast.auditing.load import load_target
-from holdfast.auditing.probe import probe
+from holdfast.auditing.loading.target import load_target
+from holdfast.auditing.probing.behaviour import batch_size
+from holdfast.auditing.probing.probe import probe
 from holdfast.core.errors import InputError, QueryBudgetError
 from holdfast.core.target import QueryCounter, Target
 from holdfast.data import Examples, load_images

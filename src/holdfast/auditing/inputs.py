@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from holdfast.auditing.example import example_network
-from holdfast.auditing.load import load_target
-from holdfast.auditing.load_data import load_data
-from holdfast.auditing.probe import probe
+from holdfast.auditing.loading import load_data, load_target
+from holdfast.auditing.probing import probe
 from holdfast.core.digest import digest
 from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
@@ -21,7 +20,7 @@ from holdfast.nets import weights_digest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from holdfast.auditing.probe import Probe
+    from holdfast.auditing.probing import Probe
     from holdfast.auditing.settings import AuditSettings
     from holdfast.core.target import Target
     from holdfast.data import Examples

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import torch
 from torch import nn
 
-from holdfast.auditing import factories, locate
-from holdfast.auditing.archive import archive_form, open_archive
-from holdfast.auditing.weights import PICKLED, read_tensors_only, refuse_pickle
+from holdfast.auditing.loading import factories, locate
+from holdfast.auditing.loading.archive import archive_form, open_archive
+from holdfast.auditing.loading.weights import PICKLED, read_tensors_only, refuse_pickle
 from holdfast.core.checks import refuse
 from holdfast.core.errors import UnsafePickleError
 

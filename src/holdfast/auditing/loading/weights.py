@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from holdfast.auditing.locate import missing_file
+from holdfast.auditing.loading.locate import missing_file
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.errors import InputError, UnsafePickleError
 

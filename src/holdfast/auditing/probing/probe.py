@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from holdfast.auditing.plausibility import better_normalisation, check_accuracy, check_inputs, check_mode
-from holdfast.auditing.sounding import device_of, sound
+from holdfast.auditing.probing.plausibility import better_normalisation, check_accuracy, check_inputs, check_mode
+from holdfast.auditing.probing.sounding import device_of, sound
 from holdfast.core.digest import jsonable
 from holdfast.core.estimate import Estimate, proportion
 
@@ -89,7 +89,7 @@ def probe(
 
     Parameters
     ----------
-    target : from :func:`~holdfast.auditing.load.load_target`, or made by hand; unchanged
+    target : from :func:`~holdfast.auditing.loading.target.load_target`, or made by hand; unchanged
     examples : evaluation data in the target's bounds
     expect_accuracy : what the user knows to be right, in [0, 1]; more than 5 points less is refused
     allow_low_accuracy : note instead of refusing
@@ -107,7 +107,7 @@ def probe(
 
     Examples
     --------
-    >>> from holdfast.auditing.load import load_target
+    >>> from holdfast.auditing.loading.target import load_target
     >>> from holdfast.data import load_images
     >>> from holdfast.nets import fit, mlp
     >>> net = mlp(64, hidden=(32,))

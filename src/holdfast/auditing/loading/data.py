@@ -8,9 +8,9 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from holdfast.auditing import locate
-from holdfast.auditing.factories import call_factory
-from holdfast.auditing.source import refuse_unread
+from holdfast.auditing.loading import locate
+from holdfast.auditing.loading.factories import call_factory
+from holdfast.auditing.loading.source import refuse_unread
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.errors import HoldfastError
 from holdfast.data import IMAGE_SETS, Examples, examples_from, load_folder, load_images

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.auditing.outputs import ask
+from holdfast.auditing.probing.outputs import ask
 from holdfast.core.errors import HoldfastError, InputError
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from holdfast.auditing.adapt import Adapted, CallableNetwork
-from holdfast.auditing.normalisation import normalised
-from holdfast.auditing.source import Obtained, obtain
-from holdfast.auditing.weights import install, read_weights
+from holdfast.auditing.loading.adapt import Adapted, CallableNetwork
+from holdfast.auditing.loading.normalisation import normalised
+from holdfast.auditing.loading.source import Obtained, obtain
+from holdfast.auditing.loading.weights import install, read_weights
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.target import ACCESS_LEVELS, Access, Target
 

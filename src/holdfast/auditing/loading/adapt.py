@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from holdfast.auditing.locate import suggestion
+from holdfast.auditing.loading.locate import suggestion
 from holdfast.core.checks import refuse
 
 __all__ = ["Adapted", "CallableNetwork", "LabelScores", "select"]

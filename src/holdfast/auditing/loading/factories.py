@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Union
 
-from holdfast.auditing.locate import blame, suggestion
+from holdfast.auditing.loading.locate import blame, suggestion
 from holdfast.core.checks import refuse
 
 if TYPE_CHECKING:

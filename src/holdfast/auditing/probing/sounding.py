@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from holdfast.auditing import behaviour
-from holdfast.auditing.outputs import ask, check_finite_logits, declare, understand
+from holdfast.auditing.probing import behaviour
+from holdfast.auditing.probing.outputs import ask, check_finite_logits, declare, understand
 from holdfast.nets import seeded
 
 if TYPE_CHECKING:
-    from holdfast.auditing.outputs import Kind
+    from holdfast.auditing.probing.outputs import Kind
     from holdfast.core.target import Target
     from holdfast.data import Examples
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
-from holdfast.auditing.adapt import LabelScores
-from holdfast.auditing.locate import blame
+from holdfast.auditing.loading.adapt import LabelScores
+from holdfast.auditing.loading.locate import blame
 from holdfast.core.checks import check_labels, refuse
 from holdfast.core.errors import HoldfastError
 
