@@ -63,6 +63,8 @@ def claims(*statuses):
     [
         (["pass"], "The gate holds."),
         (["pass", "pass"], "All 2 gates hold."),
+        (["pass", "pass", "undecided"], "No gate fails: 2 of 3 hold; 1 is undecided."),
+        (["undecided", "error"], "1 is undecided; 1 could not be judged."),
         (["fail", "pass"], "1 of 2 gates fails: sentence 0; 1 holds."),
         (
             ["fail", "fail", "undecided", "error"],

@@ -73,7 +73,7 @@ def _groups(outcomes: list[str], index: NDArray[np.int_]) -> list[CrossGroup]:
         CrossGroup(
             columns=[place for place, letter in enumerate(pattern) if letter == "0"],
             count=count,
-            examples=[int(example) for example, text in zip(index, outcomes, strict=True) if text == pattern][:MAX_LISTED],
+            examples=sorted(int(example) for example, text in zip(index, outcomes, strict=True) if text == pattern)[:MAX_LISTED],
         )
         for pattern, count in largest
     ]

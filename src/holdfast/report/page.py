@@ -93,8 +93,9 @@ def render(document: Document) -> str:
         "cross_pictures": [picture for picture in pictures if picture is not None],
         "stress_titles": {name: stress.title or wording.heading(name) for name, stress in document.stresses().items()},
         "flagged": _flagged(document),
+        "untested": document.run.kind == "audit" or bool(document.skipped or document.reduced),
         "comparison": _comparison_context(document.baseline) if document.baseline else None,
-        "low_power": _low_power(document),
+        "low_power": _low_power(document) if document.run.kind == "audit" else [],
         "failed_points": [entry for entry in document.points() if entry[2].error],
     }
     return _draw("page.html.j2", context)

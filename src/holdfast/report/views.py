@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdfast.report import charts
 from holdfast.report.charts.chips import chip_groups
 from holdfast.report.charts.heat import heat_axes
-from holdfast.report.wording import estimate_text, heading, level, number
+from holdfast.report.wording import estimate_text, heading, level, number, plain, strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +23,7 @@ __all__ = ["CardView", "StressView", "Tile", "TileRow", "card_views", "findings_
 
 ORDER = ("clean", "adversarial", "precision", "device", "shift", "ownership", "privacy")
 SEVERITY = ("high", "medium", "low", "info")
+SHORT = {"5th percentile of chips": "p05", "mean over corruptions": "mean"}
 VERDICTS = ("fail", "error", "undecided", "pass")
 
 
@@ -50,6 +51,11 @@ class StressView:
     def troubled(self) -> bool:
         """True if a point has another status than ok, so that the table must say it."""
         return any(point.status != "ok" for point in self.entry.points)
+
+    @property
+    def counted(self) -> bool:
+        """True if the points say how many examples they used."""
+        return any(point.n for point in self.entry.points)
 
     @property
     def numeric(self) -> set[str]:
@@ -82,6 +88,7 @@ class TileRow:
     name: str
     spark: Markup | None
     text: str
+    aside: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,45 +128,77 @@ def widest_interval(stress: StressEntry) -> float | None:
     return max(widths, default=None)
 
 
-def _named_curves(card: CardEntry) -> list[tuple[str, str, CurveEntry]]:
-    """Triples of stress, label and curve; labels are unique within the card."""
-    found = []
-    for name, stress in card.stresses.items():
-        tabled = heat_axes(stress.points) is not None and len(stress.curves) > charts.curves.SERIES
-        own = [] if tabled else [curve for curve in stress.curves if len(curve.at) > 1]
-        for curve in own:
-            plain = curve.name in {name, "", curve.quantity}
-            found.append((name, heading(name) if plain else curve.name.replace("_", " "), curve))
-    labels = [(label, curve.axis, curve.quantity) for _, label, curve in found]
-    return [
-        (name, label if labels.count((label, curve.axis, curve.quantity)) == 1 else f"{heading(name)} {label}", curve)
-        for name, label, curve in found
-    ]
+def _drawn_curves(stress: StressEntry) -> list[CurveEntry]:
+    """The curves of a stress that are drawn as lines; many kinds at once are left to the heat table."""
+    tabled = heat_axes(stress.points) is not None and len(stress.curves) > charts.curves.SERIES
+    return [] if tabled else [curve for curve in stress.curves if len(curve.at) > 1]
+
+
+def _labels(group: Sequence[tuple[str, CurveEntry]]) -> list[str]:
+    """A name for each curve of one chart: its own, and the stress's where several stresses share the chart."""
+    stresses = [name for name, _ in group]
+    labels = []
+    for name, curve in group:
+        own = curve.name.replace("_", " ")
+        for long, short in SHORT.items():
+            own = own.replace(long, short)
+        shared = len(set(stresses)) > 1
+        if curve.name in {name, "", curve.quantity} or (shared and stresses.count(name) == 1):
+            labels.append(heading(name))
+        else:
+            labels.append(f"{heading(name)}, {own}" if shared else own)
+    return labels
 
 
 def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
-    groups: dict[tuple[str, str, str], list[tuple[str, str, CurveEntry]]] = {}
-    for name, label, curve in _named_curves(card):
-        groups.setdefault((curve.axis, curve.unit, curve.quantity), []).append((name, label, curve))
-    pictures = []
-    for (axis, _, quantity), group in groups.items():
-        title = f"{heading(quantity)} against {axis.replace('_', ' ')}"
-        pairs = [(label, curve) for _, label, curve in group]
-        if len(pairs) > charts.curves.SERIES:
-            pictures.append(charts.small_multiples(pairs, title=title))
-            continue
-        before = _before(document, group) if len(group) == 1 else []
-        chance = 1 / document.target.classes if document.target and document.target.classes > 1 and quantity == "accuracy" else None
-        pictures.append(charts.curve_chart(pairs, title=title, chance=chance, baseline=before, note=_power([c for _, c in pairs])))
-    return pictures
+    groups: dict[tuple[str, str, str], list[tuple[str, CurveEntry]]] = {}
+    for name, stress in card.stresses.items():
+        for curve in _drawn_curves(stress):
+            groups.setdefault((curve.axis, curve.unit, curve.quantity), []).append((name, curve))
+    return [picture for group in groups.values() for picture in _group_pictures(document, group)]
 
 
-def _before(document: Document, group: Sequence[tuple[str, str, CurveEntry]]) -> list[CurveEntry]:
+def _group_pictures(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list[Picture]:
+    """One chart where the lines can be told apart, otherwise one for each family of names, otherwise small multiples."""
+    first = group[0][1]
+    title = f"{heading(first.quantity)} against {plain(first.axis)}"
+    pairs = list(zip(_labels(group), (curve for _, curve in group), strict=True))
+    families = {"": pairs} if len(pairs) <= charts.curves.SERIES else _families(pairs)
+    if not families:
+        return [charts.small_multiples(pairs, title=title)]
+    known = document.target is not None and document.target.classes > 1 and first.quantity == "accuracy"
+    chance = 1 / document.target.classes if known and document.target else None
+    return [
+        charts.curve_chart(
+            members,
+            title=f"{title}: {name}" if name else title,
+            chance=chance,
+            baseline=_before(document, group) if len(group) == 1 else [],
+            note=_power([curve for _, curve in members]),
+            zoom=document.run.kind == "study",
+        )
+        for name, members in families.items()
+    ]
+
+
+def _families(pairs: Sequence[tuple[str, CurveEntry]]) -> dict[str, list[tuple[str, CurveEntry]]]:
+    """Curves by the words that their names begin with, if that gives families of 2 to 6; otherwise none."""
+    for words in (1, 2, 3):
+        families: dict[str, list[tuple[str, CurveEntry]]] = {}
+        for label, curve in pairs:
+            parts = label.split()
+            families.setdefault(" ".join(parts[:words]), []).append((" ".join(parts[words:]) or label, curve))
+        if all(2 <= len(members) <= charts.curves.SERIES for members in families.values()):
+            return families
+    return {}
+
+
+def _before(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list[CurveEntry]:
     if document.baseline is None:
         return []
     return [
         old
-        for name, _, curve in group
+        for name, curve in group
         for old in document.baseline.curves.get(name, [])
         if (old.name, old.axis, old.unit, old.quantity) == (curve.name, curve.axis, curve.unit, curve.quantity)
     ]
@@ -253,7 +292,7 @@ def card_views(document: Document) -> list[CardView]:
 
 
 def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileRow]:
-    title = stress.title or heading(name)
+    title = heading(name)
     if stress.status in {"skipped", "error"}:
         return [TileRow(name=title, spark=None, text="not run" if stress.status == "skipped" else "crashed")]
     checks = [check for point in stress.points for check in point.details.checks or []]
@@ -263,13 +302,20 @@ def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileR
     chosen = [curve for curve in stress.curves if curve.name == stress.summary.curve] or stress.curves
     drawn = [curve for curve in chosen if len(curve.at) > 1]
     if drawn:
-        before = _before(document, [(name, "", drawn[0])])
-        half = stress.summary.half_point
+        before = _before(document, [(name, drawn[0])])
+        spark = charts.sparkline(drawn[0], before[0] if before else None)
         ends = f"{level(drawn[0].estimates[0].value)} → {level(drawn[0].estimates[-1].value)}"
-        text = half.text if half and half.text else ends
-        return [TileRow(name=title, spark=charts.sparkline(drawn[0], before[0] if before else None), text=text)]
+        return [TileRow(name=title, spark=spark, text=ends, aside=_half(stress, drawn[0]))]
     shown = {**(stress.points[0].metrics if stress.points else {}), **stress.metrics}
     return [TileRow(name=heading(metric), spark=None, text=estimate_text(entry)) for metric, entry in list(shown.items())[:4]]
+
+
+def _half(stress: StressEntry, curve: CurveEntry) -> str:
+    """Where half of the margin above chance is lost, in the fewest words."""
+    half = stress.summary.half_point
+    if half is None:
+        return ""
+    return "keeps over half" if half.value is None else f"half lost at {plain(curve.axis)} {strength(curve.axis, half.value)}"
 
 
 def tiles(document: Document) -> list[Tile]:

@@ -18,6 +18,7 @@ __all__ = [
     "PLURALS",
     "WORDS",
     "at_text",
+    "axis_label",
     "common_factor",
     "date",
     "decimals",
@@ -137,7 +138,7 @@ def interval(value: float | None, lo: float | None, hi: float | None) -> str:
     if lo is None or hi is None or not lo < hi:
         return number(value)
     largest = max(abs(lo), abs(hi))
-    if largest >= 1e6 or largest < 1e-2:
+    if largest >= 1e6 or largest < 1e-3:
         return f"{number(value)} [{number(lo)}, {number(hi)}]"
     places = 3 if largest <= 1 and hi - lo >= 1e-3 else decimals(lo, hi)
     return f"{_plain(value, places)} [{_plain(lo, places)}, {_plain(hi, places)}]"
@@ -216,7 +217,20 @@ def plain(name: str) -> str:
     """
     if name in TITLES:
         return TITLES[name]
-    return " ".join(word.upper() if word.lower() in ACRONYMS else word for word in name.replace("_", " ").split())
+    return " ".join(word.upper() if word.lower() in ACRONYMS else word for word in name.replace("_", " ").replace(".", " ").split())
+
+
+def axis_label(axis: str, unit: str) -> str:
+    """An axis with its unit; a unit that begins with the axis's own name says both.
+
+    Examples
+    --------
+    >>> axis_label("eps", "input units"), axis_label("bits", "bits, sign included"), axis_label("step_size", "")
+    ('eps (input units)', 'bits, sign included', 'step size')
+    """
+    if unit.startswith(axis):
+        return unit
+    return f"{plain(axis)} ({unit})" if unit else plain(axis)
 
 
 def gist(statement: str) -> str:
@@ -313,10 +327,12 @@ def verdict(document: Document) -> str:
     if groups["fail"]:
         failing = f"{len(groups['fail'])} of {total} {kind}{'s' * (total > 1)} {'fails' if len(groups['fail']) == 1 else 'fail'}"
         clauses.append(f"{failing}: {_listing(groups['fail'])}" if document.run.kind == "audit" else failing)
+    elif groups["pass"]:
+        clauses.append(f"No {kind} fails: {len(groups['pass'])} of {total} {'holds' if len(groups['pass']) == 1 else 'hold'}")
     for status, words in (("undecided", "undecided"), ("error", "could not be judged")):
         if count := len(groups[status]):
             verb = "" if status == "error" else ("is " if count == 1 else "are ")
             clauses.append(f"{count} {verb}{words}")
-    if groups["pass"]:
+    if groups["pass"] and groups["fail"]:
         clauses.append(f"{len(groups['pass'])} {'holds' if len(groups['pass']) == 1 else 'hold'}")
     return "; ".join(clauses) + "."

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
-from holdfast.report.wording import heading, number, strength
+from holdfast.report.wording import axis_label, heading, number, strength
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +78,7 @@ def margin_scatter(cross: Cross, entry: CrossBreaking) -> Picture | None:
     ticks = [(tick, number(tick)) for tick in nice_ticks(low, high, 5)]
     step = max(1, math.ceil(len(names) / 12))
     shown = [(float(place), name) for place, name in enumerate(names) if place % step == 0 or name == "never"]
-    unit = f" ({entry.unit})" if entry.unit else ""
-    plot.axes(ticks, shown, x_label="clean margin (logits)", y_label=f"breaks at {entry.axis.replace('_', ' ')}{unit}")
+    plot.axes(ticks, shown, x_label="clean margin (logits)", y_label=f"breaks at {axis_label(entry.axis, entry.unit)}")
     rank = {level: place for place, level in enumerate(levels)}
     heights = [len(levels) if value is None else rank.get(value, 0) for _, value in pairs]
     jitter = [0.7 * (((place + 1) * GOLDEN) % 1 - 0.5) for place in range(len(pairs))]
@@ -90,7 +89,7 @@ def margin_scatter(cross: Cross, entry: CrossBreaking) -> Picture | None:
     correlation = _rank_correlation([margin for margin, _ in pairs], heights)
     note = f"{never} of {len(pairs)} never break. Rank correlation {number(correlation, 2)}."
     words = f"Clean margin against the {entry.axis} that breaks each of {len(pairs)} examples under {entry.stress}. {note}"
-    return Picture(title=f"Margin and breaking point: {heading(entry.stress)}", note=note, body=plot.render(words))
+    return Picture(title=heading(entry.stress), note=note, body=plot.render(words))
 
 
 def _ranks(values: Sequence[float]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, clip, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
-from holdfast.report.wording import common_factor, estimate_text, heading, level, number, plain, strength
+from holdfast.report.wording import axis_label, common_factor, estimate_text, heading, level, number, plain, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["SERIES", "curve_chart", "curve_words", "loss_chart", "small_multiples", "sparkline"]
 
 SERIES = 6  # styles s0 ... s5
-LONGEST_LABEL = 16
+LONGEST_LABEL = 18
+NOT_ZERO = "The vertical axis does not start at 0."
 HALF_POINT = "Diamond: half of the margin above chance is lost."
 
 
@@ -53,16 +54,17 @@ def _axis(curves: Sequence[CurveEntry]) -> _Axis:
     return _Axis(ends[::-1] if falling else ends, ticks[::-1] if falling else ticks, place, factor)
 
 
-def _height(estimates: Sequence[EstimateEntry]) -> tuple[float, float]:
-    """Ends of the vertical axis: 0 to 1 for shares, otherwise round numbers around all intervals."""
+def _height(estimates: Sequence[EstimateEntry], *, zoom: bool = False) -> tuple[float, float]:
+    """Ends of the vertical axis: 0 to 1 for shares, otherwise (or if they are to be zoomed) round numbers around all intervals."""
     values = [entry.value for entry in estimates if entry.value is not None]
-    if not values or (min(values) >= 0 and max(values) <= 1 and max(values) > 0.2):
+    shares = bool(values) and min(values) >= 0 and max(values) <= 1 and max(values) > 0.2
+    if not values or (shares and not (zoom and max(values) - min(values) < 0.3)):
         return (0.0, 1.0)
     reach = max(values) - min(values) or abs(values[0]) or 1.0
     ends = [end for entry in estimates for end in (entry.lo, entry.hi) if end is not None]
     low = max(min([*values, *ends]), min(values) - reach)
     high = min(max([*values, *ends]), max(values) + reach)
-    if low > 0 and low < 0.4 * high:
+    if 0 < low < 0.4 * high:
         low = 0.0
     step = nice_ticks(low, high, 5)
     width = step[1] - step[0] if len(step) > 1 else reach
@@ -113,6 +115,7 @@ def curve_chart(
     chance: float | None = None,
     baseline: Sequence[CurveEntry] = (),
     note: str = "",
+    zoom: bool = False,
 ) -> Picture:
     """Estimates against strength with interval bands; the names stand at the ends of the lines.
 
@@ -123,6 +126,7 @@ def curve_chart(
     chance : accuracy of guessing; drawn as a line, and half-points are marked against it
     baseline : curves of the model before, drawn dashed
     note : below the title
+    zoom : do not show shares from 0 to 1 where they differ by less than 0.3
     """
     first = curves[0][1]
     axis = _axis([curve for _, curve in curves] + list(baseline))
@@ -130,13 +134,12 @@ def curve_chart(
     shown = [clip(label, LONGEST_LABEL) for label, _ in curves] + ["before"] * bool(baseline)
     named = len(shown) > 1
     right = 10 + max(text_width(label) for label in shown) if named else 14
-    height = _height(everything)
+    height = _height(everything, zoom=zoom)
     scale, factor = common_factor(height)
     ticks = [(tick, number(tick / scale)) for tick in nice_ticks(*height, 5)]
     left = 12 + max(text_width(label, 10.5) for _, label in ticks)
     plot = Plot(x=axis.ends, y=height, right=right, top=24, bottom=38, height=224, left=left)
-    unit = f" ({first.unit})" if first.unit else ""
-    plot.axes(axis.ticks, ticks, x_label=f"{plain(first.axis)}{unit}{axis.factor}", y_label=plain(first.quantity) + factor)
+    plot.axes(axis.ticks, ticks, x_label=axis_label(first.axis, first.unit) + axis.factor, y_label=plain(first.quantity) + factor)
     if chance is not None and height == (0.0, 1.0):
         plot.line([(axis.ends[0], chance), (axis.ends[1], chance)], "chance")
         plot.text(plot.left + 4, plot.up(chance) - 4, f"chance {number(chance)}")
@@ -149,8 +152,11 @@ def curve_chart(
         marked |= chance is not None and _half_point(plot, curve, axis, style=style, chance=chance)
     if named:
         _name_lines(plot, [*(curve for _, curve in curves), *baseline[:1]], shown)
-    words = " ".join([f"{first.quantity} against {first.axis}{unit}.", *(curve_words(*entry) for entry in curves)])
-    return Picture(title=title, note=" ".join(filter(None, [note, HALF_POINT if marked else ""])), body=plot.render(words))
+    words = " ".join(
+        [f"{first.quantity} against {axis_label(first.axis, first.unit)}.", *(curve_words(*entry) for entry in curves)]
+    )
+    told = [note, HALF_POINT if marked else "", NOT_ZERO if zoom and height[0] > 0 else ""]
+    return Picture(title=title, note=" ".join(filter(None, told)), body=plot.render(words))
 
 
 def _name_lines(plot: Plot, curves: Sequence[CurveEntry], names: Sequence[str]) -> None:
@@ -162,10 +168,17 @@ def _name_lines(plot: Plot, curves: Sequence[CurveEntry], names: Sequence[str]) 
     plot.labels(entries, x=plot.width - plot.right + 8)
 
 
-def sparkline(curve: CurveEntry, baseline: CurveEntry | None = None, *, width: float = 104, height: float = 26) -> Markup:
-    """A word-sized curve with its band; the model before is dashed."""
+def sparkline(
+    curve: CurveEntry,
+    baseline: CurveEntry | None = None,
+    *,
+    size: tuple[float, float] = (104, 26),
+    ends: tuple[float, float] | None = None,
+) -> Markup:
+    """A word-sized curve with its band; the model before is dashed; `ends` are those of the vertical axis."""
+    width, height = size
     axis = _axis([curve, *([baseline] if baseline else [])])
-    shape = _height(curve.estimates)
+    shape = ends or _height(curve.estimates)
     plot = Plot(width=width, height=height, left=3, right=3, top=3, bottom=3, x=axis.ends, y=shape)
     plot.add(f'<path class="grid" d="M0 {height - 3:.0f}H{width:.0f}"/>')
     for entry, style in ((baseline, "before"), (curve, "s0")):
@@ -184,14 +197,16 @@ def sparkline(curve: CurveEntry, baseline: CurveEntry | None = None, *, width: f
 def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str) -> Picture:
     """Many curves, each in its own small frame on common axes."""
     first = curves[0][1]
+    shape = _height([entry for _, curve in curves for entry in curve.estimates], zoom=True)
     cells = [
         Markup('<div class="multiple"><span class="what">{}</span>{}<span class="ends">{} → {}</span></div>').format(
-            label, sparkline(curve, width=96, height=36), level(curve.estimates[0].value), level(curve.estimates[-1].value)
+            label, sparkline(curve, size=(96, 36), ends=shape), level(curve.estimates[0].value), level(curve.estimates[-1].value)
         )
         for label, curve in curves
     ]
     ends = f"{strength(first.axis, first.at[0])} to {strength(first.axis, first.at[-1])} {first.unit}".rstrip()
-    note = f"{heading(first.quantity)} against {first.axis.replace('_', ' ')}, {ends}. Numbers: first and last."
+    shown = f"Vertical scale {number(shape[0])} to {number(shape[1])}; numbers: first and last."
+    note = f"{heading(first.quantity)} against {plain(first.axis)}, {ends}. {shown}"
     return Picture(
         title=title, note=note, body=Markup('<div class="multiples">{}</div>').format(join(cells)), span=3 if len(cells) > 8 else 1
     )

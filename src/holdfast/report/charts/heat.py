@@ -55,7 +55,7 @@ def heat_table(points: Sequence[PointEntry], axes: tuple[str, str], *, metric: s
     note = (
         f"Worst: {strength(row_axis, worst)} ({means[worst]:.2f} on average); best: {strength(row_axis, best)} ({means[best]:.2f})."
     )
-    return Picture(title=title, note=note, body=table, span=2)
+    return Picture(title=title, note=note, body=table, span=2 if len(columns) > 3 else 1)
 
 
 def _mean(row: dict[float, EstimateEntry]) -> float:

@@ -1,0 +1,106 @@
+"""What the page shows of a document: every curve is drawn once, in company that it can be told apart from."""
+
+import report_samples as samples
+
+from holdfast.core.curve import Curve
+from holdfast.core.estimate import proportion
+from holdfast.report import (
+    CardEntry,
+    CurveEntry,
+    Details,
+    Document,
+    PointEntry,
+    Run,
+    StressEntry,
+    StressSummary,
+    TargetEntry,
+    views,
+)
+from holdfast.report.measured import Check
+
+
+def curve(name, hits=(95, 90, 80), axis="spread", quantity="accuracy"):
+    estimates = tuple(proportion(h, 100) for h in hits)
+    return CurveEntry.of(Curve(name=name, axis=axis, at=(0.0, 0.1, 0.3), estimates=estimates, quantity=quantity))
+
+
+def pictures(*curves, kind="audit", **more):
+    stress = StressEntry(curves=list(curves), **more)
+    document = Document(
+        run=Run(id="a", kind=kind),
+        target=TargetEntry(name="net", classes=10),
+        cards={"device": CardEntry(stresses={"noise": stress})},
+    )
+    return views.card_views(document)[0].pictures
+
+
+def test_curves_over_one_axis_share_a_chart_and_others_do_not():
+    drawn = pictures(curve("a"), curve("b"), curve("c", axis="sigma"), curve("d", quantity="loss"))
+    assert [picture.title for picture in drawn] == ["Accuracy against spread", "Accuracy against sigma", "Loss against spread"]
+
+
+def test_many_curves_with_family_names_get_one_chart_a_family():
+    drawn = pictures(
+        *(curve(f"{net} {mode}") for net in ("short relu", "short sigmoid") for mode in ("in situ", "carried", "tuned", "aware"))
+    )
+    assert [picture.title for picture in drawn] == ["Accuracy against spread: short relu", "Accuracy against spread: short sigmoid"]
+    assert ">in situ</text>" in drawn[0].body
+
+
+def test_many_unrelated_curves_become_small_multiples():
+    [picture] = pictures(*(curve(f"kind{k}") for k in range(8)))
+    assert picture.body.count('class="multiple"') == 8
+
+
+def test_a_single_measured_strength_is_no_curve():
+    single = CurveEntry(name="a", axis="eps", at=[0.1], estimates=[{"value": 0.5}])
+    assert pictures(single) == []
+
+
+def test_only_studies_zoom_into_the_accuracy_axis_and_say_so():
+    [audit] = pictures(curve("a"))
+    [study] = pictures(curve("a"), kind="study")
+    assert ">0</text>" in audit.body
+    assert "does not start at 0" not in audit.note
+    assert "does not start at 0" in study.note
+
+
+def test_curves_of_several_stresses_in_one_chart_carry_the_names_of_the_stresses():
+    card = samples.audit_document().cards["precision"]
+    document = samples.audit_document().model_copy(update={"cards": {"precision": card}})
+    body = views.card_views(document)[0].pictures[0].body
+    assert ">Weight bits</text>" in body
+    assert ">Activation bits</text>" in body
+
+
+def tile_rows(stress, name="pgd"):
+    return views.tiles(Document(run=Run(id="a"), cards={"adversarial": CardEntry(stresses={name: stress})}))[0].rows
+
+
+def test_a_tile_says_where_half_is_lost_in_the_strengths_own_unit():
+    lost = StressSummary(curve="a", half_point={"value": 3.1 / 255})
+    kept = StressSummary(curve="a", half_point={"value": None})
+    assert tile_rows(StressEntry(curves=[curve("a", axis="eps")], summary=lost))[0].aside == "half lost at eps 0.0122"
+    assert tile_rows(StressEntry(curves=[curve("a")], summary=kept))[0].aside == "keeps over half"
+    assert tile_rows(StressEntry(curves=[curve("a")]))[0].aside == ""
+
+
+def test_a_tile_counts_flags_and_admits_what_was_not_run():
+    checks = [Check(id="i", title="a", flag=True), Check(id="ii", title="b", flag=None), Check(id="iii", title="c", flag=False)]
+    flagged = StressEntry(points=[PointEntry(at={}, details=Details(checks=checks))])
+    assert tile_rows(flagged)[0].text == "1 of 3 checks flagged"
+    assert tile_rows(StressEntry(status="skipped"))[0].text == "not run"
+    assert tile_rows(StressEntry(status="error"))[0].text == "crashed"
+
+
+def test_findings_are_ordered_by_severity_and_verdicts_with_failures_first():
+    document = samples.audit_document()
+    assert [finding.severity for finding in views.findings_by_severity(document)] == ["high", "medium", "low", "info"]
+    assert views.tally(document.judged) == [("fail", 2), ("error", 1), ("undecided", 1), ("pass", 3)]
+
+
+def test_the_widest_interval_is_that_of_an_accuracy():
+    stress = samples.audit_document().cards["adversarial"].stresses["pgd"]
+    widths = [point.metrics["accuracy"].hi - point.metrics["accuracy"].lo for point in stress.points]
+    assert views.widest_interval(stress) == max(widths)
+    assert views.widest_interval(StressEntry()) is None
