@@ -424,8 +424,8 @@ def per_example(world: World) -> PerExample:
 def compared():
     """Two audits of the same data and their paired comparison."""
     documents, tables = [], []
-    for name, shift in (("plain", 0.0), ("pgd-trained", 0.45)):
-        world = World(seed=1, shift=shift)
+    for seed, name, shift in ((1, "plain", 0.0), (2, "pgd-trained", 0.45)):
+        world = World(seed=seed, shift=shift)
         cards = {"clean": clean_card(world), "adversarial": adversarial_card(world), "precision": precision_card(world)}
         target = TargetEntry(name=name, digest=SHA, classes=10)
         documents.append(Document(run=run(), target=target, data=audit_document().data, cards=cards, images=images(8)))

@@ -263,6 +263,16 @@ def test_the_baseline_is_drawn_dashed_and_its_tests_are_told(pages):
     assert "p (Holm)" in pages["baseline"]
 
 
+def test_a_comparison_lists_the_examples_that_got_worse_with_their_pictures(pages):
+    _, after, comparison = samples.compared()
+    worse = next(row for row in comparison.rows if row.regressions)
+    html = pages["comparison"].split('id="regressions"')[1]
+    assert ", ".join(map(str, worse.examples[:3])) in html
+    listed = {example for row in comparison.rows for example in row.examples}
+    assert html.count("<img") == sum(len(image.panels) for image in after.images if image.example in listed)
+    assert "<img" in html
+
+
 def test_an_empty_document_has_a_page_too():
     html = render(Document(run=Run(id="only an id")))
     assert "No gates were set" in html
