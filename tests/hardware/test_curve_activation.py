@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
@@ -51,8 +51,9 @@ def test_between_knots_it_is_scipys_monotone_cubic():
     np.testing.assert_allclose(CurveActivation(curves).double()(u).numpy(), expected, atol=1e-6)
 
 
+@example(rises=[1.0, 5e-324, 5e-324], falling=False)  # rises whose inverse overflows
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.floats(0, 1e3), min_size=3, max_size=30), st.booleans())
+@given(rises=st.lists(st.floats(0, 1e3), min_size=3, max_size=30), falling=st.booleans())
 def test_monotone_data_give_a_monotone_neuron(rises, falling):
     heights = np.cumsum([0.0, *rises]) * (-1 if falling else 1)
     layer = CurveActivation(CharacteristicCurves(x=np.arange(len(heights)), y=heights[None])).double()

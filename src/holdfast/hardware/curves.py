@@ -84,7 +84,9 @@ def _gather(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: 
 
 def _cubics(x: np.ndarray, y: np.ndarray) -> torch.Tensor:
     """Coefficients (n, K - 1, 4), highest power first, of the monotone cubics through the curves `y` (n, K)."""
-    return torch.from_numpy(np.ascontiguousarray(PchipInterpolator(x, y, axis=1).c.transpose(2, 1, 0)))
+    with np.errstate(over="ignore", divide="ignore"):  # a rise of 1e-308 has an infinite inverse, and rightly a slope of 0
+        coefficients = PchipInterpolator(x, y, axis=1).c
+    return torch.from_numpy(np.ascontiguousarray(coefficients.transpose(2, 1, 0)))
 
 
 class _Table(torch.autograd.Function):
