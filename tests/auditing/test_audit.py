@@ -153,7 +153,7 @@ def test_an_interrupt_leaves_a_partial_report_and_the_way_on(digits_cnn, digits_
     )
     assert report.document.run.status == "interrupted"
     assert report.exit_code == 130
-    assert report.document.run.resume == f"holdfast resume {tmp_path}"
+    assert not report.document.run.resume  # a network made in Python cannot be found again by a command
     assert report.document.stresses()["clean"].status == "ok"
     assert "interrupted" in report.page.read_text()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,14 +13,14 @@ from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.core.digest import digest, jsonable
 from holdfast.report import Budget, DataEntry, Document, FindingEntry, InputEntry, Run, SkippedEntry, TargetEntry
-from holdfast.report.provenance import commit, hardware, versions
+from holdfast.report.provenance import circumstances
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from holdfast.auditing.inputs import Inputs
-    from holdfast.auditing.plan import Plan
+    from holdfast.auditing.plan import Plan, PlannedStress
+    from holdfast.core.experiment import Finding
     from holdfast.core.store import Record
 
 __all__ = ["assemble", "command_line"]
@@ -89,81 +90,67 @@ def command_line(settings: AuditSettings) -> str:
 
 
 def assemble(
-    settings: AuditSettings,
-    inputs: Inputs,
-    plan: Plan,
-    records: Sequence[Record],
-    *,
-    folder: Path,
-    times: tuple[str, str, float],
-    interrupted: bool,
-    notes: Sequence[str] = (),
+    settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, run: Mapping[str, Any], interrupted: bool
 ) -> Document:
     """The report of an audit, without gates and baseline.
 
     Parameters
     ----------
     settings, inputs, plan, records : of the run
-    folder : of the run
-    times : begin and end as ISO 8601, and the time used in s
+    run : what the report says of the run besides, e.g. its times, as fields of :class:`holdfast.report.Run`
     interrupted : the user stopped the run
-    notes : about the run
     """
     summaries = summarise(plan.lines, records)
-    lines = plan.lines
-    counted = {line.stress.name for line in lines if line.queries}
-    unfinished = len(records) < sum(line.points for line in lines if line.decision != "skipped")
-    partial = interrupted or unfinished or any(record.status != "ok" for record in records)
-    identity = inputs.identity
     findings = [
-        FindingEntry(
-            **{key: getattr(finding, key) for key in ("id", "severity", "text", "evidence", "remedy")},
-            card=line.stress.card,
-            stress=line.stress.name,
-        )
-        for line in lines
+        FindingEntry(**_plain(finding), card=line.stress.card, stress=line.stress.name)
+        for line in plan.lines
         for finding in summaries[line.stress.name].findings
     ]
     return Document(
-        run=Run(
-            id=digest(identity.target, identity.data, identity.seed, settings.preset)[:16],
-            name=inputs.target.name,
-            status="interrupted" if interrupted else "partial" if partial else "complete",
-            started=times[0],
-            finished=times[1],
-            seconds=times[2],
-            queries=sum(record.queries for record in records if record.experiment in counted),
-            seed=settings.seed,
-            preset=settings.preset,
-            command=command_line(settings),
-            resume=shlex.join(["holdfast", "resume", str(folder)]) if partial else "",
-            budget=Budget(seconds=settings.budget, queries=settings.max_queries),
-            threads=torch.get_num_threads(),
-            versions=versions(),
-            hardware=hardware(settings.run.device),
-            commit=commit(),
-            config=settings.model_dump(mode="json"),
-            notes=list(notes),
-        ),
+        run=_run_entry(settings, inputs, plan, records, interrupted=interrupted).model_copy(update=dict(run)),
         target=_target_entry(inputs),
         data=DataEntry(
             name=inputs.data.name,
-            digest=f"sha256:{identity.data}",
+            digest=f"sha256:{inputs.identity.data}",
             n=len(inputs.data),
             total=inputs.total,
             subset_seed=settings.seed,
         ),
         probe=jsonable(inputs.probe.to_json()),
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
-        cards=card_entries(lines, records, summaries, classes=inputs.data.classes),
-        cross=cross_of(lines, records, index=inputs.index, classes=inputs.data.classes),
-        images=images_of(lines, records, data=inputs.data, index=inputs.index),
-        skipped=[_left_out(line) for line in lines if line.decision == "skipped"],
-        reduced=[_left_out(line) for line in lines if line.decision == "reduced"],
+        cards=card_entries(plan.lines, records, summaries, classes=inputs.data.classes),
+        cross=cross_of(plan.lines, records, index=inputs.index, classes=inputs.data.classes),
+        images=images_of(plan.lines, records, data=inputs.data, index=inputs.index),
+        skipped=[_left_out(line) for line in plan.lines if line.decision == "skipped"],
+        reduced=[_left_out(line) for line in plan.lines if line.decision == "reduced"],
     )
 
 
-def _left_out(line: Any) -> SkippedEntry:
+def _plain(finding: Finding) -> dict[str, Any]:
+    return {entry.name: getattr(finding, entry.name) for entry in fields(finding)}
+
+
+def _run_entry(settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, interrupted: bool) -> Run:
+    identity = inputs.identity
+    counted = {line.stress.name for line in plan.lines if line.queries}
+    unfinished = len(records) < sum(line.points for line in plan.lines if line.decision != "skipped")
+    partial = unfinished or any(record.status != "ok" for record in records)
+    return Run(
+        id=digest(identity.target, identity.data, identity.seed, settings.preset)[:16],
+        name=inputs.target.name,
+        status="interrupted" if interrupted else "partial" if partial else "complete",
+        queries=sum(record.queries for record in records if record.experiment in counted),
+        seed=settings.seed,
+        preset=settings.preset,
+        command=command_line(settings),
+        budget=Budget(seconds=settings.budget, queries=settings.max_queries),
+        threads=torch.get_num_threads(),
+        config=settings.model_dump(mode="json"),
+        **circumstances(settings.run.device),
+    )
+
+
+def _left_out(line: PlannedStress) -> SkippedEntry:
     return SkippedEntry(stress=line.stress.name, card=line.stress.card, reason=line.reason)
 
 

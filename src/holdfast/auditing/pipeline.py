@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,20 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.auditing.assemble import assemble
-from holdfast.auditing.crossing import per_example_arrays
 from holdfast.auditing.inputs import gather
-from holdfast.auditing.judge import check_gates, judge_gates
-from holdfast.auditing.plan import Plan, Prices, check_choice, choose, make_plan
+from holdfast.auditing.reporting import report_on
+from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
-from holdfast.auditing.stresses import known_stresses
-from holdfast.core import runner
 from holdfast.core.checks import refuse
 from holdfast.core.executors import InProcess, SpawnPool
 from holdfast.core.experiment import Context
+from holdfast.core.runner import Allowance
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
-from holdfast.report import compare, load, read_per_example, write_per_example, write_report
 from holdfast.report.console import Console
 from holdfast.report.result import Report
 
@@ -31,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from holdfast.auditing.inputs import Inputs
+    from holdfast.auditing.plan import Plan
     from holdfast.core.store import Record
     from holdfast.core.stress import Stress
-    from holdfast.report import Document
 
 __all__ = ["audit", "audit_with", "plan_audit", "resume"]
 
@@ -103,9 +100,9 @@ def audit_with(
     stresses : with settings of their own, in place of the names in the settings
     progress : print plan, progress and verdicts
     """
-    begun, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
+    begun = time.time()
     console = Console(speaks=progress)
-    check_choice(stresses or settings.stresses, settings.overrides(), known_stresses())
+    check_names(settings, stresses)
     with _threads(settings.run.threads):
         inputs = gather(settings, model, data)
         for note in inputs.notes:
@@ -113,16 +110,23 @@ def audit_with(
         folder = Path(settings.out or f"runs/{_slug(inputs.target.name)}-{inputs.identity.target[:8]}")
         identity = {"kind": "audit", "target": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
         with Store.create(folder, identity, fresh=settings.fresh) as store:
-            plan = _kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
+            plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
             console.plan(plan.rows(), seconds=plan.seconds)
-            recalled = store.fact("started") or started
-            store.remember(started=recalled, config=settings.model_dump(mode="json"), objects=model is not None or data is not None)
+            started = store.fact("started") or _clock()
+            objects = model is not None or data is not None
+            store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects)
             records, interrupted = _run(settings, inputs, plan, store, console=console, begun=begun)
-            times = (recalled, datetime.now(UTC).isoformat(timespec="seconds"), time.time() - begun)
-            document = assemble(
-                settings, inputs, plan, records, folder=folder, times=times, interrupted=interrupted, notes=store.notes
+            times = {"started": started, "finished": _clock(), "seconds": time.time() - begun}
+            resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder)])
+            document = report_on(
+                settings,
+                inputs,
+                plan,
+                records,
+                folder=folder,
+                run={**times, "resume": resumption, "notes": list(store.notes)},
+                interrupted=interrupted,
             )
-            document = _finish(document, settings, inputs, records, folder)
     report = Report(document, folder, settings.undecided)
     console.ended(document, report.page)
     return report
@@ -132,8 +136,10 @@ def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, 
     """What :func:`audit_with` would run, and for how long; nothing is run but the probe."""
     begun = time.time()
     console = Console(speaks=progress)
+    check_names(settings)
     with _threads(settings.run.threads):
-        plan = _new_plan(settings, gather(settings, model, data), None, spent=time.time() - begun)
+        inputs = gather(settings, model, data)
+        plan = new_plan(settings, inputs, spent=time.time() - begun)
     console.plan(plan.rows(), seconds=plan.seconds)
     return plan
 
@@ -158,6 +164,10 @@ def resume(folder: str | Path, *, progress: bool = False) -> Report:
     return audit_with(settings, progress=progress)
 
 
+def _clock() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-") or "network"
 
@@ -170,44 +180,6 @@ def _threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _new_plan(settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None, *, spent: float) -> Plan:
-    chosen = choose(
-        stresses or settings.stresses,
-        preset=settings.preset,
-        facts=inputs.facts,
-        known=known_stresses(),
-        overrides=settings.overrides(),
-    )
-    check_gates(settings.gates, {stress.name: stress.card for stress in chosen})
-    prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward)
-    left = None if settings.budget is None else settings.budget - spent
-    return make_plan(chosen, inputs.facts, prices, seconds=left, queries=_left(settings.max_queries, inputs.probe.queries))
-
-
-def _left(queries: int | None, asked: int) -> int | None:
-    return None if queries is None else max(0, queries - asked)
-
-
-def _kept_plan(
-    store: Store, settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None, *, spent: float
-) -> Plan:
-    """The plan that the run was begun with, so that a restart changes nothing; a new one if the settings have changed."""
-    plan = _new_plan(settings, inputs, stresses, spent=spent)
-    asked = settings.model_dump(
-        mode="json",
-        include={"preset", "budget", "max_queries", "stresses", *("clean", "adversarial", "precision", "device", "shift")},
-    )
-    kept = store.fact("plan")
-    if (
-        kept is not None
-        and kept["asked"] == asked
-        and {row["stress"] for row in kept["rows"]} == {row["stress"] for row in plan.rows()}
-    ):
-        return plan.like(kept["rows"])
-    store.remember(plan={"asked": asked, "rows": plan.rows()})
-    return plan
 
 
 def _run(
@@ -224,21 +196,7 @@ def _run(
         folder=store.folder,
     )
     deadline = None if settings.budget is None else begun + settings.budget * 0.97 - 1.0
-    allowance = runner.Allowance(deadline=deadline, queries=plan.query_limit if settings.max_queries is not None else None)
+    allowance = Allowance(deadline=deadline, queries=plan.query_limit if settings.max_queries is not None else None)
     workers = settings.run.workers
     executor = InProcess() if workers == 1 else SpawnPool(workers, threads=settings.run.threads)
     return console.run(plan.stresses, context, identity=inputs.identity, store=store, executor=executor, allowance=allowance)
-
-
-def _finish(document: Document, settings: AuditSettings, inputs: Inputs, records: Sequence[Record], folder: Path) -> Document:
-    """Judge, compare with the baseline, write all files."""
-    arrays = per_example_arrays(records, len(inputs.data))
-    table = write_per_example(folder / "per_example.npz", arrays, example=inputs.index, label=inputs.data.y.cpu().numpy())
-    before = None
-    if settings.baseline is not None:
-        before = load(settings.baseline)
-        paired = compare(read_per_example(settings.baseline), read_per_example(table), documents=(before, document))
-        document = document.model_copy(update={"baseline": paired})
-    document = document.model_copy(update={"gates": judge_gates(settings.gates, document, baseline=before)})
-    write_report(document, folder)
-    return document

@@ -226,7 +226,7 @@ class CharacteristicCurves:
 
     @property
     def monotone(self) -> NDArray[np.bool_]:
-        """Array (n,): does the device's output never turn back?"""
+        """Array (n,), True where the device's output never turns back."""
         steps = np.diff(self.y, axis=1)
         return np.asarray((steps >= 0).all(axis=1) | (steps <= 0).all(axis=1))
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "hardware", "versions"]
+__all__ = ["circumstances", "commit", "hardware", "versions"]
 
 PACKAGES = ("holdfast", "torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
 
@@ -62,3 +62,8 @@ def commit(folder: str | Path = ".") -> str:
 
     head = ask("rev-parse", "--short=12", "HEAD")
     return head + ("+" if head and ask("status", "--porcelain") else "")
+
+
+def circumstances(device: str = "cpu") -> dict[str, Any]:
+    """Versions, hardware and commit, as :class:`holdfast.report.Run` takes them."""
+    return {"versions": versions(), "hardware": hardware(device), "commit": commit()}

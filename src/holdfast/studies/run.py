@@ -30,14 +30,14 @@ from holdfast.report import (
     write_report,
 )
 from holdfast.report.console import Console
-from holdfast.report.provenance import commit, hardware, versions
+from holdfast.report.provenance import circumstances
 from holdfast.report.result import Report
 from holdfast.studies.catalogue import Study, find_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from holdfast.core.experiment import Summary
+    from holdfast.core.experiment import Experiment, Summary
     from holdfast.core.store import Record
 
 __all__ = ["metric_table", "run_study"]
@@ -74,21 +74,20 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     Report whose ``document.claims`` hold the verdicts and whose ``exit_code`` is 0 if no claim failed, 1 if one did, 3 if a point
     crashed, 130 after an interrupt.
     """
-    begun, started = time.time(), datetime.now(UTC).isoformat(timespec="seconds")
+    begun = time.time()
     console = Console(speaks=progress)
     study = find_study(name)
     experiment = study.prepare(preset)
     settings = settings_of(experiment)
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
-    command = ["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)]
+    command = shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)])
     with _threads(threads), Store.create(folder, identity, fresh=fresh) as store:
-        recalled = store.fact("started") or started
-        store.remember(started=recalled, config=settings, points=len(experiment.points()))
+        started = store.fact("started") or _clock()
+        store.remember(started=started, config=settings, points=len(experiment.points()))
         context = Context(seeds=Seeds(seed), device=device, memo=store.memo({"study": name, "seed": seed}), folder=store.folder)
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
         records, interrupted = console.run([experiment], context, identity=Identity(seed=seed), store=store, executor=executor)
-        summary = experiment.summarise(measurements(experiment, records))
         missing = len(records) < len(experiment.points()) or any(record.status != "ok" for record in records)
         run = Run(
             id=digest(identity)[:16],
@@ -97,30 +96,38 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             title=study.TITLE,
             source=study.SOURCE,
             status="interrupted" if interrupted else "partial" if missing else "complete",
-            started=recalled,
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=started,
+            finished=_clock(),
             seconds=time.time() - begun,
             seed=seed,
             preset=preset,
-            command=shlex.join(command),
-            resume=shlex.join(command) if missing or interrupted else "",
+            command=command,
+            resume=command if missing or interrupted else "",
             threads=threads,
-            versions=versions(),
-            hardware=hardware(device),
-            commit=commit(),
             config=settings,
-            notes=[*summary.notes, *store.notes],
+            notes=list(store.notes),
+            **circumstances(device),
         )
-        document = Document(
-            run=run,
-            claims=[_claim_entry(verdict.to_json()) for verdict in judge(summary.claims, metric_table(records, summary))],
-            findings=[FindingEntry(**{key: getattr(found, key) for key in FINDING}) for found in summary.findings],
-            cards={name: _card(study, experiment, records, summary)},
-        )
+        document = _document(run, study, experiment, records)
         write_report(document, folder)
     report = Report(document, folder)
     console.ended(document, report.page)
     return report
+
+
+def _clock() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _document(run: Run, study: Study, experiment: Experiment, records: Sequence[Record]) -> Document:
+    summary = experiment.summarise(measurements(experiment, records))
+    verdicts = judge(summary.claims, metric_table(records, summary))
+    return Document(
+        run=run.model_copy(update={"notes": [*summary.notes, *run.notes]}),
+        claims=[_claim_entry(verdict.to_json()) for verdict in verdicts],
+        findings=[FindingEntry(**{key: getattr(found, key) for key in FINDING}) for found in summary.findings],
+        cards={run.name: _card(study, experiment, records, summary)},
+    )
 
 
 FINDING = ("id", "severity", "text", "evidence", "remedy")
@@ -161,7 +168,7 @@ def _claim_entry(verdict: dict[str, Any]) -> ClaimEntry:
     return ClaimEntry(**{key: value for key, value in verdict.items() if key in ClaimEntry.model_fields})
 
 
-def _card(study: Study, experiment: Any, records: Sequence[Record], summary: Summary) -> CardEntry:
+def _card(study: Study, experiment: Experiment, records: Sequence[Record], summary: Summary) -> CardEntry:
     points = [
         PointEntry(
             at=dict(record.at),

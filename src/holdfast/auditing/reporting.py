@@ -1,0 +1,56 @@
+"""The end of an audit: the report is put together, judged, compared with its baseline and written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from holdfast.auditing.assemble import assemble
+from holdfast.auditing.crossing import per_example_arrays
+from holdfast.auditing.judge import judge_gates
+from holdfast.report import compare, load, read_per_example, write_per_example, write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from holdfast.auditing.inputs import Inputs
+    from holdfast.auditing.plan import Plan
+    from holdfast.auditing.settings import AuditSettings
+    from holdfast.core.store import Record
+    from holdfast.report import Document
+
+__all__ = ["report_on"]
+
+
+def report_on(
+    settings: AuditSettings,
+    inputs: Inputs,
+    plan: Plan,
+    records: Sequence[Record],
+    *,
+    folder: Path,
+    run: Mapping[str, Any],
+    interrupted: bool,
+) -> Document:
+    """Write all files of the report into `folder`.
+
+    Parameters
+    ----------
+    settings, inputs, plan, records : of the run
+    folder : of the run
+    run : times, notes and the command to resume with, as fields of :class:`holdfast.report.Run`
+    interrupted : the user stopped the run
+    """
+    document = assemble(settings, inputs, plan, records, run=run, interrupted=interrupted)
+    if document.run.status == "complete":
+        document = document.model_copy(update={"run": document.run.model_copy(update={"resume": ""})})
+    arrays = per_example_arrays(records, len(inputs.data))
+    table = write_per_example(folder / "per_example.npz", arrays, example=inputs.index, label=inputs.data.y.cpu().numpy())
+    before = None
+    if settings.baseline is not None:
+        before = load(settings.baseline)
+        paired = compare(read_per_example(settings.baseline), read_per_example(table), documents=(before, document))
+        document = document.model_copy(update={"baseline": paired})
+    document = document.model_copy(update={"gates": judge_gates(settings.gates, document, baseline=before)})
+    write_report(document, folder)
+    return document

@@ -1,0 +1,68 @@
+"""The root of the command line: what `holdfast` alone says, and how a command ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from holdfast import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["EXIT_FAIL", "app", "console", "main"]
+
+EXIT_FAIL, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+WELCOME = """\
+holdfast: will it hold? A laboratory for neural networks that must leave the lab.
+
+Begin here:
+  holdfast audit                       a report card of a small example network, in about a minute, nothing to download
+  holdfast audit --model mynet:make --weights w.safetensors --data mydata:test
+                                       the same for your own network
+  holdfast study list                  published experiments that can be repeated here
+  holdfast list stresses               everything that an audit does to a network
+
+`holdfast COMMAND --help` explains a command with examples."""
+
+app = App(
+    name="holdfast",
+    help="Will it hold? A laboratory for neural networks that must leave the lab.\n\nExample: holdfast audit",
+    version=__version__,
+    help_format="plaintext",
+)
+
+
+@app.default
+def welcome(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> None:
+    """Say what to do first."""
+    if words:
+        from holdfast.core.checks import check_one_of
+
+        check_one_of(words[0], "command", allowed=[name for name in app if not name.startswith("-")])
+    print(WELCOME)  # noqa: T201 (a command line speaks)
+
+
+def console() -> Any:
+    """The terminal to print to."""
+    from holdfast.report.console import Console
+
+    return Console()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    from holdfast.core.errors import HoldfastError
+
+    try:
+        code = app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        sys.exit(EXIT_USAGE)
+    except HoldfastError as error:
+        print(f"holdfast: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
