@@ -15,7 +15,7 @@ import torch
 
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.problem import Problem, pose
-from holdfast.attacks.projection import Ball, make_ball, perturbation_norm
+from holdfast.attacks.projection import Ball, make_ball, perturbation_norm, unit_noise
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.nets import frozen
@@ -159,16 +159,21 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         found = _Found(problem, settings.objective)
         rows = torch.arange(len(x), device=x.device)
         fixed = problem.eps == 0
-        for part in (rows if skip_wrong else rows[fixed]).split(check_whole(batch_size, "batch_size", low=1)):
+        check_whole(batch_size, "batch_size", low=1)
+        for part in _parts(rows if skip_wrong else rows[fixed], batch_size):
             found.judge(part, problem.x[part], steps=0)
         rows = rows[~fixed & ~(found.success & skip_wrong)]
         for _ in range(check_whole(restarts, "restarts", low=1)):
-            start = make_ball(problem.x, problem.eps, threat).random_start(draws) if random_start else problem.x
-            for part in rows.split(batch_size) if len(rows) else ():
-                _Climb(problem, found, settings, part, start[part]).run()
+            noise = unit_noise(problem.x, threat.norm, draws) if random_start else None
+            for part in _parts(rows, batch_size):
+                _Climb(problem, found, settings, part, noise).run()
             if settings.early_stop:
                 rows = rows[~found.success[rows]]
     return found.result()
+
+
+def _parts(rows: torch.Tensor, size: int) -> Sequence[torch.Tensor]:
+    return rows.split(size) if len(rows) else ()  # torch splits nothing into one empty part
 
 
 def _check_step(step_size: float | torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -240,11 +245,13 @@ class _Found:
 class _Climb:
     """One run from a start: the examples that still climb, and where they are."""
 
-    def __init__(self, problem: Problem, found: _Found, settings: _Settings, rows: torch.Tensor, adv: torch.Tensor) -> None:
-        self.problem, self.found, self.settings = problem, found, settings
-        self.rows, self.adv = rows, adv
+    def __init__(
+        self, problem: Problem, found: _Found, settings: _Settings, rows: torch.Tensor, noise: torch.Tensor | None
+    ) -> None:
+        self.problem, self.found, self.settings, self.rows = problem, found, settings, rows
         self.ball: Ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
-        self.velocity = torch.zeros_like(adv) if settings.momentum else None
+        self.adv = self.ball.x.clone() if noise is None else self.ball.start(noise[rows])
+        self.velocity = torch.zeros_like(self.adv) if settings.momentum else None
 
     def run(self) -> None:
         for step in range(self.settings.steps):
@@ -269,13 +276,6 @@ class _Climb:
             inputs = transform(inputs, self.settings.generator)
         logits = self.problem.target(inputs)
         self.found.queries[self.rows] += len(inputs) // len(self.adv)
-        if not logits.requires_grad:
-            refuse(
-                "model",
-                "cuts the gradient between input and logits",
-                allowed="a forward pass without torch.no_grad, .detach() or NumPy",
-                remedy="For a network without gradients use a query attack.",
-            )
         return logits
 
     def retire(self, logits: torch.Tensor, step: int) -> torch.Tensor:
@@ -292,9 +292,15 @@ class _Climb:
         rows = self.rows.repeat(len(logits) // len(self.rows))
         goal = None if self.problem.goal is None else self.problem.goal[rows]
         value = self.settings.objective.climb(logits, self.problem.y[rows], goal)
-        if value.shape != rows.shape:
-            refuse("loss", f"gives shape {tuple(value.shape)}", allowed=f"one number per example, ({len(rows)},)")
-        (gradient,) = torch.autograd.grad(value.sum(), self.adv)
+        cut = not value.requires_grad
+        gradient = None if cut else torch.autograd.grad(value.sum(), self.adv, allow_unused=True)[0]
+        if gradient is None:
+            refuse(
+                "model",
+                "cuts the gradient between input and logits",
+                allowed="a forward pass without torch.no_grad, .detach() or NumPy",
+                remedy="For a network without gradients use a query attack.",
+            )
         return gradient
 
     def keep(self, running: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
@@ -305,9 +311,11 @@ class _Climb:
 
     def direction(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient after its transforms and momentum; zero where it is not finite. Blind examples are marked."""
-        peak = gradient.abs().flatten(1).amax(1)
-        self.found.no_gradient[self.rows] |= ~((peak > 0) & peak.isfinite())
-        gradient = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        length = perturbation_norm(gradient, "l2")
+        if not bool(((length > 0) & length.isfinite()).all()):  # a cheap look: its squares may underflow or overflow
+            peak = perturbation_norm(gradient, "linf")
+            self.found.no_gradient[self.rows] |= ~((peak > 0) & peak.isfinite())
+            gradient = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         for transform in self.settings.grad_transform:
             gradient = transform(gradient)
         if self.velocity is None:

@@ -117,8 +117,7 @@ def make_objective(loss: str | Loss, *, classes: int, targeted: bool) -> Objecti
     targeted : approach the target class instead of leaving the right one: the loss of that class is minimised
     """
     if callable(loss):
-        custom = loss
-        return Objective(lambda logits, y, goal: custom(logits, y if goal is None else goal), _unchanged)
+        return Objective(_checked(loss), _unchanged)
     check_one_of(loss, "loss", allowed=LOSSES)
     if classes < 2:
         refuse("model", f"has {classes} output", allowed="at least two logits per example")
@@ -137,6 +136,18 @@ def make_objective(loss: str | Loss, *, classes: int, targeted: bool) -> Objecti
     if targeted:
         return Objective(lambda logits, y, goal: -plain(logits, y if goal is None else goal), report)
     return Objective(lambda logits, y, goal: plain(logits, y), report)  # noqa: ARG005 - the form of all objectives
+
+
+def _checked(loss: Loss) -> Climb:
+    """The user's loss; refused if it does not give one number per example."""
+
+    def climb(logits: torch.Tensor, y: torch.Tensor, goal: torch.Tensor | None) -> torch.Tensor:
+        value = loss(logits, y if goal is None else goal)
+        if value.shape != y.shape:
+            refuse("loss", f"gives shape {tuple(value.shape)}", allowed=f"one number per example, {tuple(y.shape)}")
+        return value
+
+    return climb
 
 
 def _dlr_toward(logits: torch.Tensor, y: torch.Tensor, goal: torch.Tensor | None) -> torch.Tensor:

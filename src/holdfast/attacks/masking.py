@@ -116,14 +116,15 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
     with frozen(model), torch.inference_mode(mode=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of randomness: that is check vii
         classes = problem.probe()
-        panel = _Panel(_connected(problem.target), x, y, threat=threat, steps=steps, batch_size=batch_size, seed=seed)
+        answer = _connected(problem.target)
+        panel = _Panel(answer, x, y, threat=threat, steps=steps, batch_size=batch_size, seed=seed)
         found = panel.climb(threat.eps, restarts=RESTARTS)
         return (
             panel.single_step(found),
             panel.unbounded(classes),
             panel.without_gradient(found, black_box, queries),
             panel.noise(found),
-            _dead_gradients(problem.target, x, y, batch_size),
+            _dead_gradients(answer, x, y, batch_size),
             panel.consistency(found),
             _stochastic(problem.target, x, batch_size),
         )
@@ -133,12 +134,11 @@ Answer = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _connected(target: Target) -> Answer:
-    """The target, with a zero gradient where it cuts the graph, so that attacks run blind instead of stopping."""
+    """The target with a zero gradient added, so that attacks on one that cuts its graph run blind instead of stopping."""
 
     def answer(x: torch.Tensor) -> torch.Tensor:
         logits = target(x)
-        cut = x.requires_grad and not logits.requires_grad
-        return logits + 0 * x.flatten(1).sum(1, keepdim=True) if cut else logits
+        return logits + 0 * x.flatten(1).sum(1, keepdim=True) if x.requires_grad else logits
 
     return answer
 
@@ -245,15 +245,11 @@ class _Panel:
 
 
 @torch.enable_grad()
-def _dead_gradients(target: Target, x: torch.Tensor, y: torch.Tensor, batch_size: int) -> MaskingCheck:
+def _dead_gradients(answer: Answer, x: torch.Tensor, y: torch.Tensor, batch_size: int) -> MaskingCheck:
     dead = 0
     for rows, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
         inputs = rows.detach().clone().requires_grad_()
-        logits = target(inputs)
-        if not logits.requires_grad:
-            dead += len(rows)
-            continue
-        loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+        loss = nn.functional.cross_entropy(answer(inputs), labels, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, inputs)
         peak = gradient.abs().flatten(1).amax(1)
         alive = (peak >= torch.finfo(peak.dtype).tiny) & peak.isfinite()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -98,8 +99,9 @@ def pose(
     check_same_length(x, y)
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
-    check_finite(x, "x")
-    low, high = float(x.min()), float(x.max())
+    low, high = (float(end) for end in x.aminmax())  # NaN shows in both ends
+    if not (math.isfinite(low) and math.isfinite(high)):
+        check_finite(x, "x")
     if low < threat.bounds[0] or high > threat.bounds[1]:
         refuse(
             "x",

@@ -15,7 +15,7 @@ import torch
 if TYPE_CHECKING:
     from holdfast.attacks.threat import ThreatModel
 
-__all__ = ["Ball", "L2Ball", "LinfBall", "make_ball", "perturbation_norm"]
+__all__ = ["Ball", "L2Ball", "LinfBall", "make_ball", "perturbation_norm", "unit_noise"]
 
 NEWTON_STEPS = 40
 
@@ -27,8 +27,8 @@ class Ball(Protocol):
     x: torch.Tensor
     eps: torch.Tensor
 
-    def random_start(self, generator: torch.Generator) -> torch.Tensor:
-        """A random allowed input per example: uniform in the ball, then clipped to the box."""
+    def start(self, noise: torch.Tensor) -> torch.Tensor:
+        """The allowed input at `noise` (N, ...), a point of the unit ball per example."""
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
         """Move `adv` by `size` (N,) along the norm's steepest direction of `gradient` and project, in place."""
@@ -54,7 +54,21 @@ def make_ball(x: torch.Tensor, eps: torch.Tensor, threat: ThreatModel) -> Ball:
 
 def perturbation_norm(delta: torch.Tensor, norm: str) -> torch.Tensor:
     """Size (N,) of each row of `delta` (N, ...)."""
-    return torch.linalg.vector_norm(delta.flatten(1), ord=torch.inf if norm == "linf" else 2, dim=1)
+    rows = delta.flatten(1)
+    return rows.abs().amax(1) if norm == "linf" else torch.linalg.vector_norm(rows, dim=1)
+
+
+def unit_noise(x: torch.Tensor, norm: str, generator: torch.Generator) -> torch.Tensor:
+    """Points of the unit ball, one per row of `x` (N, ...), uniform in its volume.
+
+    In L2 a Gaussian direction of length ``u^(1/d)`` with u uniform in [0, 1].
+    """
+    if norm == "linf":
+        return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).mul_(2).sub_(1)
+    noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    share = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device)
+    length = perturbation_norm(noise, "l2").clamp_min(torch.finfo(x.dtype).tiny)
+    return noise.mul_(_wide(share ** (1 / noise[0].numel()) / length, noise))
 
 
 def _wide(per_row: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -68,15 +82,15 @@ class LinfBall:
 
     def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
         self.x, self.low, self.high, self.eps = x, low, high, eps
+        self.signs = torch.empty_like(x)  # reused: a new tensor per step costs as much as the arithmetic
 
-    def random_start(self, generator: torch.Generator) -> torch.Tensor:
-        """Uniform noise in each coordinate, clipped."""
-        noise = torch.rand(self.x.shape, generator=generator, dtype=self.x.dtype, device=self.x.device)
-        return noise.mul_(2).sub_(1).mul_(_wide(self.eps, self.x)).add_(self.x).clamp_(self.low, self.high)
+    def start(self, noise: torch.Tensor) -> torch.Tensor:
+        """Scaled and clamped."""
+        return torch.addcmul(self.x, noise, _wide(self.eps, self.x)).clamp_(self.low, self.high)
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
         """Along the sign of the gradient."""
-        adv.addcmul_(gradient.sign(), _wide(size, adv)).clamp_(self.low, self.high)
+        adv.addcmul_(torch.sign(gradient, out=self.signs), _wide(size, adv)).clamp_(self.low, self.high)
 
     def project(self, delta: torch.Tensor) -> torch.Tensor:
         """Clamped."""
@@ -95,13 +109,9 @@ class L2Ball:
     def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
         self.x, self.low, self.high, self.eps = x, low, high, eps
 
-    def random_start(self, generator: torch.Generator) -> torch.Tensor:
-        """A Gaussian direction with radius ``eps u^(1/d)``, clipped."""
-        noise = torch.randn(self.x.shape, generator=generator, dtype=self.x.dtype, device=self.x.device)
-        share = torch.rand(len(self.x), generator=generator, dtype=self.x.dtype, device=self.x.device)
-        radius = self.eps * share ** (1 / noise[0].numel())
-        length = perturbation_norm(noise, "l2").clamp_min(torch.finfo(noise.dtype).tiny)
-        return noise.mul_(_wide(radius / length, noise)).clamp_(self.low, self.high).add_(self.x)
+    def start(self, noise: torch.Tensor) -> torch.Tensor:
+        """Scaled and clamped, which does not lengthen it."""
+        return (noise * _wide(self.eps, noise)).clamp_(self.low, self.high).add_(self.x)
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
         """Along the gradient at unit length, coordinates that may not move left out."""

@@ -1,0 +1,77 @@
+"""Balls in a box: feasibility, exactness, closed forms."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.attacks import ThreatModel
+from holdfast.attacks.projection import make_ball, perturbation_norm, unit_noise
+
+
+def centres(seed, n=40, d=7):
+    return torch.rand(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def bisection(delta, low, high, eps):
+    """The same projection by 200 halvings of the scale t, for one row."""
+    left, right = 0.0, 1.0
+    if (delta.clamp(low, high)).norm() <= eps:
+        return delta.clamp(low, high)
+    for _ in range(200):
+        middle = (left + right) / 2
+        left, right = (middle, right) if (middle * delta).clamp(low, high).norm() <= eps else (left, middle)
+    return (left * delta).clamp(low, high)
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 3.0), st.sampled_from(["linf", "l2"]))
+@settings(max_examples=40, deadline=None)
+def test_a_projection_is_feasible_idempotent_and_leaves_feasible_points_alone(seed, eps, norm):
+    x = centres(seed)
+    delta = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed + 1), dtype=x.dtype)
+    ball = make_ball(x, torch.full((len(x),), eps, dtype=x.dtype), ThreatModel(norm, eps))
+    once = ball.project(delta)
+    assert float(perturbation_norm(once, norm).max()) <= eps * (1 + 1e-6), "the ball"
+    assert float((x + once).min()) >= -1e-12, "the box"
+    assert float((x + once).max()) <= 1 + 1e-12, "the box"
+    torch.testing.assert_close(ball.project(once), once, msg="a second projection moved the point")
+
+
+@pytest.mark.parametrize("eps", [0.05, 0.3, 1.0, 2.0])
+def test_the_l2_projection_in_a_box_is_the_nearest_allowed_point(eps):
+    x = centres(3)
+    delta = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(4), dtype=x.dtype)
+    ball = make_ball(x, torch.full((len(x),), eps, dtype=x.dtype), ThreatModel("l2", eps))
+    exact = torch.stack([bisection(d, -c, 1 - c, eps) for d, c in zip(delta, x, strict=True)])
+    torch.testing.assert_close(ball.project(delta), exact, rtol=0, atol=1e-5)
+
+
+def test_the_l2_projection_beats_scaling_and_clipping():
+    # one coordinate at the wall: clipping wastes length that the other coordinate may use
+    x = torch.tensor([[1.0, 0.5]])
+    ball = make_ball(x, torch.tensor([0.4]), ThreatModel("l2", 0.4))
+    assert torch.allclose(ball.project(torch.tensor([[1.0, 0.45]])), torch.tensor([[0.0, 0.4]]))
+
+
+def test_masked_coordinates_do_not_move():
+    x = torch.full((2, 4), 0.5)
+    mask = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    for norm in ("linf", "l2"):
+        ball = make_ball(x, torch.tensor([0.3, 0.3]), ThreatModel(norm, 0.3, mask=mask))
+        moved = ball.start(torch.ones(2, 4))
+        ball.step_(moved, torch.ones(2, 4), torch.tensor([0.1, 0.1]))
+        assert torch.equal(moved[:, 1::2], x[:, 1::2])
+        assert bool((moved[:, ::2] != x[:, ::2]).all())
+
+
+def test_noise_fills_the_unit_ball_uniformly():
+    x = torch.zeros(4000, 3)
+    generator = torch.Generator().manual_seed(0)
+    # the share within half the radius is (1/2)^d in L2: binomial(4000, 1/8), five standard deviations are 105
+    radius = unit_noise(x, "l2", generator).norm(dim=1)
+    assert float(radius.max()) <= 1 + 1e-6
+    assert abs(int((radius < 0.5).sum()) - 500) < 105
+    # in L-infinity each coordinate is uniform: mean 0, standard deviation 1/sqrt(3), 12 000 of them
+    noise = unit_noise(x, "linf", generator)
+    assert abs(float(noise.mean())) < 5 / (3 * 12_000) ** 0.5
+    assert float(noise.abs().max()) <= 1
