@@ -68,3 +68,12 @@ def test_no_pickle_is_read(tmp_path):
 
 def test_an_empty_table_has_no_points():
     assert PerExample(EXAMPLE, LABEL).points() == []
+
+
+def test_with_pyarrow_the_same_rows_are_a_parquet_table(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    archive(tmp_path)
+    table = parquet.read_table(tmp_path / "per_example.parquet")
+    assert table.column("example").to_pylist() == [3, 7, 9]
+    assert table.column(row_name("pgd", {"eps": 8 / 255})).to_pylist() == [True, False, False]
+    assert row_name("weight_noise", {"sigma": 0.1}) not in table.column_names, "several values per row have no place in a flat table"

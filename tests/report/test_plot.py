@@ -57,7 +57,7 @@ def test_the_estimated_width_of_a_text_is_not_below_that_of_a_real_font():
 
 
 def test_words_are_escaped_and_the_element_is_well_formed():
-    plot = Plot().axes([(0.0, "<0>")], y_label='"&').dot(0.5, 0.5, "s0", "<script>alert(1)</script>")
+    plot = Plot().axes([(0.0, "<0>")], y_label='"&').dot((0.5, 0.5), "s0", "<script>alert(1)</script>")
     element = plot.render('alt "text" <b>')
     root = ET.fromstring(element)
     assert root.attrib["aria-label"] == 'alt "text" <b>'

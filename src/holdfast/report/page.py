@@ -140,7 +140,7 @@ def _comparison_sentence(rows: Sequence[ComparisonRow]) -> str:
     worse = len(significant) - better
     equal = len(rows) - len(significant)
     return (
-        f"Of {len(rows)} paired metrics {better} got better, {worse} got worse, and {equal} show no significant change (p ≥ 0.05)."
+        f"Of {len(rows)} paired metrics {better} got better and {worse} got worse; {equal} did not change significantly (p ≥ 0.05)."
     )
 
 

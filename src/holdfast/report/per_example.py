@@ -108,16 +108,14 @@ def write_per_example(path: str | Path, arrays: Mapping[str, ArrayLike], *, exam
     everything: dict[str, Any] = {"example": index, "label": labels, **rows}
     write_atomically(file, lambda scratch: np.savez_compressed(scratch, allow_pickle=False, **everything))
     if importlib.util.find_spec("pyarrow") is not None:
-        write_atomically(file.with_suffix(".parquet"), lambda scratch: _fill_parquet(scratch, index, labels, rows))
+        write_atomically(file.with_suffix(".parquet"), lambda scratch: _fill_parquet(scratch, everything))
     return file
 
 
-def _fill_parquet(path: Path, example: NDArray[np.int64], label: NDArray[np.int64], rows: Mapping[str, NDArray[Any]]) -> None:
+def _fill_parquet(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
     pyarrow = importlib.import_module("pyarrow")
     parquet = importlib.import_module("pyarrow.parquet")
-    flat = {name: array for name, array in rows.items() if array.ndim == 1}
-    table = pyarrow.table({"example": example, "label": label, **flat})
-    parquet.write_table(table, path)
+    parquet.write_table(pyarrow.table({name: array for name, array in rows.items() if array.ndim == 1}), path)
 
 
 def read_per_example(path: str | Path) -> PerExample:

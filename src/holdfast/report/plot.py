@@ -185,14 +185,14 @@ class Plot:
         pixels = [(self.across(x), self.up(min(max(y, min(self.y)), max(self.y)))) for x, y in around]
         return self.add(f'<path class="band {style}" d="{_path(pixels)}Z"/>') if len(lower) > 1 else self
 
-    def whisker(self, x: float, lo: float, hi: float, style: str) -> Self:
+    def whisker(self, x: float, ends: tuple[float, float], style: str) -> Self:
         """A vertical interval."""
-        low, high = (self.up(min(max(end, min(self.y)), max(self.y))) for end in (lo, hi))
+        low, high = (self.up(min(max(end, min(self.y)), max(self.y))) for end in ends)
         return self.add(f'<path class="whisker {style}" d="M{_fixed(self.across(x))} {_fixed(low)}V{_fixed(high)}"/>')
 
-    def dot(self, x: float, y: float, style: str, tip: str = "", *, radius: float = 2.6) -> Self:
+    def dot(self, at: tuple[float, float], style: str, tip: str = "", *, radius: float = 2.6) -> Self:
         """A point with a tooltip and a generous area that answers to the pointer."""
-        across, up = _fixed(self.across(x)), _fixed(self.up(y))
+        across, up = _fixed(self.across(at[0])), _fixed(self.up(at[1]))
         if radius:
             self.add(f'<circle class="dot {style}" cx="{across}" cy="{up}" r="{radius}"/>')
         return self.add(f'<circle class="hit" cx="{across}" cy="{up}" r="9"><title>{escape(tip)}</title></circle>') if tip else self

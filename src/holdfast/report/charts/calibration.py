@@ -40,10 +40,10 @@ def reliability(bins: Reliability, *, note: str = "") -> Picture | None:
     plot.line([(confidence, accuracy) for confidence, accuracy, _ in rows], "s0")
     for confidence, accuracy, count in rows:
         share = proportion(round(accuracy * count), count)
-        plot.whisker(confidence, share.lo, share.hi, "s0")
+        plot.whisker(confidence, (share.lo, share.hi), "s0")
         told = interval(accuracy, share.lo, share.hi)
         tip = f"confidence {number(confidence)}\naccuracy {told}\n{count} examples"
-        plot.dot(confidence, accuracy, "s0", tip, radius=3)
+        plot.dot((confidence, accuracy), "s0", tip, radius=3)
     told = ", ".join(f"{number(accuracy)} at confidence {number(confidence)}" for confidence, accuracy, _ in rows)
     return Picture(title="Reliability", note=note, body=plot.render(f"Accuracy against confidence: {told}."))
 

@@ -65,7 +65,7 @@ def chip_strip(points: Sequence[PointEntry], *, title: str) -> Picture | None:
             left, right, up = plot.across(column - half), plot.across(column + half), plot.up(value)
             plot.add(f'<path class="{style}" d="M{left:.1f} {up:.1f}H{right:.1f}"/>')
         words = f"mean {number(mean)}, 5th percentile {number(fifth)}, worst {number(min(chips))} of {len(chips)} chips"
-        plot.dot(column, mean, "none", f"{label}\n{words.replace(', ', chr(10))}", radius=0)
+        plot.dot((column, mean), "none", f"{label}\n{words.replace(', ', chr(10))}", radius=0)
         told.append(f"at {label} {words}")
     note = f"{max(map(len, rows.values()))} chips each. Long bar: mean; short bar: 5th percentile."
     return Picture(title=title, note=note, body=plot.render(f"Accuracy over chips: {'; '.join(told)}."))
@@ -97,7 +97,7 @@ def yield_curve(points: Sequence[PointEntry], *, title: str) -> Picture | None:
         plot.line(stair, f"r{round(place * (MOST_LINES - 1) / max(1, len(chosen) - 1))}")
         middle = chips[n // 2]
         plot.dot(
-            middle, 0.5, "none", f"{axis} {label}\nhalf of {n} chips reach {number(middle)}\nworst {number(chips[0])}", radius=0
+            (middle, 0.5), "none", f"{axis} {label}\nhalf of {n} chips reach {number(middle)}\nworst {number(chips[0])}", radius=0
         )
         told.append(f"{label}: half of the chips reach {number(middle)}, all reach {number(chips[0])}")
     _name_stairs(plot, [(chips, name) for (_, chips), name in zip(chosen, names, strict=True)])

@@ -93,7 +93,7 @@ def _draw(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, label: str)
             f"{label}\n{curve.axis} {strength(curve.axis, at)} {curve.unit}".rstrip()
             + f"\n{estimate_text(entry)}, n {number(entry.n)}"
         )
-        plot.dot(x, entry.value or 0.0, style, tip, radius=2.6 if len(rows) <= 24 else 0)
+        plot.dot((x, entry.value or 0.0), style, tip, radius=2.6 if len(rows) <= 24 else 0)
 
 
 def _half_point(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, chance: float) -> bool:
@@ -190,7 +190,7 @@ def sparkline(
             plot.band([(x, lo) for x, lo, _ in banded], [(x, hi) for x, _, hi in banded], style)
         plot.line([(x, point.value or 0.0) for x, point in rows], style)
         if rows and style == "s0":
-            plot.dot(rows[-1][0], rows[-1][1].value or 0.0, style, radius=2)
+            plot.dot((rows[-1][0], rows[-1][1].value or 0.0), style, radius=2)
     return plot.render(curve_words(curve.name, curve), style="spark")
 
 
@@ -234,8 +234,7 @@ def loss_chart(points: Sequence[PointEntry], *, title: str) -> Picture | None:
     for place, (label, losses) in enumerate(lines.items()):
         plot.line(list(enumerate(losses)), f"r{place}")
         plot.dot(
-            len(losses) - 1,
-            losses[-1],
+            (len(losses) - 1, losses[-1]),
             f"r{place}",
             f"{label}\nloss {number(losses[0])} to {number(losses[-1])} in {len(losses) - 1} steps",
         )

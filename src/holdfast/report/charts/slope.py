@@ -36,7 +36,7 @@ def slope_chart(metric: str, rows: Sequence[ComparisonRow]) -> Picture | None:
         significant = row.p_holm is not None and row.p_holm < 0.05
         style = ("better" if after > before else "worse") if significant else "same"
         tip = f"{at_text(row.at) or metric}\nbefore {estimate_text(row.before)}\nafter {estimate_text(row.after)}"
-        plot.line([(0, before), (1, after)], style).dot(0, before, style, tip).dot(1, after, style, tip)
+        plot.line([(0, before), (1, after)], style).dot((0, before), style, tip).dot((1, after), style, tip)
         ends_of_lines.append((after, name, style))
     plot.labels(ends_of_lines, x=plot.width - right + 8)
     told = "; ".join(f"{at_text(row.at) or 'value'}: {number(row.before.value)} to {number(row.after.value)}" for row in known)
