@@ -1,0 +1,271 @@
+"""Writes the reference from the package: commands from ``--help``, settings and report from their schemas, a page a package."""
+
+import inspect
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from sphinx.pycode import ModuleAnalyzer
+
+LAYERS = ("auditing", "studies", "report", "shift", "quantize", "hardware", "attacks", "nets", "data", "devices", "core")
+
+
+def _fenced(text, language=""):
+    return [f"```{language}", *text.strip("\n").splitlines(), "```", ""]
+
+
+def _table(header, rows):
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows),
+        "",
+    ]
+
+
+def _ticks(text):
+    """The docstrings' double ticks and roles as Markdown's code."""
+    text = re.sub(r":\w+:`~?([^`]+)`", lambda found: f"`{found[1]}`", text)
+    return text.replace("``", "`")
+
+
+def _help(*words):
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    asked = subprocess.run(  # noqa: S603 (fixed words)
+        [sys.executable, "-c", "from holdfast.cli import main; main()", *words, "--help"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return asked.stdout
+
+
+def _commands(app, words=()):
+    for name in sorted(name for name in app if not name.startswith("-")):
+        yield (*words, name)
+        yield from _commands(app[name], (*words, name))
+
+
+def command_line():
+    """Every command with its help, as the shell shows it."""
+    from holdfast.cli import app
+
+    lines = [
+        "# Command line",
+        "",
+        "Every command prints this help with `--help`; the text below is that help.",
+        "What the exit codes mean stands in [](../../howto/gates.md).",
+        "",
+        "## `holdfast`",
+        "",
+        *_fenced(_help(), "text"),
+    ]
+    for words in _commands(app):
+        lines += [f"## `holdfast {' '.join(words)}`", "", *_fenced(_help(*words), "text")]
+    return lines
+
+
+def _type(entry):
+    if "const" in entry:
+        return f"`{entry['const']!r}`"
+    if "enum" in entry:
+        return ", ".join(f"`{item}`" for item in entry["enum"])
+    if "$ref" in entry:
+        name = entry["$ref"].rsplit("/", 1)[-1]
+        return "any JSON" if name == "JsonValue" else f"[{name}](#{name.lower()})"
+    if "anyOf" in entry:
+        return " or ".join(dict.fromkeys(_type(option) for option in entry["anyOf"]))
+    if entry.get("type") == "array":
+        inner = entry.get("items") or (entry.get("prefixItems") or [{}])[0]
+        return f"list of {_type(inner)}"
+    if entry.get("type") == "object":
+        inner = entry.get("additionalProperties")
+        return f"mapping to {_type(inner)}" if isinstance(inner, dict) else "mapping"
+    return entry.get("type", "any JSON")
+
+
+def _fields(schema):
+    return _table(
+        ("key", "value", "meaning"),
+        [(f"`{name}`", _type(entry), _ticks(entry.get("description", ""))) for name, entry in schema.get("properties", {}).items()],
+    )
+
+
+def report_schema():
+    """``report.json``, record by record."""
+    from holdfast.report import json_schema
+
+    schema = json_schema()
+    lines = [
+        "# report.json",
+        "",
+        "Version 1 of the schema is called `holdfast.report/1`; `holdfast schema report` prints it as JSON Schema (draft 2020-12).",
+        "A key that the schema does not know is refused, and a number that is not finite is written as null.",
+        "",
+        "## Document",
+        "",
+        "The file itself.",
+        "",
+        *_fields(schema),
+    ]
+    for name, part in sorted(schema["$defs"].items()):
+        if name != "JsonValue":
+            lines += [f"## {name}", "", _ticks(part.get("description", "").split("\n\n")[0]), "", *_fields(part)]
+    return lines
+
+
+def _settings_rows(model, prefix=""):
+    from pydantic import BaseModel
+
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        if inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel):
+            yield from _settings_rows(field.annotation, f"{key}.")
+        elif not str(field.annotation).startswith("dict"):
+            default = field.get_default(call_default_factory=True)
+            yield f"`{key}`", "" if default in {None, ()} else f"`{default}`", _ticks(field.description or "")
+
+
+def configuration():
+    """The keys of the configuration file, and the settings of every stress."""
+    from holdfast.auditing import AuditSettings, catalogue
+
+    lines = [
+        "# Configuration",
+        "",
+        "An audit reads one TOML file (`holdfast audit -c audit.toml`), then `--set KEY=VALUE`, then the other flags.",
+        "The later ones win.",
+        "An unknown key is refused and the nearest known one is named.",
+        "`holdfast audit --print-config` writes the resolved file, `holdfast schema config` its JSON Schema.",
+        "",
+        "## Keys",
+        "",
+        *_table(("key", "default", "meaning"), _settings_rows(AuditSettings)),
+        "## Stresses",
+        "",
+        "The settings of a stress stand in the table that is named after its card, e.g. `[adversarial.pgd]`.",
+        "The columns show what each preset takes for 28 x 28 grey images and 10 classes; `null` means all or none.",
+        "",
+    ]
+    for row in catalogue.stresses():
+        text, settings = catalogue.describe(row["stress"])
+        title, _, body = text.partition("\n\n")
+        lines += [
+            f"### {row['stress']}",
+            "",
+            f"{title}.",
+            "",
+            *_fenced(body, "text"),
+            *_table(tuple(settings[0]), [[f"`{value}`" for value in setting.values()] for setting in settings]),
+        ]
+    return lines
+
+
+def _kind(thing):
+    return "class" if inspect.isclass(thing) else "function" if inspect.isroutine(thing) else "data"
+
+
+def _sentence(thing, name):
+    """What the source says below the assignment of `name`."""
+    for module_name in sorted(module for module in sys.modules if module.startswith("holdfast")):
+        if getattr(sys.modules[module_name], name, None) is thing:
+            text = ModuleAnalyzer.for_module(module_name).find_attr_docs().get(("", name))
+            if text:
+                return text
+    return []
+
+
+def _entry(module, name, thing):
+    if _kind(thing) == "data":
+        return [f".. py:data:: {name}", f"   :module: {module}", "", *(f"   {line}" for line in _sentence(thing, name)), ""]
+    return [f".. auto{_kind(thing)}:: {module}.{name}", ""]
+
+
+def _module(name, *, level="#"):
+    """The page of one package or module: its text, a table of its names, and each name."""
+    module = import_module(name)
+    things = {item: getattr(module, item) for item in getattr(module, "__all__", ()) if not item.startswith("__")}
+    listed = [item for item, thing in things.items() if _kind(thing) != "data"]
+    lines = [f"{level} {name}", "", "```{eval-rst}", f".. automodule:: {name}", "   :no-members:", ""]
+    if len(listed) > 1:
+        lines += [".. autosummary::", "   :nosignatures:", "", *(f"   {item}" for item in listed), ""]
+    for item, thing in things.items():
+        lines += _entry(name, item, thing)
+    return [*lines, "```", ""]
+
+
+def packages():
+    """Pages of all packages, by file name; `core` has a section a module, since its modules are the public names."""
+    import holdfast
+
+    found = [entry.name for entry in pkgutil.iter_modules(holdfast.__path__) if entry.ispkg]
+    ordered = sorted(found, key=lambda name: (LAYERS.index(name) if name in LAYERS else -1, name))
+    pages = {}
+    for name in ordered:
+        lines = _module(f"holdfast.{name}")
+        if name in {"core", "studies"}:
+            package = import_module(f"holdfast.{name}")
+            skipped = {"run", "catalogue"} if name == "studies" else set()
+            for entry in pkgutil.iter_modules(package.__path__):
+                if entry.name not in skipped:
+                    lines += _module(f"holdfast.{name}.{entry.name}", level="##")
+        pages[f"holdfast.{name}"] = lines
+    return pages
+
+
+def _index(names):
+    import holdfast
+
+    return [
+        "# Packages",
+        "",
+        "Each package is usable alone, on plain modules, tensors and arrays.",
+        "The package itself re-exports what is called most; importing it loads no torch.",
+        "",
+        "```{eval-rst}",
+        ".. automodule:: holdfast",
+        "   :no-members:",
+        "",
+        ".. autosummary::",
+        "   :nosignatures:",
+        "",
+        *(f"   {name}" for name in holdfast.__all__ if not name.startswith("_")),
+        "",
+        ".. autofunction:: holdfast.compare",
+        "```",
+        "",
+        "```{toctree}",
+        ":maxdepth: 1",
+        "",
+        *names,
+        "```",
+        "",
+    ]
+
+
+def write(app):
+    """Write all pages that have changed, so that an unchanged one is not built again."""
+    folder = Path(app.srcdir) / "reference" / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = packages()
+    everything = {
+        "command-line": command_line(),
+        "report": report_schema(),
+        "configuration": configuration(),
+        "packages": _index(pages),
+    } | pages
+    for name, lines in everything.items():
+        path, text = folder / f"{name}.md", "\n".join(lines)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app):
+    """Generate before Sphinx looks for pages."""
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

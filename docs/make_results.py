@@ -1,0 +1,174 @@
+"""Turn the report of a study into a page of the documentation.
+
+::
+
+    holdfast study run spintronic-neuron --preset standard --out runs/spintronic-neuron
+    python docs/make_results.py runs/spintronic-neuron
+
+Each argument is the folder of a run, or its ``report.json``; the page is ``docs/results/STUDY.md``, with a figure of its curves
+beside it. Equal reports give equal bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.core.checks import refuse
+from holdfast.core.figures import curve_figure, new_figure, save
+from holdfast.report import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.figure import Figure
+
+    from holdfast.core.curve import Curve
+    from holdfast.report import ClaimEntry, Document
+
+RESULTS = Path(__file__).parent / "results"
+MARKS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided", "error": "! error"}
+MOST_LINES = 6  # in one picture
+
+
+def cell(text: str) -> str:
+    """`text` as it can stand in a table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, or a dash for what was not measured."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def interval(claim: ClaimEntry) -> str:
+    """The interval of a claim's value; empty for a computed quantity."""
+    if claim.lo is None or claim.hi is None or claim.lo == claim.hi:
+        return ""
+    return f"[{number(claim.lo)}, {number(claim.hi)}]"
+
+
+def claim_row(claim: ClaimEntry) -> tuple[str, ...]:
+    """One claim as a row of the table."""
+    words = [claim.statement, *([f"({claim.note})"] if claim.note else []), *([claim.reason] if claim.status == "error" else [])]
+    return (
+        claim.id,
+        cell(" ".join(words)),
+        MARKS[claim.status],
+        number(claim.value),
+        interval(claim),
+        f"`{claim.expected}`",
+        cell(claim.source),
+    )
+
+
+def tally(document: Document) -> str:
+    """How many claims came out how."""
+    statuses = [claim.status for claim in document.claims]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in MARKS if status in statuses)
+    return f"{len(statuses)} claims: {counts}." if statuses else "This run judged no claim."
+
+
+def provenance(document: Document) -> list[tuple[str, str]]:
+    """What the run was made with."""
+    run = document.run
+    return [
+        ("preset", f"`{run.preset}`"),
+        ("seed", f"{run.seed}"),
+        ("status", run.status),
+        ("time", f"{run.seconds:.0f} s" if run.seconds is not None else "–"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+        ("hardware", cell(", ".join(f"{name}: {value}" for name, value in run.hardware.items()))),
+        ("commit", f"`{run.commit}`" if run.commit else "–"),
+    ]
+
+
+def pictures(document: Document) -> list[Figure]:
+    """All curves of the report; those that share axes stand in one row of pictures, named alike up to their last word."""
+    groups: dict[tuple[str, ...], list[Curve]] = {}
+    for stress in document.stresses().values():
+        for entry in stress.curves:
+            curve = entry.curve()
+            family = " ".join(curve.name.split()[:2])
+            groups.setdefault((curve.axis, curve.unit, curve.quantity, family), []).append(curve)
+    parts = [
+        (family, curves[first : first + MOST_LINES])
+        for (*_, family), curves in groups.items()
+        for first in range(0, len(curves), MOST_LINES)
+    ]
+    figures = []
+    for first in range(0, len(parts), 2):
+        row = parts[first : first + 2]
+        figure, axes = new_figure(columns=len(row), size=(5.2, 3.6))
+        for place, (family, curves) in zip(axes, row, strict=True):
+            curve_figure(curves, title=family, axes=place)
+            values = [end for curve in curves for estimate in curve.estimates for end in (estimate.lo, estimate.hi)]
+            place.set_ylim(max(0.0, min(values) - 0.01), min(1.0, max(values) + 0.01) if max(values) <= 1 else None)
+        figures.append(figure)
+    return figures
+
+
+def page(document: Document, drawn: Sequence[str]) -> str:
+    """The Markdown text of one study's page."""
+    run = document.run
+    notes = [f"* {note}" for note in run.notes]
+    lines = [
+        f"# {run.name}",
+        "",
+        *([f"{run.title}.", ""] if run.title else []),
+        *([f"Source: {run.source}.", ""] if run.source else []),
+        tally(document),
+        "An *undecided* claim has an interval that contains its threshold: this run cannot tell.",
+        "",
+        "## Claims",
+        "",
+        *table(("id", "claim", "status", "value", "95 % interval", "expected", "source"), map(claim_row, document.claims)),
+        *([line for name in drawn for line in (f"```{{image}} {name}", ":width: 100%", "```", "")]),
+        *(["## Notes", "", *notes, ""] if notes else []),
+        "## The run",
+        "",
+        *table(("", ""), provenance(document)),
+        "It is made again by",
+        "",
+        "```text",
+        run.command,
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write(folder: str | Path, results: Path = RESULTS) -> Path:
+    """Write the page of one run and its figures; gives the page's path."""
+    document = load(folder)
+    if document.run.kind != "study":
+        refuse("folder", f"is {str(folder)!r}, which holds an {document.run.kind}", allowed="runs of `holdfast study run`")
+    results.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for place, figure in enumerate(pictures(document), start=1):
+        name = f"{document.run.name}-{place}.png"
+        save(figure, results / name)
+        drawn.append(name)
+    path = results / f"{document.run.name}.md"
+    path.write_text(page(document, drawn), encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    """Write the page of each run that is named."""
+    parser = argparse.ArgumentParser(description="Turn reports of studies into pages of the documentation")
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or report.json files")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the pages go")
+    options = parser.parse_args()
+    for folder in options.runs:
+        print(write(folder, options.results))
+
+
+if __name__ == "__main__":
+    main()

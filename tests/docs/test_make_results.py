@@ -1,0 +1,94 @@
+"""A study's report becomes a page that hides nothing: every claim with its status, value, interval, expectation and source."""
+
+import importlib.util
+
+import pytest
+from doc_blocks import ROOT
+
+from holdfast.core.errors import InputError
+from holdfast.core.estimate import proportion
+from holdfast.report import CardEntry, ClaimEntry, CurveEntry, Document, EstimateEntry, Run, StressEntry, dump
+
+SPEC = importlib.util.spec_from_file_location("make_results", ROOT / "docs" / "make_results.py")
+make_results = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(make_results)
+
+CLAIMS = [
+    ClaimEntry(id="1", statement="It holds", status="pass", value=0.99, lo=0.98, hi=0.995, expected=">= 0.97", source="Table 1"),
+    ClaimEntry(id="2", statement="a | b < c", status="fail", value=0.5, lo=0.5, hi=0.5, expected=">= 0.9", source="ours"),
+    ClaimEntry(id="3", statement="Who knows", status="undecided", value=0.1, lo=-0.1, hi=0.3, expected=">= 0", note="small scale"),
+    ClaimEntry(id="4", statement="Lost", status="error", expected=">= 0", reason="the point crashed"),
+]
+
+
+def a_study(claims):
+    estimates = [EstimateEntry.of(proportion(hits, 100)) for hits in (95, 80)]
+    curve = CurveEntry(name="short sigmoid in situ", axis="spread", at=[0.0, 0.1], estimates=estimates)
+    return Document(
+        run=Run(
+            id="a",
+            kind="study",
+            name="tiny-study",
+            title="A tiny study",
+            source="a paper",
+            preset="quick",
+            seed=3,
+            seconds=12.0,
+            command="holdfast study run tiny-study --preset quick --seed 3",
+            versions={"holdfast": "0.1.0", "torch": "2"},
+            hardware={"cores": 2},
+            notes=["It ran on a small set."],
+        ),
+        claims=claims,
+        cards={"tiny-study": CardEntry(stresses={"tiny-study": StressEntry(curves=[curve])})},
+    )
+
+
+@pytest.fixture
+def page(tmp_path):
+    dump(a_study(CLAIMS), tmp_path / "report.json")
+    return make_results.write(tmp_path, tmp_path / "results").read_text()
+
+
+def test_every_claim_stands_in_the_table_with_its_status(page):
+    rows = [line for line in page.splitlines() if line.startswith(("| 1 ", "| 2 ", "| 3 ", "| 4 "))]
+    assert [mark in row for mark, row in zip(("✓ pass", "✗ fail", "? undecided", "! error"), rows, strict=True)] == [True] * 4
+    assert "4 claims: 1 pass, 1 fail, 1 undecided, 1 error." in page
+    assert "| 0.99 | [0.98, 0.995] | `>= 0.97` | Table 1 |" in rows[0]
+    assert "(small scale)" in rows[2]
+    assert "the point crashed" in rows[3]
+    assert "| – |" in rows[3]
+
+
+def test_text_of_a_claim_cannot_break_the_table(page):
+    assert "a \\| b &lt; c" in page
+
+
+def test_the_page_says_how_to_make_it_again(page):
+    for fact in (
+        "holdfast study run tiny-study --preset quick --seed 3",
+        "torch 2",
+        "`quick`",
+        "cores: 2",
+        "* It ran on a small set.",
+    ):
+        assert fact in page
+
+
+def test_equal_reports_give_equal_pages_and_pictures(tmp_path):
+    dump(a_study(CLAIMS), tmp_path / "report.json")
+    one, two = (make_results.write(tmp_path, tmp_path / name) for name in ("one", "two"))
+    for path in one.parent.iterdir():
+        assert path.read_bytes() == (two.parent / path.name).read_bytes()
+    assert sorted(path.suffix for path in one.parent.iterdir()) == [".md", ".png"]
+
+
+def test_a_run_without_claims_says_so(tmp_path):
+    dump(a_study([]), tmp_path / "report.json")
+    assert "judged no claim" in make_results.write(tmp_path, tmp_path / "results").read_text()
+
+
+def test_the_report_of_an_audit_is_refused(tmp_path):
+    dump(Document(run=Run(id="a", name="mine")), tmp_path / "report.json")
+    with pytest.raises(InputError, match="holds an audit"):
+        make_results.write(tmp_path, tmp_path / "results")
