@@ -3,6 +3,7 @@
 from holdfast.attacks.gradient import fgsm, pgd, repeat
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
 from holdfast.attacks.search import block_search, random_noise
+from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "fgsm",
     "masking_passes",
     "pgd",
+    "pgd_sweep",
     "random_noise",
     "repeat",
 ]
