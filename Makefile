@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OUT ?= runs
 
+# Idle OpenMP threads sleep instead of spinning: on a shared machine spinning costs many times the work itself.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: help install demo test check bench docs studies clean
 .DELETE_ON_ERROR:
 

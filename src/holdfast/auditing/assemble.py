@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,7 @@ from holdfast.auditing.cards import card_entries, summarise
 from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.core.digest import digest, jsonable
-from holdfast.report import Budget, DataEntry, Document, FindingEntry, InputEntry, Run, SkippedEntry, TargetEntry
+from holdfast.report import Budget, DataEntry, Document, EstimateEntry, FindingEntry, InputEntry, Run, SkippedEntry, TargetEntry
 from holdfast.report.provenance import circumstances
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def assemble(
     """
     summaries = summarise(plan.lines, records)
     findings = [
-        FindingEntry(**_plain(finding), card=line.stress.card, stress=line.stress.name)
+        _finding_entry(finding, line, command=f"{command_line(settings)} --stress {line.stress.name}")
         for line in plan.lines
         for finding in summaries[line.stress.name].findings
     ]
@@ -126,8 +125,10 @@ def assemble(
     )
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
-    return {entry.name: getattr(finding, entry.name) for entry in fields(finding)}
+def _finding_entry(finding: Finding, line: PlannedStress, *, command: str) -> FindingEntry:
+    texts = {key: getattr(finding, key) for key in ("id", "severity", "text", "evidence", "remedy", "threshold")}
+    estimate = None if finding.estimate is None else EstimateEntry.of(finding.estimate)
+    return FindingEntry(**texts, estimate=estimate, card=line.stress.card, stress=line.stress.name, command=command)
 
 
 def _run_entry(settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, interrupted: bool) -> Run:

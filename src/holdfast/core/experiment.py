@@ -58,6 +58,8 @@ class Finding:
     text : one sentence with the number and its interval
     evidence : where the number stands
     remedy : what to try next; names the library function that mitigates it
+    estimate : the number, if there is one
+    threshold : what it was held against, in words
     """
 
     id: str
@@ -65,6 +67,8 @@ class Finding:
     text: str
     evidence: str = ""
     remedy: str = ""
+    estimate: Estimate | None = None
+    threshold: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -216,6 +216,8 @@ class PGD:
                     severity="high",
                     text=f"An attack of size eps = {point['eps']:.3g} ({self.norm}) leaves an accuracy of {accuracy}.",
                     evidence=f"adversarial.pgd.accuracy[eps={point['eps']:.6g}]",
+                    estimate=accuracy,
+                    threshold=f"half the clean accuracy, {clean.value / 2:.3g}",
                     remedy="Train on attacked inputs: holdfast.nets.fit(..., on_batch=...) with holdfast.attacks.pgd.",
                 )
                 return Summary(curves=summary.curves, findings=(finding,))

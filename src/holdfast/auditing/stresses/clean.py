@@ -132,6 +132,8 @@ class Clean:
                         severity="medium",
                         text=f"The network is {side}confident: its calibration error is {error}.",
                         evidence="clean.ece",
+                        estimate=error,
+                        threshold="0.05",
                         remedy=f"Divide its logits by {temperature.value:.2f} (holdfast.core.calibration.fit_temperature).",
                     )
                 )

@@ -67,8 +67,10 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
                 Finding(
                     id=f"device.{name}.yield",
                     severity="medium" if strength >= 0.1 else "high",
-                    text=f"With {what} of {strength:.0%} one chip in twenty falls below an accuracy of {percentile}.",
+                    text=f"With {what} of {strength:.0%} the 5th percentile of the chips' accuracies falls to {percentile}.",
                     evidence=f"device.{name}.p05[{axis}={strength:g}]",
+                    estimate=percentile,
+                    threshold=f"two points below {clean.value:.3g}",
                     remedy="Train with redrawn devices (holdfast.hardware.redraw_devices) or refit each chip (recalibrate).",
                 ),
             )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from holdfast.auditing.stresses.answers import answers, examples_of
 from holdfast.core.checks import refuse
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Cost
+from holdfast.nets import named_weights, with_weights
 from holdfast.quantize import quantize_activations, quantize_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch import nn
 
     from holdfast.core.experiment import Context, Point
     from holdfast.core.stress import Facts, Preset
@@ -23,6 +26,7 @@ __all__ = ["ActBits", "WeightBits"]
 
 Scaling = Literal["per_channel", "per_tensor"]
 BITS = (8, 6, 5, 4, 3, 2)
+FEW = 200  # examples for the layers one by one
 
 
 def _check_bits(bits: tuple[int, ...]) -> None:
@@ -67,6 +71,8 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
                 f"against {reference} at {measurements[0][0]['bits']}; {min(harmless)} bits cost nothing that can be seen."
             ),
             evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
+            estimate=found.estimates["accuracy"],
+            threshold=f"the interval at {measurements[0][0]['bits']} bits, {reference}",
             remedy="Train through the rounding: holdfast.quantize.UniformQuantizer passes gradients straight through.",
         ),
     )
@@ -79,6 +85,7 @@ class WeightBits:
     Parameters
     ----------
     bits : widths including the sign, falling
+    layers_at : width at which each layer is also rounded alone, on at most 200 examples; None: not at all
     scalings : ``"per_channel"`` (one step per output channel), ``"per_tensor"``; the first is the main curve
     examples : rows of the data, None for all
     """
@@ -89,6 +96,7 @@ class WeightBits:
     card: ClassVar[str] = "precision"
     requires: ClassVar[Access] = "weights"
     bits: tuple[int, ...] = BITS
+    layers_at: int | None = 3
     scalings: tuple[Scaling, ...] = ("per_channel",)
     examples: int | None = None
 
@@ -126,7 +134,22 @@ class WeightBits:
         assert target is not None, "an audit always has a target"
         per_channel = point.get("scaling", self.scalings[0]) == "per_channel"
         rounded = quantize_weights(target.module, point["bits"], per_channel=per_channel)
-        return answers(target.carrying(rounded), examples_of(context, self.examples), context)
+        found = answers(target.carrying(rounded), examples_of(context, self.examples), context)
+        if point["bits"] != self.layers_at or "scaling" in point:
+            return found
+        return replace(found, details={"layers": self._layer_by_layer(rounded, context)})
+
+    def _layer_by_layer(self, rounded: nn.Module, context: Context) -> list[dict[str, Any]]:
+        """Accuracy with one layer rounded and all others as they are."""
+        target = context.target
+        assert target is not None, "an audit always has a target"
+        few = examples_of(context, min(FEW, self.examples or FEW))
+        entries = []
+        for name, weight in named_weights(rounded).items():
+            alone = with_weights(target.module, {name: weight.detach()})
+            accuracy = answers(target.carrying(alone), few, context).estimates["accuracy"]
+            entries.append({"name": name, "value": accuracy.value, "lo": accuracy.lo, "hi": accuracy.hi})
+        return entries
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against bits, one curve per scaling."""

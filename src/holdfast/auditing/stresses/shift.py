@@ -145,6 +145,7 @@ class Corruptions:
             text=f"The most harmful corruption is {worst[0]['corruption'].replace('_', ' ')} "
             f"at severity {worst[0]['severity']}: accuracy {worst[1].estimates['accuracy']}.",
             evidence=f"shift.corruptions.accuracy[corruption={worst[0]['corruption']},severity={worst[0]['severity']}]",
+            estimate=worst[1].estimates["accuracy"],
             remedy="Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt.",
         )
         notes = ("frost is procedural, so its numbers do not compare with published ones",) if "frost" in self.kinds else ()
