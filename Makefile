@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 OUT ?= runs
+# processes that share the tests
+JOBS ?= 2
 
 # Idle OpenMP threads sleep instead of spinning: on a shared machine spinning costs many times the work itself.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -55,7 +57,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/interrogate -q src
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS)
 
 bench: $(VENV)/.installed-bench
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -46,6 +46,18 @@ def test_what_is_committed_is_found_again_by_another_reader(tmp_path):
     assert Store.read(tmp_path / "run").find("k2") is None
 
 
+def test_order_is_kept(tmp_path):
+    measured = Measurement(estimates={"z": proportion(1, 2), "a": proportion(1, 2)}, details={"z": 1, "a": 2})
+    with Store.create(tmp_path, IDENTITY) as store:
+        store.commit(Record(key="k", experiment="e", at={"sigma": 0.1, "kind": "x"}, status="ok", measurement=measured))
+        found = store.find("k")
+    assert (list(found.at), list(found.measurement.estimates), list(found.measurement.details)) == (
+        ["sigma", "kind"],
+        ["z", "a"],
+        ["z", "a"],
+    )
+
+
 def test_a_second_commit_of_the_same_point_replaces_the_first(tmp_path):
     with Store.create(tmp_path, IDENTITY) as store:
         store.commit(Record(key="k1", experiment="pgd", at={}, status="error", error="Traceback"))

@@ -71,6 +71,11 @@ class Record:
     reused: bool = field(default=False, compare=False)
 
 
+def _ordered_json(value: Any) -> str:
+    """JSON in the order that the experiment gave, so that a resumed run is drawn like an uninterrupted one."""
+    return json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False)
+
+
 def _on_network(folder: Path) -> bool:
     try:
         mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
@@ -171,10 +176,10 @@ class Store:
         row = (
             record.key,
             record.experiment,
-            canonical_json(record.at),
+            _ordered_json(record.at),
             record.status,
-            canonical_json({name: estimate.to_json() for name, estimate in measurement.estimates.items()}),
-            canonical_json(measurement.details),
+            _ordered_json({name: estimate.to_json() for name, estimate in measurement.estimates.items()}),
+            _ordered_json(measurement.details),
             int(bool(measurement.arrays)),
             record.seconds,
             record.queries,
