@@ -29,6 +29,14 @@ def test_the_soft_margin_has_the_direction_of_the_cross_entropy(logits, y):
     torch.testing.assert_close(nn.functional.normalize(mine), nn.functional.normalize(theirs))
 
 
+@pytest.mark.parametrize("targeted", [False, True])
+def test_the_closed_form_of_the_slope_is_the_gradient(logits, y, targeted):
+    objective, goal = make_objective("ce", classes=6, targeted=targeted), (y + 1) % 6 if targeted else None
+    logits.requires_grad_()
+    (gradient,) = torch.autograd.grad(objective.climb(logits, y, goal).sum(), logits)
+    torch.testing.assert_close(objective.slope(logits.detach(), y, goal), gradient)
+
+
 @pytest.mark.parametrize("gap", [20.0, 200.0, 1e4, 1e6])
 def test_saturated_logits_keep_a_gradient_in_the_soft_margin(gap):
     # float32: the cross entropy's own term vanishes at a gap of 17 and all of it at 104

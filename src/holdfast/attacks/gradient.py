@@ -120,7 +120,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     skip_wrong : leave examples that are answered wrongly from the start as they are (they count as successes)
     momentum : mu in ``g <- mu g + grad / mean|grad|``; 0 takes the gradient itself
     input_transforms : ``(x, generator) -> x'`` before the network; ``x'`` may hold several stacked copies of the batch, whose
-        gradients add up. Success is then judged once, at the end, on the input itself
+        losses (for ``"ce"`` the soft margins) add up. Success is then judged once, at the end, on the input itself
     grad_transform : ``gradient -> gradient``, e.g. a smoothing
     batch_size : examples per pass
     generator : of random starts and transforms, on the device of `x`; default: a new one with seed 0
@@ -291,9 +291,8 @@ class _Climb:
         """Gradient of the summed objective in the inputs; parameters get none."""
         rows = self.rows.repeat(len(logits) // len(self.rows))
         goal = None if self.problem.goal is None else self.problem.goal[rows]
-        value = self.settings.objective.climb(logits, self.problem.y[rows], goal)
-        cut = not value.requires_grad
-        gradient = None if cut else torch.autograd.grad(value.sum(), self.adv, allow_unused=True)[0]
+        value = self.summed(logits, self.problem.y[rows], goal)
+        gradient = torch.autograd.grad(value, self.adv, allow_unused=True)[0] if value.requires_grad else None
         if gradient is None:
             refuse(
                 "model",
@@ -302,6 +301,13 @@ class _Climb:
                 remedy="For a network without gradients use a query attack.",
             )
         return gradient
+
+    def summed(self, logits: torch.Tensor, y: torch.Tensor, goal: torch.Tensor | None) -> torch.Tensor:
+        """A number whose gradient in the logits is that of the summed objective."""
+        objective = self.settings.objective
+        if objective.slope is None:
+            return objective.climb(logits, y, goal).sum()
+        return torch.vdot(logits.flatten(), objective.slope(logits.detach(), y, goal).flatten())
 
     def keep(self, running: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         self.rows, self.adv, self.ball = self.rows[running], self.adv[running], self.ball.keep(running)

@@ -29,6 +29,7 @@ __all__ = [
     "logit",
     "make_objective",
     "soft_margin",
+    "soft_margin_slope",
 ]
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -46,6 +47,11 @@ def _without(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def soft_margin(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Log-sum-exp of the other logits minus the logit of class `y` (N,)."""
     return _without(logits, y).logsumexp(1) - _at(logits, y)
+
+
+def soft_margin_slope(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Gradient (N, K) of the soft margin in the logits: the softmax over the other classes, and -1 at class `y`."""
+    return _without(logits, y).softmax(1).scatter_(1, y[:, None], -1.0)
 
 
 def cross_entropy(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -92,10 +98,12 @@ class Objective:
     ----------
     climb : from logits (N, K), labels (N,) and target classes (N,) or None to what is maximised (N,)
     report : from that value to the loss in its usual form
+    slope : from the same to the gradient of `climb` in the logits (N, K), where it is known in closed form
     """
 
     climb: Climb
     report: Callable[[torch.Tensor], torch.Tensor]
+    slope: Climb | None = None
 
     def value(self, logits: torch.Tensor, y: torch.Tensor, goal: torch.Tensor | None) -> torch.Tensor:
         """The reported loss (N,)."""
@@ -129,13 +137,22 @@ def make_objective(loss: str | Loss, *, classes: int, targeted: bool) -> Objecti
         loss = "cw_margin"
     if loss == "dlr" and targeted:
         return Objective(_dlr_toward, _unchanged)
-    plain = {"ce": soft_margin, "cw_margin": cw_margin, "dlr": dlr, "logit": logit}[loss]
-    report: Callable[[torch.Tensor], torch.Tensor] = _unchanged
     if loss == "ce":
-        report = nn.functional.logsigmoid if targeted else nn.functional.softplus
+        return _cross_entropy_objective(targeted=targeted)
+    plain = {"cw_margin": cw_margin, "dlr": dlr, "logit": logit}[loss]
     if targeted:
-        return Objective(lambda logits, y, goal: -plain(logits, y if goal is None else goal), report)
-    return Objective(lambda logits, y, goal: plain(logits, y), report)  # noqa: ARG005 - the form of all objectives
+        return Objective(lambda logits, y, goal: -plain(logits, y if goal is None else goal), _unchanged)
+    return Objective(lambda logits, y, goal: plain(logits, y), _unchanged)  # noqa: ARG005 - the form of all objectives
+
+
+def _cross_entropy_objective(*, targeted: bool) -> Objective:
+    """Climbs the soft margin, reports the cross entropy (its negative, of the target class)."""
+    sign = -1 if targeted else 1
+    return Objective(
+        lambda logits, y, goal: sign * soft_margin(logits, y if goal is None else goal),
+        nn.functional.logsigmoid if targeted else nn.functional.softplus,
+        lambda logits, y, goal: sign * soft_margin_slope(logits, y if goal is None else goal),
+    )
 
 
 def _checked(loss: Loss) -> Climb:
