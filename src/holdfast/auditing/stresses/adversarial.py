@@ -189,8 +189,11 @@ class PGD:
         data = examples_of(context, self.examples)
         threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
 
+        def clock(gradient: torch.Tensor) -> torch.Tensor:
+            context.check_time()
+            return gradient
+
         def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> Any:
-            generator = context.seeds.torch("start", index, device=x.device.type)
             return pgd(
                 context.target,
                 x,
@@ -198,7 +201,8 @@ class PGD:
                 threat,
                 steps=self.steps,
                 restarts=self.restarts,
-                generator=generator,
+                grad_transform=(clock,),
+                generator=context.seeds.torch("start", index, device=x.device.type),
                 batch_size=context.batch_size,
             )
 
