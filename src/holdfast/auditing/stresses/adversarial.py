@@ -28,6 +28,7 @@ __all__ = ["FGSM", "PGD", "Masking", "default_eps"]
 
 Norm = Literal["linf", "l2"]
 SHOWN = 6  # examples kept as pictures
+CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory
 
 
 def default_eps(facts: Facts) -> tuple[float, ...]:
@@ -44,14 +45,14 @@ def _check_sizes(eps: tuple[float, ...]) -> None:
 
 
 def _attacked(context: Context, data: Examples, attack: Any) -> Measurement:
-    """Accuracy after `attack(x, y, batch index)`, with the first fooled examples as pictures."""
+    """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures."""
     target = context.target
     assert target is not None, "an audit always has a target"
     batches = []
-    for index, (x, y) in enumerate(data.batches(context.batch_size)):
+    for index, (x, y) in enumerate(data.batches(CHUNK)):
         context.check_time()
         batches.append(attack(x.to(context.device), y.to(context.device), index).x_adv.cpu())
-        context.tick(min(1.0, (index + 1) * context.batch_size / len(data)))
+        context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
     adversarial = torch.cat(batches)
     found = measured(logits_of(target, adversarial, context), data.y)
     clean = logits_of(target, data.x, context).argmax(1)

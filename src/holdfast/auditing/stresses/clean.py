@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Clean"]
 
 LEAST_FIT = 20  # examples to fit a temperature on
+TOLERATED_GAP = 0.02  # between confidence and accuracy; our choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,8 @@ class Clean:
             "nll": mean_t(-calibration.log_probabilities(z)[np.arange(len(y)), y]),
             "brier": over_rows(calibration.brier_score),
             "ece": over_rows(calibration.expected_calibration_error, bins=self.bins),
-            "ece_debiased": exact(calibration.debiased_calibration_error(z, y, bins=self.bins), len(y)),
+            "ece_debiased": over_rows(calibration.debiased_calibration_error, bins=self.bins),
+            "overconfidence": mean_t(np.exp(calibration.log_probabilities(z)).max(axis=1) - (z.argmax(1) == y)),
             "aurc": exact(calibration.aurc(z, y), len(y)),
         }
         half = len(y) // 2
@@ -119,21 +121,21 @@ class Clean:
         return estimates, {"reliability": bins}
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """A finding where the confidence is clearly off."""
+        """A finding where confidence and accuracy are apart, which unlike the binned error is not biased by noise."""
         findings = []
         for _, found in measurements:
-            error = found.estimates["ece"]
+            gap = found.estimates["overconfidence"]
             temperature = found.estimates.get("temperature")
-            if error.lo > 0.05 and temperature is not None:
-                side = "over" if temperature.value > 1 else "under"
+            if temperature is not None and (gap.lo > TOLERATED_GAP or gap.hi < -TOLERATED_GAP):
+                side = "exceeds" if gap.value > 0 else "falls short of"
                 findings.append(
                     Finding(
                         id="clean.calibration",
                         severity="medium",
-                        text=f"The network is {side}confident: its calibration error is {error}.",
-                        evidence="clean.ece",
-                        estimate=error,
-                        threshold="0.05",
+                        text=f"The network's mean confidence {side} its accuracy: confidence minus accuracy is {gap}.",
+                        evidence="clean.overconfidence",
+                        estimate=gap,
+                        threshold=f"{TOLERATED_GAP} either way",
                         remedy=f"Divide its logits by {temperature.value:.2f} (holdfast.core.calibration.fit_temperature).",
                     )
                 )

@@ -54,6 +54,12 @@ def _curves(axis: str, name: str, measurements: Sequence[tuple[Point, Measuremen
     )
 
 
+REMEDIES = {
+    "weight_noise": "Train with weights that are drawn anew around their values in every batch (holdfast.nets.fit, on_batch=...).",
+    "activation_variation": "Train with devices drawn anew (holdfast.hardware.fresh_devices) or trim each chip (recalibrate).",
+}
+
+
 def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
     """The least strength at which one chip in twenty loses more than two points."""
     if not measurements:
@@ -71,7 +77,7 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
                     evidence=f"device.{name}.p05[{axis}={strength:g}]",
                     estimate=percentile,
                     threshold=f"two points below {clean.value:.3g}",
-                    remedy="Train with redrawn devices (holdfast.hardware.redraw_devices) or refit each chip (recalibrate).",
+                    remedy=REMEDIES[name],
                 ),
             )
     return ()
