@@ -7,7 +7,7 @@ Run with one thread on a quiet core::
 The floor is a bare loop of forward and backward passes to the input. Peers that are not installed are left out; neither needs
 torchvision to be imported::
 
-    pip install --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython gitdb smmap
+    pip install --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython gitdb smmap tqdm
 """
 
 from __future__ import annotations
