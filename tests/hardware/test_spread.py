@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kstest
+from scipy.stats import binom, kstest
 from torch import nn
 
 from holdfast.core.errors import InputError
+from holdfast.core.estimate import proportion
 from holdfast.core.seeds import Seeds
 from holdfast.data import Examples
 from holdfast.hardware import (
@@ -151,8 +152,32 @@ def test_the_statistics_are_those_of_the_chips():
 def test_one_chip_has_no_spread_over_chips():
     results = ChipResults(np.array([[True, True, True, False]]))
     assert results.accuracy.method == "wilson"
-    assert results.sd.value == 0
-    assert results.p05.value == 0.75
+    assert (results.sd.value, results.sd.lo, results.sd.hi) == (0, 0, 0.5)
+    assert (results.p05.value, results.p05.lo, results.p05.hi) == (0.75, 0, 1)
+
+
+@pytest.mark.parametrize("share", [0, 70, 100])
+def test_chips_that_are_all_equal_are_not_taken_as_certain(share):
+    right = np.zeros((5, 100), dtype=bool)
+    right[:, :share] = True
+    results = ChipResults(right)
+    for estimate in (results.accuracy, results.sd, results.p05):
+        assert estimate.hi > estimate.lo
+    assert results.accuracy.lo <= proportion(5 * share, 500).lo
+
+
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_intervals_of_chips_cover_what_they_name_at_the_stated_rate(count):
+    # accuracies of a normal family, mean 0.8, sd 0.02: the fifth percentile is 0.8 - 1.6449 * 0.02
+    generator, trials, answers = np.random.default_rng(count), 400, 20_000
+    covered = np.zeros(2)
+    for _ in range(trials):
+        hits = np.rint(answers * generator.normal(0.8, 0.02, size=count)).astype(int)
+        results = ChipResults(np.arange(answers) < hits[:, None])
+        covered += [results.p05.lo <= 0.8 - 1.6449 * 0.02 <= results.p05.hi, results.sd.lo <= 0.02 <= results.sd.hi]
+    # of 400 intervals that cover with probability 0.95, fewer than 351 cover once in ten million times; clipping only widens
+    assert binom.cdf(350, trials, 0.95) < 1e-6
+    assert (covered > 350).all()
 
 
 def test_a_sweep_gives_curves_over_the_spread(digits_cnn, digits_small):

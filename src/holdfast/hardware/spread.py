@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ import torch
 
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, bootstrap, mean_t, proportion
+from holdfast.core.estimate import Estimate, mean_t, proportion
 from holdfast.core.seeds import Seeds
 from holdfast.hardware.equip import chip, hardware_activations
 from holdfast.nets import layer_records, named_weights, stacked_predict
@@ -65,20 +65,61 @@ class ChipResults:
 
     @property
     def accuracy(self) -> Estimate:
-        """Mean over chips with Student's t interval; one chip alone says nothing about the others and has the Wilson interval."""
+        """Mean over chips with Student's t interval, no narrower than the Wilson interval over all answers.
+
+        Chips that are all equal are no proof that the next one is. One chip alone says nothing about the others and has the Wilson
+        interval of its answers.
+        """
+        answers = proportion(int(self.correct.sum()), self.correct.size)
         if len(self.correct) == 1:
-            return proportion(int(self.correct.sum()), self.correct.size)
-        return mean_t(self.accuracies)
+            return answers
+        mean = mean_t(self.accuracies)
+        return replace(mean, lo=min(mean.lo, answers.lo), hi=max(mean.hi, answers.hi))
 
     @property
     def sd(self) -> Estimate:
-        """Standard deviation over chips with a bootstrap interval; 0 for a single chip."""
-        return bootstrap(self.accuracies, lambda values: float(values.std(ddof=min(1, len(values) - 1))))
+        r"""Standard deviation over chips with the chi-square interval of normal accuracies.
+
+        .. math:: s \sqrt{(n - 1) / \chi^2_{n - 1,\, 1/2 \pm 0.475}}
+
+        Where `s` is below half of what one answer counts it is taken as that much for the upper end. A single chip has 0, and an
+        interval up to 0.5, beyond which no numbers in [0, 1] spread.
+        """
+        count = len(self.accuracies)
+        if count == 1:
+            return Estimate(0.0, 0.0, 0.5, 1, "chi-square")
+        from scipy.special import chdtri
+
+        spread = float(self.accuracies.std(ddof=1))
+        lo, hi = (size * math.sqrt((count - 1) / chdtri(count - 1, tail)) for size, tail in ((spread, 0.025), (self._seen, 0.975)))
+        return Estimate(spread, lo, hi, count, "chi-square")
 
     @property
     def p05(self) -> Estimate:
-        """Fifth percentile over chips, what nearly every chip reaches, with a bootstrap interval."""
-        return bootstrap(self.accuracies, lambda values: float(np.quantile(values, 0.05)))
+        r"""Fifth percentile over chips, what nearly every chip reaches, with two one-sided tolerance limits of normal accuracies.
+
+        .. math:: \bar a - s\, t'_{n - 1,\, 1/2 \pm 0.475}(1.645 \sqrt n) / \sqrt n
+
+        with `t'` the quantile of the noncentral t distribution; `s` is at least half of what one answer counts, the interval is
+        clipped to [0, 1] and contains the percentile of the sample, and for equal chips the interval of their accuracy. (G. J. Hahn and W. Q. Meeker, Statistical Intervals, Wiley
+        1991, section 4.4.) A single chip may be any of its kind: its interval is [0, 1].
+        """
+        count, value = len(self.accuracies), float(np.quantile(self.accuracies, 0.05))
+        if count == 1:
+            return Estimate(value, 0.0, 1.0, 1, "noncentral t")
+        from scipy.special import nctdtrit, ndtri
+
+        away = -float(ndtri(0.05)) * math.sqrt(count)
+        mean, unit = float(self.accuracies.mean()), self._seen / math.sqrt(count)
+        lo, hi = (mean - unit * float(nctdtrit(count - 1, away, share)) for share in (0.975, 0.025))
+        if not np.ptp(self.accuracies):
+            lo, hi = min(lo, self.accuracy.lo), max(hi, self.accuracy.hi)
+        return Estimate(value, min(max(lo, 0.0), value), max(min(hi, 1.0), value), count, "noncentral t")
+
+    @property
+    def _seen(self) -> float:
+        """Standard deviation over chips, at least half of what one answer counts: less cannot be seen."""
+        return max(float(self.accuracies.std(ddof=1)), 0.5 / self.correct.shape[1])
 
     def yield_at(self, accuracy: float) -> Estimate:
         """Share of chips that reach `accuracy`, with its Wilson interval."""
