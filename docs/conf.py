@@ -1,8 +1,11 @@
 """Sphinx builds the documentation with ``make docs``; warnings are errors."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the examples' networks are so small that threads only wait for each other
 
 from holdfast import __version__
 
@@ -20,13 +23,13 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "docstrings",
     "sphinx.ext.napoleon",  # after `docstrings`, which gives it the sections in its own form
     "generated",
+    "mathml",
 ]
 exclude_patterns = ["_build", "_ext", "examples", "**/.ipynb_checkpoints"]
 templates_path = []
@@ -34,7 +37,6 @@ default_role = "code"
 nitpicky = False  # `docstrings` reports every reference into holdfast that leads nowhere
 suppress_warnings = [
     "config.cache",  # the scraper is a function and cannot be stored between builds
-    "toc.empty_glob",  # docs/results may hold no page yet
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
@@ -46,7 +48,6 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-autodoc_class_signature = "separated"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
@@ -64,7 +65,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,
-    "min_reported_time": 0,
+    "write_computation_times": False,
     "reset_modules": (),
     "abort_on_example_error": False,
     "plot_gallery": "True",
@@ -74,6 +75,7 @@ copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"holdfast {release}"
 html_static_path = ["_static"]

@@ -34,7 +34,7 @@ def _ticks(text):
 
 
 def _help(*words):
-    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
     asked = subprocess.run(  # noqa: S603 (fixed words)
         [sys.executable, "-c", "from holdfast.cli import main; main()", *words, "--help"],
         env=environment,
@@ -119,6 +119,30 @@ def report_schema():
     return lines
 
 
+def _flag(key):
+    """The flag that sets `key`, and what its help says."""
+    from holdfast.auditing.assemble import FLAGS
+    from holdfast.cli.flags import AuditFlags
+
+    name = FLAGS.get(key) or {"stresses": "--stress", "gates": "--gate", "model.arguments": "--model-arg", "fresh": "--fresh"}[key]
+    documented = ModuleAnalyzer.for_module(AuditFlags.__module__).find_attr_docs()
+    return f"`{name}`", " ".join(documented.get((AuditFlags.__name__, name.strip("-").replace("-", "_")), [])).strip()
+
+
+def _meanings(kind):
+    """What the docstring of a stress says about each setting."""
+    lines = inspect.getdoc(kind).partition("Parameters\n")[2].splitlines()[1:]
+    found = {}
+    for line in lines:
+        name, colon, text = line.partition(" : ")
+        if colon and not line.startswith(" "):
+            found |= dict.fromkeys((part.strip() for part in name.split(",")), text)
+            last = name.split(",")
+        elif line.strip():
+            found |= {part.strip(): f"{found[part.strip()]} {line.strip()}" for part in last}
+    return found
+
+
 def _settings_rows(model, prefix=""):
     from pydantic import BaseModel
 
@@ -128,12 +152,14 @@ def _settings_rows(model, prefix=""):
             yield from _settings_rows(field.annotation, f"{key}.")
         elif not str(field.annotation).startswith("dict"):
             default = field.get_default(call_default_factory=True)
-            yield f"`{key}`", "" if default in {None, ()} else f"`{default}`", _ticks(field.description or "")
+            flag, words = _flag(key)
+            yield f"`{key}`", flag, "" if default in {None, ()} else f"`{default}`", _ticks(field.description or words)
 
 
 def configuration():
     """The keys of the configuration file, and the settings of every stress."""
     from holdfast.auditing import AuditSettings, catalogue
+    from holdfast.auditing.stresses import known_stresses
 
     lines = [
         "# Configuration",
@@ -145,23 +171,27 @@ def configuration():
         "",
         "## Keys",
         "",
-        *_table(("key", "default", "meaning"), _settings_rows(AuditSettings)),
+        *_table(("key", "flag", "default", "meaning"), _settings_rows(AuditSettings)),
         "## Stresses",
         "",
         "The settings of a stress stand in the table that is named after its card, e.g. `[adversarial.pgd]`.",
         "The columns show what each preset takes for 28 x 28 grey images and 10 classes; `null` means all or none.",
         "",
     ]
-    for row in catalogue.stresses():
-        text, settings = catalogue.describe(row["stress"])
-        title, _, body = text.partition("\n\n")
+    for name, kind in known_stresses().items():
+        _, settings = catalogue.describe(name)
+        meanings = _meanings(kind)
+        rows = []
+        for setting in settings:
+            key, *values = setting.values()
+            rows.append([f"`{key}`", _ticks(meanings.get(key.rsplit(".", 1)[-1], "")), *(f"`{value}`" for value in values)])
         lines += [
-            f"### {row['stress']}",
+            f"### {name}",
             "",
-            f"{title}.",
+            f"{kind.title}; card `{kind.card}`, needs access to {kind.requires}.",
+            _ticks(" ".join(inspect.getdoc(kind).partition("\nParameters")[0].split())),
             "",
-            *_fenced(body, "text"),
-            *_table(tuple(settings[0]), [[f"`{value}`" for value in setting.values()] for setting in settings]),
+            *_table(("setting", "meaning", *list(settings[0])[1:]), rows),
         ]
     return lines
 
@@ -203,7 +233,7 @@ def packages():
     """Pages of all packages, by file name; `core` has a section a module, since its modules are the public names."""
     import holdfast
 
-    found = [entry.name for entry in pkgutil.iter_modules(holdfast.__path__) if entry.ispkg]
+    found = [entry.name for entry in pkgutil.iter_modules(holdfast.__path__) if entry.ispkg and entry.name != "cli"]
     ordered = sorted(found, key=lambda name: (LAYERS.index(name) if name in LAYERS else -1, name))
     pages = {}
     for name in ordered:

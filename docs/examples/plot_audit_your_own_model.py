@@ -11,7 +11,7 @@ import tempfile
 from torch import nn
 
 import holdfast
-from holdfast.core.figures import curve_figure
+from holdfast.core.figures import curve_figure, new_figure
 from holdfast.data import load_images
 from holdfast.nets import evaluate, fit
 
@@ -49,7 +49,10 @@ report = holdfast.audit(
     name="digits CNN",
     preset="quick",
     budget="60s",
-    gates=["clean.accuracy >= 0.95", "precision.weight_bits.accuracy[bits=4] >= clean.accuracy - 0.02"],
+    gates=[
+        "clean.accuracy >= 0.95",
+        "precision.weight_bits.accuracy[bits=4] >= clean.accuracy - 0.02",
+    ],
     out=folder,
     fresh=True,
 )
@@ -64,7 +67,9 @@ for gate in report.document.gates:
 # The bands are 95 % intervals: Wilson's for shares of examples.
 
 attacks = report.cards["adversarial"]
-attack_figure = curve_figure([attacks.curve("fgsm"), attacks.curve("pgd")], title="Gradient attacks", chance=0.1)
+attack_figure = curve_figure(
+    [attacks.curve("fgsm"), attacks.curve("pgd")], title="Gradient attacks", chance=0.1
+)
 
 # %%
 # What fewer bits and device spread do
@@ -72,8 +77,11 @@ attack_figure = curve_figure([attacks.curve("fgsm"), attacks.curve("pgd")], titl
 #
 # Over chips that were drawn at random, the interval is Student's t on the mean over chips.
 
-bits_figure = curve_figure([report.cards["precision"].curve("weight_bits")], title="Weights with fewer bits", chance=0.1)
-spread_figure = curve_figure([report.cards["device"].curve("activation_variation")], title="Neurons that all differ", chance=0.1)
+weight_bits = report.cards["precision"].curve("weight_bits")
+variation = report.cards["device"].curve("activation_variation")
+hardware_figure, (left, right) = new_figure(columns=2, size=(4.0, 3.0))
+curve_figure([weight_bits], title="Weights with fewer bits", chance=0.1, axes=left)
+curve_figure([variation], title="Neurons that all differ", chance=0.1, axes=right)
 
 # %%
 # What was found

@@ -17,7 +17,15 @@ from holdfast.core.curve import Curve
 from holdfast.core.figures import INK, PALETTE, curve_figure, new_figure
 from holdfast.data import load_images
 from holdfast.devices import SigmoidNeuron, vary
-from holdfast.hardware import ChipResults, chip_seed, fresh_devices, hardware_activations, other_chips, recalibrate, redraw_devices
+from holdfast.hardware import (
+    ChipResults,
+    chip_seed,
+    fresh_devices,
+    hardware_activations,
+    other_chips,
+    recalibrate,
+    redraw_devices,
+)
 from holdfast.nets import evaluate, fit, mlp
 
 # %%
@@ -31,10 +39,13 @@ nominal = SigmoidNeuron()
 ensemble = vary(nominal, 0.2, samples=40, seed=1)
 
 characteristics, (axes,) = new_figure()
-axes.plot(drive, ensemble.response(drive[:, None]), color=PALETTE[0], linewidth=0.6, alpha=0.5)
+axes.plot(
+    drive, ensemble.response(drive[:, None]), color=PALETTE[0], linewidth=0.6, alpha=0.5
+)
 axes.plot(drive, nominal.response(drive), color=INK, linewidth=2.5, label="nominal device")
-axes.set(xlabel="drive u (dimensionless)", ylabel="output y (dimensionless)", title="40 devices with 20 % spread")
-axes.legend()
+axes.set(xlabel="drive u (dimensionless)", ylabel="output y (dimensionless)")
+axes.set_title("40 devices with 20 % spread", loc="left")
+axes.legend(frameon=False)
 print(f"standard deviation of the amplitude: {ensemble.amplitude.std():.3f}")
 
 # %%
@@ -52,7 +63,9 @@ CHIPS = 10
 
 def trained(spread):
     """A perceptron with one hidden layer of 64 device neurons, trained through them."""
-    network = hardware_activations(mlp(64, hidden=(64,), activation=nn.Sigmoid), "sigmoid", spread=spread, seed=7)
+    network = hardware_activations(
+        mlp(64, hidden=(64,), activation=nn.Sigmoid), "sigmoid", spread=spread, seed=7
+    )
     fit(network, train, epochs=30, lr=2e-2)
     return network
 
@@ -83,12 +96,19 @@ for spread in SPREADS:
 
 uses = {"in situ": in_situ, "transferred": transferred, "re-calibrated": repaired}
 curves = [
-    Curve(name=name, axis="relative spread", at=(0.0, *SPREADS), estimates=tuple(estimates)) for name, estimates in uses.items()
+    Curve(name=name, axis="relative spread", at=(0.0, *SPREADS), estimates=tuple(estimates))
+    for name, estimates in uses.items()
 ]
 accuracy_figure = curve_figure(curves, title="Accuracy on 500 digits")
 accuracy_figure.axes[0].set_ylim(0.6, 1.0)
 for curve in curves:
-    print(f"{curve.name:14}", "  ".join(f"{at:.0%}: {estimate}" for at, estimate in zip(curve.at, curve.estimates, strict=True)))
+    print(
+        f"{curve.name:14}",
+        "  ".join(
+            f"{at:.0%}: {estimate}"
+            for at, estimate in zip(curve.at, curve.estimates, strict=True)
+        ),
+    )
 
 # %%
 # Chips and their yield
@@ -99,7 +119,9 @@ for curve in curves:
 # in *variation-aware* training every batch meets another chip.
 
 careless = trained(0.3)
-aware = hardware_activations(mlp(64, hidden=(64,), activation=nn.Sigmoid), "sigmoid", spread=0.3, seed=7)
+aware = hardware_activations(
+    mlp(64, hidden=(64,), activation=nn.Sigmoid), "sigmoid", spread=0.3, seed=7
+)
 fit(aware, train, epochs=30, lr=2e-2, on_batch=fresh_devices)
 populations = {
     "transferred": other_chips(careless, test, count=200, seed=4),
@@ -109,12 +131,26 @@ populations = {
 yield_figure, (histogram, yields) = new_figure(columns=2)
 levels = np.linspace(0.6, 1.0, 81)
 for colour, (name, population) in zip(PALETTE, populations.items(), strict=False):
-    histogram.hist(population.accuracies, bins=np.arange(0.5, 1.0, 0.01), color=colour, alpha=0.6, label=name)
+    histogram.hist(
+        population.accuracies,
+        bins=np.arange(0.5, 1.0, 0.01),
+        color=colour,
+        alpha=0.6,
+        label=name,
+    )
     shares = [population.yield_at(level) for level in levels]
     yields.plot(levels, [share.value for share in shares], color=colour, label=name)
-    yields.fill_between(levels, [share.lo for share in shares], [share.hi for share in shares], color=colour, alpha=0.18)
+    yields.fill_between(
+        levels,
+        [share.lo for share in shares],
+        [share.hi for share in shares],
+        color=colour,
+        alpha=0.18,
+    )
     print(f"{name:16} yield at an accuracy of 0.94: {population.yield_at(0.94)}")
-histogram.set(xlabel="accuracy of a chip", ylabel="chips", title="200 chips, 30 % spread")
-yields.set(xlabel="promised accuracy", ylabel="share of chips that reach it", title="Yield")
-histogram.legend()
-yields.legend()
+histogram.set(xlabel="accuracy of a chip", ylabel="chips")
+histogram.set_title("200 chips, 30 % spread", loc="left")
+yields.set(xlabel="promised accuracy", ylabel="share of chips that reach it")
+yields.set_title("Yield", loc="left")
+histogram.legend(frameon=False)
+yields.legend(frameon=False)
