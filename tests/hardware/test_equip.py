@@ -1,11 +1,15 @@
 """Any network equipped with devices: everything else stays as it was, and chips come and go without a trace."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from holdfast.core.errors import InputError
+from holdfast.core.seeds import Seeds
 from holdfast.devices import SigmoidNeuron, response_curves, vary
 from holdfast.hardware import (
     CurveActivation,
@@ -14,9 +18,10 @@ from holdfast.hardware import (
     device_layers,
     fresh_devices,
     hardware_activations,
+    recalibrate,
     redraw_devices,
 )
-from holdfast.nets import mlp, resnet8, tiny_cnn, weights_digest, with_weights
+from holdfast.nets import Normalized, mlp, resnet8, tiny_cnn, weights_digest, with_weights
 
 
 def images(n=6, size=8):
@@ -114,6 +119,58 @@ def test_a_chip_is_the_redrawn_network():
     with redraw_devices(net, seed=5):
         inside = net(images())
     assert torch.equal(with_weights(net, chip(net, 5))(images()), inside)
+
+
+def test_the_same_chip_is_drawn_for_a_network_its_trimmed_copy_and_its_copy_in_a_wrapper(digits_small):
+    bare = hardware_activations(mlp(64, hidden=(20, 20)), "relu", spread=0.3)
+    trimmed = recalibrate(bare, digits_small[0], steps=1)
+    wrapped = Normalized(bare, (0.5,), (0.5,))
+    reloaded = Normalized(hardware_activations(nn.Sequential(mlp(64, hidden=(20, 20))), "relu", spread=0.3), (0.5,), (0.5,))
+    reloaded.model[0].load_state_dict(bare.state_dict())
+    for net in (bare, trimmed, wrapped, reloaded):
+        layers = device_layers(net).values()
+        with redraw_devices(net, seed=5):
+            drawn = [layer.params.clone() for layer in layers]
+        told = chip(net, 5).values()
+        for name, inside, outside in zip(("act1", "act2"), drawn, told, strict=True):
+            # what a bare network has always drawn: the stream of the layer's name
+            expected = ParametricActivation("relu", 20, spread=0.3, seed=Seeds(5).integer("devices", name)).params
+            assert torch.equal(inside, expected)
+            assert torch.equal(outside, expected)
+
+
+def test_two_copies_side_by_side_are_on_different_devices():
+    one = hardware_activations(mlp(64), "relu", spread=0.3)
+    pair = nn.ModuleList([one, copy.deepcopy(one)])
+    first, second = chip(pair, 5).values()
+    assert not torch.equal(first, second)
+
+
+def test_noise_does_not_repeat_after_a_visit_to_another_chip():
+    net = hardware_activations(mlp(64), "relu", spread=0.3, noise_std=0.1)
+    undisturbed = copy.deepcopy(net)
+    before, then = (undisturbed(images()) for _ in range(2))
+    assert torch.equal(net(images()), before)
+    with redraw_devices(net, seed=5):
+        net(images())
+    assert torch.equal(net(images()), then)
+    assert not torch.equal(before, then)
+
+
+@pytest.mark.parametrize("number", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", ["relu", "sigmoid", "own", "curves"])
+def test_networks_in_half_precision_take_devices_and_stay_in_it(kind, number):
+    curves = response_curves(SigmoidNeuron(), np.linspace(-8, 8, 65))
+    net = mlp(64, activation=nn.Sigmoid).eval()
+    halved = copy.deepcopy(net).to(number)
+    settings = {"noise_std": 0.01} if kind == "curves" else {"spread": 0.1}
+    fine, coarse = (
+        hardware_activations(each, curves if kind == "curves" else kind, x=x, **settings)(x)
+        for each, x in ((net, images()), (halved, images().to(number)))
+    )
+    assert coarse.dtype == number
+    # bfloat16 has 8 bits: 0.4 % of each number, and the outputs are of order 1
+    assert (coarse - fine).abs().max() < 0.05
 
 
 def test_redrawn_devices_are_back_bit_for_bit_even_after_an_error():

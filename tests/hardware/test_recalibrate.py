@@ -66,6 +66,17 @@ def test_normalisation_statistics_do_not_move(digits_small):
     assert repaired.training
 
 
+def test_every_module_keeps_its_own_mode(digits_small):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10))
+    net = hardware_activations(net, "relu", x=digits_small[0].x[:2], spread=0.3).train()
+    net[2].eval()
+    net[3].eval()
+    repaired = recalibrate(net, digits_small[0], steps=1)
+    assert [module.training for module in repaired] == [True, True, False, False, True]
+    assert repaired.training
+    assert not repaired[3].layer.training
+
+
 def test_the_same_seed_gives_the_same_trims(carried, digits_small):
     _, away = carried
     one, two, other = (recalibrate(away, digits_small[0], steps=3, seed=seed) for seed in (0, 0, 1))

@@ -48,17 +48,32 @@ class DeviceActivation(nn.Module):
     dim : the axis of the input that counts units: -1 after a linear layer, 1 after a convolution (one device per channel)
     seed : of the chip
     noise_std : standard deviation of the Gaussian noise that is added to each output at each call; seeded, fresh at each call
+
+    Attributes
+    ----------
+    stream : name under which other chips of a network are drawn for this layer, wherever the layer then stands; saved with the
+        network. None: the layer's place in the network
     """
 
     seed: torch.Tensor
 
     def __init__(self, out_features: int, *, dim: int = -1, seed: int = 0, noise_std: float = 0.0) -> None:
         super().__init__()
+        self.stream: str | None = None
         self.out_features = check_whole(out_features, "out_features", low=1)
         self.dim = dim
         self.noise_std = check_within(noise_std, "noise_std", low=0)
         self.register_buffer("seed", torch.tensor(_seed_of(seed)))
-        self._calls = 0
+        self.noise_calls = 0
+
+    def get_extra_state(self) -> torch.Tensor:
+        """The name of the stream as UTF-8 bytes after one more, 0 for none: a tensor, so that any format can hold it."""
+        return torch.tensor([0] if self.stream is None else [1, *self.stream.encode()], dtype=torch.uint8)
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Take over the name that :meth:`get_extra_state` gave."""
+        there, *name = state.tolist()
+        self.stream = bytes(name).decode() if there else None
 
     def extra_repr(self) -> str:
         """Units, axis and seed."""
@@ -75,7 +90,7 @@ class DeviceActivation(nn.Module):
             for name, values in self.draw(seed).items():
                 getattr(self, name).copy_(values)
             self.seed.fill_(seed)
-        self._calls = 0
+        self.noise_calls = 0
         return self
 
     def check_width(self, u: torch.Tensor) -> None:
@@ -97,8 +112,8 @@ class DeviceActivation(nn.Module):
         """`y` plus the noise of this call."""
         if not self.noise_std:
             return y
-        generator = Seeds(int(self.seed)).torch("noise", self._calls, device=str(y.device))
-        self._calls += 1
+        generator = Seeds(int(self.seed)).torch("noise", self.noise_calls, device=str(y.device))
+        self.noise_calls += 1
         return y + self.noise_std * torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
 
 
@@ -137,7 +152,7 @@ class ParametricActivation(DeviceActivation):
 
     Shapes
     ------
-    input (..., n) or (N, n, ...) with ``dim=1``; output the same.
+    input (..., n) or (N, n, ...) with ``dim=1``; output the same, in the number format of the input.
 
     Examples
     --------
@@ -207,4 +222,4 @@ class ParametricActivation(DeviceActivation):
         numbers: Any = self.params.unbind(-1)
         amplitude, steepness, threshold, offset = (self.along_units(values, u.ndim) for values in numbers)
         argument = torch.addcmul(-steepness * threshold, u, steepness)
-        return self.with_noise(torch.addcmul(offset, self.shape(argument), amplitude))
+        return self.with_noise(torch.addcmul(offset, self.shape(argument), amplitude).to(u.dtype))

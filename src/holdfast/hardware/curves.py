@@ -156,7 +156,7 @@ class CurveActivation(DeviceActivation):
 
     Shapes
     ------
-    input (..., n) or (N, n, ...) with ``dim=1``; output the same.
+    input (..., n) or (N, n, ...) with ``dim=1``; output the same, in the number format of the input.
 
     Raises
     ------
@@ -208,12 +208,13 @@ class CurveActivation(DeviceActivation):
         self.start, self.step = float(curves.x[0]), float((curves.x[-1] - curves.x[0]) / (len(curves.x) - 1))
 
     def get_extra_state(self) -> torch.Tensor:
-        """The grid, first drive and step, so that a saved network is complete."""
-        return torch.tensor([self.start, self.step], dtype=torch.float64)
+        """The grid, first drive and step, and what every layer of devices keeps, so that a saved network is complete."""
+        return torch.cat([torch.tensor([self.start, self.step], dtype=torch.float64), super().get_extra_state()])
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """Take over the grid that :meth:`get_extra_state` gave."""
-        self.start, self.step = state.tolist()
+        """Take over what :meth:`get_extra_state` gave."""
+        self.start, self.step = state[:2].tolist()
+        super().set_extra_state(state[2:].to(torch.uint8))
 
     def _assign(self, seed: int) -> torch.Tensor:
         """A device for each unit: different ones while the ensemble lasts."""
@@ -236,6 +237,7 @@ class CurveActivation(DeviceActivation):
         self.check_width(u)
         axis = self.dim % u.ndim
         units = u.shape[axis]
-        flat = u.reshape(math.prod(u.shape[:axis]), units, math.prod(u.shape[axis + 1 :]))
+        wide = u.to(torch.promote_types(u.dtype, torch.float32))  # half precision cannot find its place on a fine grid
+        flat = wide.reshape(math.prod(u.shape[:axis]), units, math.prod(u.shape[axis + 1 :]))
         value, _ = _evaluate(flat, self.cubics, self.devices.expand(units), (self.start, self.step, self.linear))
-        return self.with_noise(value.reshape(u.shape))
+        return self.with_noise(value.reshape(u.shape).to(u.dtype))

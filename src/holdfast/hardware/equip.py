@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ def hardware_activations(
     x : one batch (N, ...) that the network accepts; needed to count units, unless the network begins with a linear layer, and
         real data for ``"own"``
     spread : relative standard deviation from neuron to neuron; curves carry their own
-    seed : of the chip; each layer has its own stream, found by its name
+    seed : of the chip; each layer has its own stream, found by its name here, which the layer keeps wherever it is put later
     modules : what to swap; default: ``nn.Sigmoid`` and ``nn.ReLU``, for ``"own"`` every elementwise activation of torch. After
         convolutions (4 or 5 dimensions) one device serves a channel, otherwise one device serves an entry of the last axis
     noise_std : noise per call
@@ -139,9 +140,9 @@ def hardware_activations(
         if name in counts and id(module) not in owned:
             site, stream = sites[id(module)], Seeds(seed).integer("devices", name)
             if isinstance(kind, CharacteristicCurves):
-                swapped[id(module)] = CurveActivation(kind, counts[name], seed=stream, dim=site.dim, noise_std=noise_std)
+                layer: DeviceActivation = CurveActivation(kind, counts[name], seed=stream, dim=site.dim, noise_std=noise_std)
             else:
-                swapped[id(module)] = ParametricActivation(
+                layer = ParametricActivation(
                     module if own else kind,
                     counts[name],
                     spread=spread,
@@ -150,6 +151,8 @@ def hardware_activations(
                     noise_std=noise_std,
                     scales=(_positive(site.drive_scale, name), site.output_scale) if own else (1.0, 1.0),
                 )
+            layer.stream = name
+            swapped[id(module)] = layer
     if not swapped:
         _refuse_nothing_found(kinds)
     return with_modules(twin, swapped).to(batch.device)
@@ -220,16 +223,29 @@ def device_layers(model: nn.Module, *, required: bool = False) -> dict[str, Devi
 
 def chip(model: nn.Module, seed: int) -> dict[str, torch.Tensor]:
     """The tensors, by state-dict name, that `model` would have on the chip `seed`; the model stays as it is."""
+    layers = device_layers(model, required=True)
     return {
         f"{name}.{part}" if name else part: values
-        for name, layer in device_layers(model, required=True).items()
-        for part, values in layer.draw(Seeds(seed).integer("devices", name)).items()
+        for name, own in device_seeds(model, seed).items()
+        for part, values in layers[name].draw(own).items()
     }
+
+
+def device_seeds(model: nn.Module, seed: int) -> dict[str, int]:
+    """The seed of each layer of devices, by its place, on the chip `seed`: from its stream, or its place where it has none.
+
+    Streams make the chip the same for a network, its trimmed copy and its copy inside a wrapper. Where several layers have one
+    stream (two copies of a network side by side), their places tell them apart.
+    """
+    layers = device_layers(model, required=True)
+    streams = {place: place if layer.stream is None else layer.stream for place, layer in layers.items()}
+    taken = Counter(streams.values())
+    return {place: Seeds(seed).integer("devices", stream if taken[stream] == 1 else place) for place, stream in streams.items()}
 
 
 @contextmanager
 def redraw_devices(model: nn.Module, *, seed: int) -> Iterator[nn.Module]:
-    """Inside the block `model` runs on the chip `seed`; afterwards its own devices are back bit for bit.
+    """Inside the block `model` runs on the chip `seed`; afterwards its own devices are back bit for bit, and their noise goes on.
 
     Examples
     --------
@@ -242,11 +258,14 @@ def redraw_devices(model: nn.Module, *, seed: int) -> Iterator[nn.Module]:
     """
     layers = device_layers(model, required=True)
     kept = [(tensor, tensor.detach().clone()) for layer in layers.values() for tensor in (*layer.buffers(), *layer.parameters())]
+    counted = [(layer, layer.noise_calls) for layer in layers.values()]
     try:
-        for name, layer in layers.items():
-            layer.redraw_(Seeds(seed).integer("devices", name))
+        for name, own in device_seeds(model, seed).items():
+            layers[name].redraw_(own)
         yield model
     finally:
+        for layer, calls in counted:
+            layer.noise_calls = calls
         with torch.no_grad():
             for tensor, values in kept:
                 tensor.copy_(values)

@@ -39,6 +39,7 @@ class Calibrated(nn.Module):
     def __init__(self, layer: DeviceActivation) -> None:
         super().__init__()
         self.layer = layer
+        self.training = layer.training
         like = next(tensor for tensor in (*layer.parameters(), *layer.buffers()) if tensor.is_floating_point())
         for name, start in (("gain_in", 1.0), ("bias_in", 0.0), ("gain_out", 1.0), ("bias_out", 0.0)):
             setattr(self, name, nn.Parameter(like.new_full((layer.out_features,), start)))
@@ -48,7 +49,7 @@ class Calibrated(nn.Module):
         gain_in, bias_in, gain_out, bias_out = (
             self.layer.along_units(getattr(self, name), u.ndim) for name in ("gain_in", "bias_in", "gain_out", "bias_out")
         )
-        return torch.addcmul(bias_out, self.layer(torch.addcmul(bias_in, u, gain_in)), gain_out)
+        return torch.addcmul(bias_out, self.layer(torch.addcmul(bias_in, u, gain_in)), gain_out).to(u.dtype)
 
 
 def recalibrate(
@@ -87,6 +88,7 @@ def recalibrate(
     check_whole(batch_size, "batch_size", low=1)
     twin = _with_trims(copy.deepcopy(model))
     flags = [(parameter, parameter.requires_grad) for parameter in twin.parameters()]
+    modes = [(module, module.training) for module in twin.modules()]
     for parameter, _ in flags:
         parameter.requires_grad_(False)
     for module in twin.modules():
@@ -97,7 +99,8 @@ def recalibrate(
     fit(twin, examples[rows], epochs=1, lr=lr, batch_size=batch_size, schedule="constant", on_batch=_in_evaluation_mode, seed=seed)
     for parameter, flag in flags:
         parameter.requires_grad_(flag)
-    twin.train(model.training)
+    for module, training in modes:
+        module.training = training
     return twin
 
 
@@ -119,4 +122,6 @@ def _with_trims(model: nn.Module) -> nn.Module:
     """`model` (a copy of our own) with trims at every layer of devices that has none yet."""
     done = {id(module.layer) for module in model.modules() if isinstance(module, Calibrated)}
     layers = device_layers(model, required=True)
+    for name, layer in layers.items():
+        layer.stream = name if layer.stream is None else layer.stream  # its place is about to change, its chips are not
     return with_modules(model, {id(layer): Calibrated(layer) for layer in layers.values() if id(layer) not in done})

@@ -100,9 +100,10 @@ class ChipResults:
 
         .. math:: \bar a - s\, t'_{n - 1,\, 1/2 \pm 0.475}(1.645 \sqrt n) / \sqrt n
 
-        with `t'` the quantile of the noncentral t distribution; `s` is at least half of what one answer counts, the interval is
-        clipped to [0, 1] and contains the percentile of the sample, and for equal chips the interval of their accuracy. (G. J. Hahn and W. Q. Meeker, Statistical Intervals, Wiley
-        1991, section 4.4.) A single chip may be any of its kind: its interval is [0, 1].
+        with `t'` the quantile of the noncentral t distribution (G. J. Hahn and W. Q. Meeker, Statistical Intervals, Wiley 1991,
+        section 4.4); `s` is at least half of what one answer counts. The interval is clipped to [0, 1] and contains the percentile
+        of the sample, and for equal chips the interval of their accuracy.
+        A single chip may be any of its kind: its interval is [0, 1].
         """
         count, value = len(self.accuracies), float(np.quantile(self.accuracies, 0.05))
         if count == 1:
