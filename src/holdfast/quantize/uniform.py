@@ -21,16 +21,17 @@ import torch
 from torch import nn
 
 from holdfast.core.checks import check_finite, check_whole, check_within, refuse
+from holdfast.core.seeds import Seeds
 from holdfast.nets import layer_records, named_weights, predict, round_ste, with_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 __all__ = ["ActivationQuantizer", "UniformQuantizer", "quantize_activations", "quantize_tensor", "quantize_weights"]
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
-SAMPLED = 2**18  # activations of a layer and batch that a percentile is taken from
+SAMPLED = 2**18  # activations of a layer that a percentile is taken from
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,33 @@ def quantize_weights(model: nn.Module, bits: int, *, per_channel: bool = True) -
     return with_weights(model, rounded)
 
 
+class _Sample:
+    """A random subset of all numbers that pass, the same however they are cut into batches: those with the least random keys."""
+
+    def __init__(self) -> None:
+        self.generator = Seeds(0).numpy("percentile")
+        self.sizes = torch.empty(0)
+        self.keys = torch.empty(0, dtype=torch.float64)
+
+    def add(self, sizes: torch.Tensor) -> None:
+        keys = torch.from_numpy(self.generator.random(len(sizes)))
+        if len(self.keys) == SAMPLED:
+            chosen = (keys < self.keys.max()).nonzero()[:, 0]
+            sizes, keys = sizes[chosen.to(sizes.device)], keys[chosen]
+        self.sizes, self.keys = torch.cat([self.sizes, sizes.float().cpu()]), torch.cat([self.keys, keys])
+        if len(self.keys) > SAMPLED:
+            self.keys, kept = self.keys.topk(SAMPLED, largest=False)
+            self.sizes = self.sizes[kept]
+
+
 class ActivationQuantizer(nn.Module):
     """Rounds what flows into a layer to the levels of a range that was seen before; refuses to work without one.
 
     Parameters
     ----------
     bits : width of a code, 1 to 16; with its sign where negative values were seen, otherwise without
-    percentile : of the sizes seen that becomes the largest level; 100 is the maximum, less clips outliers
+    percentile : of all sizes seen that becomes the largest level; 100 is the maximum, less clips outliers. It is taken from
+        262144 of them, drawn evenly, however they come in batches
 
     Examples
     --------
@@ -155,6 +176,7 @@ class ActivationQuantizer(nn.Module):
         self.percentile = check_within(percentile, "percentile", low=50.0, high=100.0)
         self.register_buffer("limit", torch.tensor(math.nan))
         self.register_buffer("lowest", torch.tensor(0.0))
+        self._sample = _Sample()
 
     def extra_repr(self) -> str:
         """Bits and range."""
@@ -166,14 +188,19 @@ class ActivationQuantizer(nn.Module):
         return bool(self.lowest < 0)
 
     def observe(self, x: torch.Tensor) -> None:
-        """Widen the range by one batch."""
+        """Let one batch take part in the range."""
         seen = x.detach().flatten()
         check_finite(seen, "x")
-        sizes = seen.abs()
         if self.percentile < 100:
-            sizes = sizes[:: -(-len(sizes) // SAMPLED)].quantile(self.percentile / 100)
-        self.limit.copy_(torch.fmax(self.limit, sizes.max()))
+            self._sample.add(seen.abs())
+            self.limit.copy_(self._sample.sizes.quantile(self.percentile / 100))
+        else:
+            self.limit.copy_(torch.fmax(self.limit, seen.abs().max()))
         self.lowest.copy_(torch.minimum(self.lowest, seen.min()))
+
+    def forget(self) -> None:
+        """Keep the range alone; a percentile seen later begins anew."""
+        self._sample = _Sample()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`x` clipped to the range (gradient 0 outside) and rounded (gradient of the identity)."""
@@ -203,12 +230,13 @@ def quantize_activations(model: nn.Module, bits: int, x: torch.Tensor, *, percen
     ----------
     model : network, unchanged
     bits : width of a code, 1 to 16; with its sign for activations that can be negative
-    x : calibration data (N, ...); each layer's range is what they reach there. Layers that they do not reach refuse to work
+    x : calibration data (N, ...) on any device; each layer's range is what they reach there
     percentile : as in :class:`ActivationQuantizer`
 
     Raises
     ------
-    InputError : no second layer whose input could be rounded
+    InputError : no second layer whose input could be rounded, or one whose input is never seen (it is named), such as the output
+        projection that ``nn.MultiheadAttention`` reads without calling it
 
     Examples
     --------
@@ -218,17 +246,30 @@ def quantize_activations(model: nn.Module, bits: int, x: torch.Tensor, *, percen
     False
     """
     twin = copy.deepcopy(model)
+    x = x.to(next((tensor.device for tensor in (*twin.parameters(), *twin.buffers())), x.device))
     first = _first_layer(twin, x[:1])
     layers = [module for module in twin.modules() if isinstance(module, LAYERS) and module is not first]
     if not layers:
         refuse("model", "has no layer behind the first", allowed="networks with at least two linear or convolutional layers")
     quantizers = [ActivationQuantizer(bits, percentile=percentile).to(x.device) for _ in layers]
     _observe(twin, layers, quantizers, x)
+    _refuse_unseen(twin, {id(layer) for layer, quantizer in zip(layers, quantizers, strict=True) if quantizer.limit.isnan()})
     for layer, quantizer in zip(layers, quantizers, strict=True):
         if not hasattr(layer, "input_quantizer"):
             layer.register_forward_pre_hook(_round_input)
         layer.input_quantizer = quantizer
     return twin
+
+
+def _refuse_unseen(model: nn.Module, unseen: Container[int]) -> None:
+    names = [name for name, module in model.named_modules() if id(module) in unseen]
+    if names:
+        refuse(
+            "model",
+            f"does not call the layers {', '.join(map(repr, names))} on the calibration data, so their inputs would stay unrounded",
+            allowed="networks that call each linear and convolutional layer as a module",
+            remedy="Remove layers that are not used, and replace attention that reads its projection's weight directly.",
+        )
 
 
 def _first_layer(model: nn.Module, x: torch.Tensor) -> nn.Module:
@@ -253,3 +294,5 @@ def _observe(model: nn.Module, layers: Sequence[nn.Module], quantizers: Sequence
     finally:
         for handle in handles:
             handle.remove()
+    for quantizer in quantizers:
+        quantizer.forget()
