@@ -190,6 +190,17 @@ def test_sparse_matrices_scalars_and_containers_come_back(protocol):
     assert back["t"] == content["t"]
 
 
+def test_what_is_shared_is_built_once_and_stays_shared():
+    inner = [1, 2]
+    for _ in range(60):  # written out in full it would hold 2**60 numbers
+        inner = [inner, inner]
+    back = loads_arrays(pickle.dumps(inner))
+    for _ in range(60):
+        assert back[0] is back[1]
+        back = back[0]
+    assert back == [1, 2]
+
+
 def test_python_2_bytes_are_read():
     # Assembled by hand from the opcodes of Planetoid's label files, whose bytes are Python 2's text.
     content = (

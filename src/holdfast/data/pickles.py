@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOWED_GLOBALS", "load_arrays", "loads_arrays"]
 
+UNFINISHED = object()
 ELEMENT = re.compile(r"[|<>=]?([biufc])(1|2|4|8|16)|[|<>=]?([SU])(\d+)")
 
 
@@ -171,25 +172,31 @@ class _Reader(pickle.Unpickler):
         )
 
 
-def _finish(item: Any, above: tuple[int, ...] = ()) -> Any:
-    """`item` with every stand-in replaced by what it stands for."""
+def _finish(item: Any, done: dict[int, Any], depth: int = 0) -> Any:
+    """`item` with every stand-in replaced by what it stands for; what is shared is built once and stays shared."""
     if isinstance(item, _Array):
         if item.built is None:
             _malformed("an array without bytes")
         return item.built[()] if isinstance(item, _Scalar) else item.built
+    if not isinstance(item, _StandIn | type | dict | list | tuple | set | frozenset):
+        return item
+    if done.get(id(item)) is UNFINISHED or depth > 100:
+        _malformed("a container that holds itself or is nested too deeply")
+    if id(item) not in done:
+        done[id(item)] = UNFINISHED
+        done[id(item)] = _rebuild(item, done, depth + 1)
+    return done[id(item)]
+
+
+def _rebuild(item: Any, done: dict[int, Any], depth: int) -> Any:
     if isinstance(item, _Csr):
         return item.build()
     if isinstance(item, _StandIn | type):
         _malformed("a bare type where data belong")
-    if not isinstance(item, dict | list | tuple | set | frozenset):
-        return item
-    if id(item) in above or len(above) > 100:
-        _malformed("a container that holds itself or is nested too deeply")
-    above = (*above, id(item))
     if isinstance(item, dict):
-        return {_finish(key, above): _finish(value, above) for key, value in dict.items(item)}
+        return {_finish(key, done, depth): _finish(value, done, depth) for key, value in dict.items(item)}
     kind = next(base for base in (list, tuple, set, frozenset) if isinstance(item, base))
-    return kind(_finish(entry, above) for entry in item)
+    return kind(_finish(entry, done, depth) for entry in item)
 
 
 def loads_arrays(content: bytes | bytearray, *, name: str = "pickle") -> Any:
@@ -229,7 +236,7 @@ def load_arrays(path: str | PathLike[str]) -> Any:
 
 def _read(file: IO[bytes], name: str) -> Any:
     try:
-        return _finish(_Reader(file, encoding="latin1").load())
+        return _finish(_Reader(file, encoding="latin1").load(), {})
     except UnsafePickleError:
         raise
     except Exception as error:  # noqa: BLE001 -- a forged pickle may fail in any way; all of them mean the same
