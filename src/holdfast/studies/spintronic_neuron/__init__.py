@@ -90,7 +90,11 @@ class SpintronicNeuron:
                 metrics |= {
                     f"{recipe.net}.{kind}.{tag(spread)}.{key}": value for key, value in outcomes.metrics(recipe, kind, spread)
                 }
-        notes = ["Accuracy in situ is averaged over seeds, with its interval over test images; anything else has it over chips."]
+        notes = [
+            "Accuracy in situ is averaged over trainings, with its interval over test images.",
+            "Chips of one training share its weights: other uses have intervals over trainings where there are three or more.",
+            "With fewer trainings these intervals are over chips, and hold for these trainings alone.",
+        ]
         if self.data != "mnist":
             notes.append("MNIST was not found: this ran on scikit-learn's 1797 digits, and tolerances are 1.5 points.")
         return Summary(curves=tuple(outcomes.curves(self.recipes)), metrics=metrics, claims=_claims_of(self), notes=tuple(notes))

@@ -33,8 +33,8 @@ def _long_claims(slack: float) -> Iterator[Claim]:
             "1",
             "Identical ideal sigmoid neurons reach at least 98.6 % on MNIST",
             "long.sigmoid.s00.accuracy >= 0.986",
-            source=PAPER,
-            note="the abstract gives 98.89 % for a network whose size and training were not read",
+            source="ours, measured on MNIST",
+            note=f"{PAPER}, gives 98.89 % for a network whose size and training were not read",
         )
         yield _claim(
             "3",
@@ -63,12 +63,13 @@ def _short_claims(slack: float) -> Iterator[Claim]:
                 f"In situ, a spread of {spread} % changes the accuracy of {kind} neurons by at most {100 * within:g} points",
                 f"abs(short.{kind}.s{spread}.change_from_ideal_{kind}) <= {within:g}",
             )
-        floor, ceiling = max(0.0, least - slack), 0.005 + slack
-        yield _claim(
-            f"5.{kind}.s30",
-            f"Carried to other chips with 30 % spread without care, {kind} neurons lose at least {100 * floor:g} points",
-            f"short.{kind}.s30.transferred_loss >= {floor:g}",
-        )
+        floor, ceiling = least - slack, 0.005 + slack
+        if floor > 0:
+            yield _claim(
+                f"5.{kind}.s30",
+                f"Carried to other chips with 30 % spread without care, {kind} neurons lose at least {100 * floor:g} points",
+                f"short.{kind}.s30.transferred_loss >= {floor:g}",
+            )
         yield _claim(
             f"5.{kind}.s10",
             f"Carried to other chips with 10 % spread without care, {kind} neurons lose at most {100 * ceiling:g} points",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
+from holdfast.core.estimate import Estimate, bootstrap, cluster_bootstrap, exact, mean_t, proportion
 from holdfast.studies.spintronic_neuron.recipes import KINDS, MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,7 +23,53 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcomes"]
 
+ENOUGH = 3  # trainings from which an interval says something about further ones
 TOLERABLE = 0.01  # a chip that loses no more than this share of the images counts into the yield
+
+
+def _over_chips(runs: Sequence[NDArray[np.float64]]) -> Estimate:
+    """Mean over trainings and their chips, with Student's t interval; chips of one training share its weights.
+
+    From three trainings on the interval is that of their means. With fewer it holds for these trainings alone: it comes from the
+    deviations of chips from their training's mean, and its name says so.
+    """
+    if len(runs) >= ENOUGH:
+        return replace(mean_t([run.mean() for run in runs]), method="t over trainings")
+    mean, count = float(np.concatenate(runs).mean()), sum(map(len, runs))
+    freedom = count - len(runs)
+    half = math.inf
+    if freedom:
+        from scipy.special import stdtrit
+
+        within = sum(float(((run - run.mean()) ** 2).sum()) for run in runs)
+        half = float(stdtrit(freedom, 0.975)) * math.sqrt(within / freedom / count)
+    return Estimate(mean, mean - half, mean + half, count, "t over chips of these trainings")
+
+
+def _share_of_chips(runs: Sequence[NDArray[np.bool_]]) -> Estimate:
+    """Share of chips, with the Wilson interval over chips; from three trainings on no narrower than that of their shares."""
+    chips = np.concatenate(runs)
+    share = proportion(int(chips.sum()), len(chips))
+    if len(runs) < ENOUGH:
+        return replace(share, method="wilson over chips of these trainings")
+    means = _over_chips([run.astype(float) for run in runs])
+    lo, hi = max(0.0, min(share.lo, means.lo)), min(1.0, max(share.hi, means.hi))
+    return Estimate(share.value, lo, hi, len(runs), "wilson, t over trainings")
+
+
+def _recovery(pairs: Sequence[NDArray[np.float64]]) -> Estimate:
+    """Share of the first loss that the second leaves no more, by the bootstrap over trainings, or over chips where they are few."""
+
+    def share(rows: NDArray[np.float64]) -> float:
+        return float(1 - rows[:, 1].mean() / rows[:, 0].mean())
+
+    rows = np.concatenate(pairs)
+    if len(pairs) >= ENOUGH:
+        return cluster_bootstrap(
+            rows, np.repeat(np.arange(len(pairs)), [*map(len, pairs)]), share, method="bootstrap over trainings"
+        )
+    centred = np.concatenate([run - run.mean(axis=0) for run in pairs]) + rows.mean(axis=0)
+    return replace(bootstrap(centred, share), method="bootstrap over chips of these trainings")
 
 
 class Outcomes:
@@ -42,12 +90,11 @@ class Outcomes:
         runs = self.correct.get((net, kind, spread, "in_situ"))
         return np.mean([run[:, 0] for run in runs.values()], axis=0) if runs else None
 
-    def losses(self, net: str, kind: str, spread: float, mode: str) -> NDArray[np.float64]:
-        """Array (seeds x chips,): accuracy where the weights were trained minus accuracy on each other chip, seed by seed."""
+    def losses(self, net: str, kind: str, spread: float, mode: str) -> list[NDArray[np.float64]]:
+        """For each seed an array (chips,): accuracy where the weights were trained minus accuracy on each other chip."""
         home = self.correct.get((net, kind, 0.0 if mode == "from_ideal" else spread, "in_situ"), {})
         away = self.correct.get((net, kind, spread, mode), {})
-        per_seed = [home[seed].mean() - away[seed].mean(axis=0) for seed in sorted(away) if seed in home]
-        return np.concatenate(per_seed) if per_seed else np.empty(0)
+        return [home[seed].mean() - away[seed].mean(axis=0) for seed in sorted(away) if seed in home]
 
     def metrics(self, recipe: Recipe, kind: str, spread: float) -> Iterator[tuple[str, Estimate]]:
         """The quantities of one cell."""
@@ -60,10 +107,10 @@ class Outcomes:
                     yield f"change_from_ideal_{other}", mean_t(mine - ideal)
         for mode in MODES[1:]:
             losses = self.losses(recipe.net, kind, spread, mode)
-            if losses.size:
-                yield f"{mode}_loss", mean_t(losses)
-                yield f"{mode}_worst_loss", exact(losses.max(), losses.size, "largest")
-                yield f"{mode}_yield", proportion(int((losses <= TOLERABLE).sum()), losses.size)
+            if losses:
+                yield f"{mode}_loss", _over_chips(losses)
+                yield f"{mode}_worst_loss", exact(np.max(np.concatenate(losses)), sum(map(len, losses)), "largest")
+                yield f"{mode}_yield", _share_of_chips([run <= TOLERABLE for run in losses])
                 if mode in {"recalibrated", "aware"}:
                     yield from self.recovered(recipe, kind, spread, mode)
 
@@ -77,7 +124,7 @@ class Outcomes:
                 both = min(away.shape[1], careless.shape[1])
                 pairs.append(home.mean() - np.stack([careless.mean(axis=0)[:both], away.mean(axis=0)[:both]], axis=1))
         if pairs:
-            yield f"{mode}_recovers", bootstrap(np.concatenate(pairs), lambda rows: 1 - rows[:, 1].mean() / rows[:, 0].mean())
+            yield f"{mode}_recovers", _recovery(pairs)
 
     def curves(self, recipes: Iterable[Recipe]) -> Iterator[Curve]:
         """Accuracy against spread for each network, kind and use."""
@@ -102,4 +149,4 @@ class Outcomes:
             mine = self.per_image(net, kind, spread)
             return None if mine is None else mean_t(mine)
         runs = self.correct.get((net, kind, spread, mode))
-        return mean_t(np.concatenate([run.mean(axis=0) for run in runs.values()])) if runs else None
+        return _over_chips([run.mean(axis=0) for run in runs.values()]) if runs else None
