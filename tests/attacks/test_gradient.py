@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import ThreatModel, fgsm, pgd, repeat
+from holdfast.attacks import ThreatModel, block_search, fgsm, pgd, random_noise, repeat
 from holdfast.core.errors import InputError, QueryBudgetError
 from holdfast.core.target import Target
 from holdfast.nets import Normalized, evaluate, mlp, predict, resnet8, round_ste, seeded, weights_digest
@@ -442,3 +442,37 @@ def test_a_gpu_gives_the_accuracy_of_the_cpu(digits_cnn, digits):
     assert found.x_adv.is_cuda
     # other random starts and other rounding: at most 3 of 120 examples
     assert abs(int(found.success.sum()) - int(pgd(digits_cnn, digits.x, digits.y, threat, steps=20).success.sum())) <= 3
+
+
+@pytest.mark.parametrize("attack", [pgd, fgsm, random_noise, block_search])
+@pytest.mark.parametrize("word", [math.nan, math.inf])
+def test_a_network_that_answers_with_no_numbers_is_never_robust(attack, word):
+    x, y = torch.full((20, 6), 0.5), torch.zeros(20, dtype=torch.long)
+    x[10:15] = 0.9
+
+    def net(x):
+        bad = (x.amax(1, keepdim=True) > 0.8) & torch.tensor([True, False, False])
+        return (x[:, :3] + torch.tensor([100.0, 0.0, 0.0])).masked_fill(bad, word)
+
+    with pytest.warns(UserWarning, match="answered 5 of 20 examples with NaN or infinity"):
+        result = attack(net, x, y, ThreatModel("linf", 0.01))
+    assert result.invalid.nonzero().squeeze(1).tolist() == [10, 11, 12, 13, 14]
+    assert torch.equal(result.success, result.invalid)
+    assert not result.loss.isnan().any()
+
+
+def test_a_loss_that_is_no_number_gives_way_to_one():
+    asked = []
+
+    def loss(logits, y):
+        asked.append(y)
+        value = logits[:, 1] - logits[:, 0]
+        return value * math.nan if len(asked) == 1 else value
+
+    def net(x):
+        return torch.cat([torch.full_like(x, 10.0), x], 1)
+
+    x, y = torch.zeros(4, 1), torch.zeros(4, dtype=torch.long)
+    result = pgd(net, x, y, ThreatModel("linf", 0.5), steps=1, step_size=0.5, loss=loss, random_start=False)
+    assert result.x_adv.tolist() == [[0.5]] * 4
+    assert result.loss.tolist() == [-9.5] * 4

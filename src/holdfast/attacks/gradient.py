@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from holdfast.attacks.losses import Loss, Objective, make_objective
-from holdfast.attacks.problem import Problem, pose
+from holdfast.attacks.problem import Problem, invalid, pose, warn_of_invalid
 from holdfast.attacks.projection import Ball, make_ball, perturbation_norm, unit_noise
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.core.checks import check_whole, check_within, refuse
@@ -206,6 +206,7 @@ class _Found:
         self.x_adv = problem.x.clone()
         self.success = torch.zeros(n, dtype=torch.bool, device=device)
         self.no_gradient = torch.zeros(n, dtype=torch.bool, device=device)
+        self.invalid = torch.zeros(n, dtype=torch.bool, device=device)
         self.loss = torch.full((n,), -torch.inf, dtype=problem.x.dtype, device=device)
         self.queries = torch.zeros(n, dtype=torch.long, device=device)
         self.steps_used = torch.zeros(n, dtype=torch.long, device=device)
@@ -221,16 +222,19 @@ class _Found:
     def take(self, rows: torch.Tensor, adv: torch.Tensor, logits: torch.Tensor, *, success: torch.Tensor, steps: int) -> None:
         """Keep `adv` where it succeeds for the first time or, all else equal, has the larger loss."""
         goal = None if self.problem.goal is None else self.problem.goal[rows]
-        loss = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype)
+        loss, wild = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype), invalid(logits)
+        loss = loss.masked_fill(wild | loss.isnan(), -torch.inf)  # what is no number gives way to any number
         old = self.success[rows]
         better = (success & ~old) | ((success == old) & ((loss > self.loss[rows]) | self.loss[rows].isneginf()))
         chosen = rows[better]
         self.x_adv[chosen] = adv[better]
         self.success[chosen] = success[better]
         self.loss[chosen] = loss[better]
+        self.invalid[chosen] = wild[better]
         self.steps_used[chosen] = steps
 
     def result(self) -> AttackResult:
+        warn_of_invalid(self.invalid)
         return AttackResult(
             x_adv=self.x_adv,
             success=self.success,
@@ -239,6 +243,7 @@ class _Found:
             steps_used=self.steps_used,
             norm=perturbation_norm(self.x_adv - self.problem.x, self.problem.threat.norm),
             no_gradient=self.no_gradient,
+            invalid=self.invalid,
         )
 
 

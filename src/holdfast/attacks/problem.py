@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from holdfast.attacks.threat import ThreatModel
     from holdfast.core.target import Access
 
-__all__ = ["Problem", "looks_like_probabilities", "pose"]
+__all__ = ["Problem", "invalid", "looks_like_probabilities", "pose", "warn_of_invalid"]
 
 PROBE_ROWS = 8
 
@@ -43,10 +43,13 @@ class Problem:
     threat: ThreatModel
 
     def fooled(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Boolean (len(rows),): the answers `logits` to the examples `rows` are what the attacker wants. NaN is no success."""
+        """Boolean (len(rows),): the answers `logits` to the examples `rows` are what the attacker wants, or no answers at all.
+
+        A network that says NaN or infinity has no right answer, so it never counts as robust; see :func:`invalid`.
+        """
         answer = logits.argmax(1)
         hit = answer != self.y[rows] if self.goal is None else answer == self.goal[rows]
-        return hit & logits.isfinite().all(1)
+        return hit | invalid(logits)
 
     def probe(self) -> int:
         """Number of classes, after two passes over a few rows have shown that the target is fit to be attacked."""
@@ -121,6 +124,28 @@ def pose(
             )
     clean = x.detach().clone(memory_format=torch.contiguous_format)
     return Problem(target=target, x=clean, y=y, goal=goal, eps=threat.eps_per_example(x), threat=threat)
+
+
+def invalid(logits: torch.Tensor) -> torch.Tensor:
+    """Boolean (N,): the row of `logits` (N, K) holds NaN or infinity.
+
+    Examples
+    --------
+    >>> invalid(torch.tensor([[0.0, 1.0], [torch.nan, 1.0]])).tolist()
+    [False, True]
+    """
+    return ~logits.isfinite().all(1)
+
+
+def warn_of_invalid(rows: torch.Tensor) -> None:
+    """Warn, on behalf of the caller's caller, if any of the answers `rows` (N,) is invalid."""
+    if bool(rows.any()):
+        warnings.warn(
+            f"The model answered {int(rows.sum())} of {len(rows)} examples with NaN or infinity; they count as fooled "
+            "(AttackResult.invalid). Look for a division by zero, a logarithm of zero or an overflow in its forward pass.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def looks_like_probabilities(outputs: torch.Tensor) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.losses import cw_margin
-from holdfast.attacks.problem import Problem, pose
+from holdfast.attacks.problem import Problem, invalid, pose, warn_of_invalid
 from holdfast.attacks.projection import Ball, make_ball, perturbation_norm
 from holdfast.attacks.threat import AttackResult
 from holdfast.core.checks import check_whole
@@ -48,7 +48,7 @@ def random_noise(
     Parameters
     ----------
     model, x, y, threat, batch_size : as in :func:`~holdfast.attacks.pgd`
-    draws : perturbations tried per example, until one succeeds
+    draws : perturbations tried per example, until one succeeds, after one pass over the input itself
     seed : of the noise
     """
     check_whole(draws, "draws", low=1)
@@ -77,7 +77,7 @@ def block_search(
     Parameters
     ----------
     model, x, y, threat, batch_size : as in :func:`~holdfast.attacks.pgd`
-    queries : forward passes per example at most
+    queries : proposals tried per example at most, each one forward pass, after one pass over the input itself
     area : share of the input that the first blocks cover; it shrinks on the source's schedule, stretched to `queries`
     seed : of the search
     """
@@ -138,17 +138,18 @@ def _search(problem: Problem, propose: Propose, *, queries: int, seed: int, batc
     n, x = len(problem.x), problem.x
     generator = torch.Generator(device=x.device).manual_seed(seed)
     x_adv, loss = x.clone(), torch.full((n,), -torch.inf, dtype=x.dtype, device=x.device)
-    success = torch.zeros(n, dtype=torch.bool, device=x.device)
+    success, wild = torch.zeros(n, dtype=torch.bool, device=x.device), torch.zeros(n, dtype=torch.bool, device=x.device)
     asked, used = torch.zeros(n, dtype=torch.long, device=x.device), torch.zeros(n, dtype=torch.long, device=x.device)
 
     def ask(rows: torch.Tensor, inputs: torch.Tensor, step: int) -> None:
         logits = problem.target(inputs)
-        margin = cw_margin(logits, problem.y[rows]).to(loss.dtype)
+        broken, hit = invalid(logits), problem.fooled(logits, rows)
+        margin = cw_margin(logits, problem.y[rows]).to(loss.dtype).masked_fill(broken, -torch.inf)
         asked[rows] += 1
-        better = margin > loss[rows]
+        better = hit | (margin > loss[rows])
         chosen = rows[better]
         x_adv[chosen], loss[chosen] = inputs[better], margin[better]
-        success[chosen] = problem.fooled(logits[better], chosen)
+        success[chosen], wild[chosen] = hit[better], broken[better]
         used[chosen] = step
 
     with evaluating(problem.target):
@@ -162,6 +163,7 @@ def _search(problem: Problem, propose: Propose, *, queries: int, seed: int, batc
                 ball = make_ball(x[rows], problem.eps[rows], problem.threat)
                 delta = ball.project(propose(ball, x_adv[rows] - x[rows], step, generator))
                 ask(rows, x[rows] + delta, step + 1)
+    warn_of_invalid(wild)
     return AttackResult(
         x_adv=x_adv,
         success=success,
@@ -169,5 +171,6 @@ def _search(problem: Problem, propose: Propose, *, queries: int, seed: int, batc
         queries=asked,
         steps_used=used,
         norm=perturbation_norm(x_adv - x, problem.threat.norm),
-        no_gradient=torch.zeros(n, dtype=torch.bool, device=x.device),
+        no_gradient=torch.zeros_like(success),
+        invalid=wild,
     )

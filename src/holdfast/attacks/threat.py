@@ -74,11 +74,12 @@ class AttackResult:
     ----------
     x_adv : tensor (N, ...), the perturbed inputs; an example that was wrong from the start is left as it was (`skip_wrong`)
     success : boolean tensor (N,), the answer at `x_adv` is wrong (or the target class, in a targeted attack)
-    loss : tensor (N,), what the attack maximises, at `x_adv`
+    loss : tensor (N,), what the attack maximises, at `x_adv`; -inf where it is not a number
     queries : integer tensor (N,), forward passes spent on each example
     steps_used : integer tensor (N,), gradient steps that led to `x_adv`
     norm : tensor (N,), size of the perturbation in the norm of the threat model
     no_gradient : boolean tensor (N,), at some step the gradient was exactly zero or not finite, so that the attack was blind
+    invalid : boolean tensor (N,), the answer at `x_adv` holds NaN or infinity, which counts as a success
     """
 
     x_adv: torch.Tensor
@@ -88,6 +89,7 @@ class AttackResult:
     steps_used: torch.Tensor
     norm: torch.Tensor
     no_gradient: torch.Tensor
+    invalid: torch.Tensor
 
     @property
     def success_rate(self) -> Estimate:

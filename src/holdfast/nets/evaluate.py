@@ -36,8 +36,8 @@ class Evaluation:
 
     @cached_property
     def correct(self) -> torch.Tensor:
-        """Boolean tensor (n,): the largest logit is at the right class."""
-        return self.logits.argmax(1) == self.y
+        """Boolean tensor (n,): the largest logit is at the right class; an answer with NaN is never right."""
+        return (self.logits.argmax(1) == self.y) & ~self.logits.isnan().any(1)
 
     @cached_property
     def accuracy(self) -> Estimate:
