@@ -41,7 +41,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 # The attack libraries declare packages that tie a torch build (torchvision, an old requests); they run without.
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --editable ".[bench]"
-	$(PIP) --no-deps torchattacks==3.5.1
+	$(PIP) --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython==3.2.1 gitdb==4.0.12 smmap==5.0.3 imagecorruptions-imaug==1.1.5
 	@touch $@
 
 install: $(VENV)/.installed

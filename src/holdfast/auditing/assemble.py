@@ -31,7 +31,7 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [name] if value else []
     if isinstance(value, tuple | list):
-        return [name, ",".join(f"{item:g}" for item in value)]
+        return [f"{name}={','.join(f'{item:g}' for item in value)}"]  # the first number may begin with a minus sign
     return [name, f"{value:g}" if isinstance(value, float) else str(value)]
 
 
@@ -89,7 +89,14 @@ def command_line(settings: AuditSettings) -> str:
 
 
 def assemble(
-    settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, run: Mapping[str, Any], interrupted: bool
+    settings: AuditSettings,
+    inputs: Inputs,
+    plan: Plan,
+    records: Sequence[Record],
+    *,
+    run: Mapping[str, Any],
+    repeatable: bool,
+    interrupted: bool,
 ) -> Document:
     """The report of an audit, without gates and baseline.
 
@@ -97,16 +104,19 @@ def assemble(
     ----------
     settings, inputs, plan, records : of the run
     run : what the report says of the run besides, e.g. its times, as fields of :class:`holdfast.report.Run`
+    repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
     summaries = summarise(plan.lines, records)
     findings = [
-        _finding_entry(finding, line, command=f"{command_line(settings)} --stress {line.stress.name}")
+        _finding_entry(finding, line, command=_command(settings, line) if repeatable else "")
         for line in plan.lines
         for finding in summaries[line.stress.name].findings
     ]
     return Document(
-        run=_run_entry(settings, inputs, plan, records, interrupted=interrupted).model_copy(update=dict(run)),
+        run=_run_entry(settings, inputs, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(
+            update=dict(run)
+        ),
         target=_target_entry(inputs),
         data=DataEntry(
             name=inputs.data.name,
@@ -131,7 +141,14 @@ def _finding_entry(finding: Finding, line: PlannedStress, *, command: str) -> Fi
     return FindingEntry(**texts, estimate=estimate, card=line.stress.card, stress=line.stress.name, command=command)
 
 
-def _run_entry(settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, interrupted: bool) -> Run:
+def _command(settings: AuditSettings, line: PlannedStress) -> str:
+    """The command that measures one stress again, in a folder of its own."""
+    return command_line(settings.model_copy(update={"out": None, "fresh": False, "stresses": (line.stress.name,), "gates": ()}))
+
+
+def _run_entry(
+    settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, repeatable: bool, interrupted: bool
+) -> Run:
     identity = inputs.identity
     counted = {line.stress.name for line in plan.lines if line.queries}
     unfinished = len(records) < sum(line.points for line in plan.lines if line.decision != "skipped")
@@ -140,10 +157,10 @@ def _run_entry(settings: AuditSettings, inputs: Inputs, plan: Plan, records: Seq
         id=digest(identity.target, identity.data, identity.seed, settings.preset)[:16],
         name=inputs.target.name,
         status="interrupted" if interrupted else "partial" if partial else "complete",
-        queries=sum(record.queries for record in records if record.experiment in counted),
+        queries=inputs.target.queries.count + sum(record.queries for record in records if record.experiment in counted),
         seed=settings.seed,
         preset=settings.preset,
-        command=command_line(settings),
+        command=command_line(settings) if repeatable else "",
         budget=Budget(seconds=settings.budget, queries=settings.max_queries),
         threads=torch.get_num_threads(),
         config=settings.model_dump(mode="json"),

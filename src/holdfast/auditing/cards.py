@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.auditing.stresses import CARDS
+from holdfast.core.experiment import Summary
 from holdfast.core.runner import measurements, settings_of
 from holdfast.report import CardEntry, CurveEntry, Details, EstimateEntry, Grade, HalfPoint, PointEntry, StressEntry, StressSummary
 
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.plan import PlannedStress
     from holdfast.core.curve import Curve
-    from holdfast.core.experiment import Summary
     from holdfast.core.store import Record
 
-__all__ = ["card_entries", "half_point_text"]
+__all__ = ["card_entries", "half_point_text", "summarise"]
 
 StressStatus = Literal["ok", "reduced", "partial", "skipped", "error"]
 THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
@@ -84,6 +84,8 @@ def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, cl
         status, reason = "error", f"{len(failed)} of {len(points)} points crashed: {failed[0].error.strip().splitlines()[-1]}"
     elif late:
         status, reason = "partial", f"{len(late)} of {len(points)} points had no time left"
+    elif len(points) < line.points and line.decision != "skipped":
+        status, reason = "partial", f"{line.points - len(points)} of {line.points} points were not begun"
     return StressEntry(
         version=line.stress.version,
         title=line.stress.title,
@@ -94,7 +96,7 @@ def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, cl
         points=points,
         curves=[CurveEntry.of(curve) for curve in summary.curves],
         metrics={name: EstimateEntry.of(item) for name, item in summary.metrics.items()},
-        summary=_summary_of(summary.curves, classes),
+        summary=_summary_of(summary.curves, classes) if status in {"ok", "reduced"} else StressSummary(),
         notes=list(summary.notes),
     )
 
@@ -144,5 +146,12 @@ def card_entries(
 
 
 def summarise(lines: Sequence[PlannedStress], records: Sequence[Record]) -> dict[str, Summary]:
-    """What each stress says about its finished points, by stress."""
-    return {line.stress.name: line.stress.summarise(measurements(line.stress, records)) for line in lines}
+    """What each stress says about its finished points, by stress; one that fails to say it says so."""
+    return {line.stress.name: _summary(line, records) for line in lines}
+
+
+def _summary(line: PlannedStress, records: Sequence[Record]) -> Summary:
+    try:
+        return line.stress.summarise(measurements(line.stress, records))
+    except Exception as error:  # noqa: BLE001 (a plug-in must not cost the report of the others)
+        return Summary(notes=(f"its points could not be summarised: {type(error).__name__}: {error}",))

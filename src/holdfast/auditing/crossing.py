@@ -90,7 +90,7 @@ def per_example_arrays(records: Sequence[Record], n: int) -> dict[str, NDArray[A
         if record.measurement is None:
             continue
         for column, array in record.measurement.arrays.items():
-            if not column.startswith("shown_"):
+            if not column.startswith("shown_") and array.ndim and len(array) <= n:
                 arrays[row_name(record.experiment, record.at, column)] = _filled(array, n)
     return arrays
 

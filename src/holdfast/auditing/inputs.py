@@ -14,6 +14,7 @@ from holdfast.auditing.probing import probe
 from holdfast.core.digest import digest
 from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
+from holdfast.core.target import QueryCounter
 from holdfast.hardware import ELEMENTWISE
 from holdfast.nets import weights_digest
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "gather"]
 
 QUICK_EXAMPLES = 1000
+FEW = 32  # examples whose answers are part of the digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,9 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
     limit = settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else len(rows))
     index = rows.stratified_order(seed=settings.seed)[:limit]
     used = rows[index]
+    limited = replace(loaded.target, queries=QueryCounter(limit=settings.max_queries))
     seen = probe(
-        loaded.target,
+        limited,
         used,
         expect_accuracy=settings.expect_accuracy,
         allow_low_accuracy=settings.allow_low_accuracy,
@@ -108,7 +111,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         total=len(rows),
         probe=seen,
         facts=_facts(seen.target, used),
-        identity=Identity(target=_digest(seen.target), data=used.digest, seed=settings.seed),
+        identity=Identity(target=_digest(seen, used), data=used.digest, seed=settings.seed),
         notes=(*loaded.notes, *seen.notes),
         unsafe=loaded.unsafe,
     )
@@ -118,11 +121,26 @@ def _names(examples: Examples, classes: int) -> tuple[str, ...]:
     return (*examples.class_names, *map(str, range(len(examples.class_names), classes)))[:classes]
 
 
-def _digest(target: Target) -> str:
-    """Digest of weights, architecture, bounds and outputs; a plain callable is known by its name alone."""
-    frame = (target.bounds, target.outputs, str(target.model) if isinstance(target.model, torch.nn.Module) else target.name)
+def _digest(seen: Probe, data: Examples) -> str:
+    """Digest of weights, architecture, bounds and outputs, and of what the network answers to a few examples.
+
+    The answers tell apart what neither weights nor names can: closures of one factory, a forward pass that was edited.
+    """
+    target = seen.target
+    is_module = isinstance(target.model, torch.nn.Module)
+    frame = (target.bounds, target.outputs, str(target.model) if is_module else target.name)
     weights = weights_digest(target.model) if isinstance(target.model, torch.nn.Module) else ""
-    return digest(weights, frame)
+    return digest(weights, frame, _labels(target, data.x[:FEW]).tolist() if seen.deterministic else None)
+
+
+def _labels(target: Target, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return target.labels(x.to(_device_of(target, x)))
+
+
+def _device_of(target: Target, x: torch.Tensor) -> torch.device:
+    parts = target.model.parameters() if isinstance(target.model, torch.nn.Module) else ()
+    return next((part.device for part in parts), x.device)
 
 
 def _facts(target: Target, data: Examples) -> Facts:
@@ -143,16 +161,11 @@ def _facts(target: Target, data: Examples) -> Facts:
 def _takes_other_sizes(target: Target, x: torch.Tensor) -> bool:
     if x.ndim != 4:
         return False
-    device = (
-        next((part.device for part in target.model.parameters()), x.device)
-        if isinstance(target.model, torch.nn.Module)
-        else x.device
-    )
     try:
         with torch.no_grad():
             for factor in (0.5, 2.0):
                 size = tuple(max(1, round(side * factor)) for side in x.shape[2:])
-                target(torch.nn.functional.interpolate(x.to(device), size=size))
+                target(torch.nn.functional.interpolate(x.to(_device_of(target, x)), size=size))
     except Exception:  # noqa: BLE001 (any refusal by someone else's network means no)
         return False
     return True

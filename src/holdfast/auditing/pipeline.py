@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.auditing.inputs import gather
-from holdfast.auditing.reporting import report_on
+from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.core.checks import refuse
@@ -107,13 +107,14 @@ def audit_with(
         inputs = gather(settings, model, data)
         for note in inputs.notes:
             console.note(note)
+        check_baseline(settings, inputs)
         folder = Path(settings.out or f"runs/{_slug(inputs.target.name)}-{inputs.identity.target[:8]}")
         identity = {"kind": "audit", "target": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
         with Store.create(folder, identity, fresh=settings.fresh) as store:
             plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
             console.plan(plan.rows(), seconds=plan.seconds)
             started = store.fact("started") or _clock()
-            objects = model is not None or data is not None
+            objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
             store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects)
             records, interrupted = _run(settings, inputs, plan, store, console=console, begun=begun)
             times = {"started": started, "finished": _clock(), "seconds": time.time() - begun}
@@ -125,6 +126,7 @@ def audit_with(
                 records,
                 folder=folder,
                 run={**times, "resume": resumption, "notes": list(store.notes)},
+                repeatable=not objects,
                 interrupted=interrupted,
             )
     report = Report(document, folder, settings.undecided)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.core.checks import check_one_of, nearest, refuse
+from holdfast.core.checks import check_one_of, check_whole, nearest, refuse
+from holdfast.core.errors import InputError
 from holdfast.core.target import ACCESS_LEVELS
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ class Prices:
     ----------
     forward : seconds per example
     backward : seconds per example on top of the forward pass
+    values : numbers that an example consists of
     """
 
     forward: float
     backward: float
+    values: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,14 @@ def _check_keys(kind: type[Stress], changes: Iterable[str]) -> None:
 
 
 def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
-    return replace(stress, **{key: _coerced(value) for key, value in changes.items()})  # type: ignore[type-var]
+    name = f"{stress.card}.{stress.name}"
+    try:
+        changed = replace(stress, **{key: _coerced(value) for key, value in changes.items()})  # type: ignore[type-var]
+    except TypeError as error:
+        raise InputError(f"`{name}` cannot take {dict(changes)} ({error}); see `holdfast describe {stress.name}`.") from error
+    if changed.examples is not None:
+        check_whole(changed.examples, f"{name}.examples", low=1)
+    return changed
 
 
 def make_plan(
@@ -208,7 +218,11 @@ def _line(stress: Stress, facts: Facts, prices: Prices) -> PlannedStress:
 
 def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress:
     costs = [line.stress.estimate(point) for point in line.stress.points()]
-    per_example = sum(cost.forward * prices.forward + cost.backward * prices.backward + cost.seconds for cost in costs)
+    values = prices.values
+    per_example = sum(
+        cost.forward * prices.forward + cost.backward * prices.backward + cost.seconds + cost.seconds_per_value * values
+        for cost in costs
+    )
     queries = sum(cost.queries for cost in costs) * examples if _counts(line.stress) else 0
     seconds = per_example * examples + sum(cost.fixed_seconds for cost in costs)
     return replace(line, examples=examples, queries=queries, seconds=seconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.auditing.assemble import assemble
 from holdfast.auditing.crossing import per_example_arrays
 from holdfast.auditing.judge import judge_gates
+from holdfast.core.checks import refuse
 from holdfast.report import compare, load, read_per_example, write_per_example, write_report
 
 if TYPE_CHECKING:
@@ -19,7 +20,22 @@ if TYPE_CHECKING:
     from holdfast.core.store import Record
     from holdfast.report import Document
 
-__all__ = ["report_on"]
+__all__ = ["check_baseline", "report_on"]
+
+
+def check_baseline(settings: AuditSettings, inputs: Inputs) -> None:
+    """Refuse a baseline that cannot be read or that used other examples, before anything is measured."""
+    if settings.baseline is None:
+        return
+    load(settings.baseline)
+    table = read_per_example(settings.baseline)
+    if table.example.tolist() != inputs.index.tolist() or table.label.tolist() != inputs.data.y.tolist():
+        refuse(
+            "baseline",
+            f"is {settings.baseline!r}, a run on {len(table.example)} other examples",
+            allowed="a run on the same examples",
+            remedy="Run both with the same --data, --seed, --examples and --preset.",
+        )
 
 
 def report_on(
@@ -30,6 +46,7 @@ def report_on(
     *,
     folder: Path,
     run: Mapping[str, Any],
+    repeatable: bool,
     interrupted: bool,
 ) -> Document:
     """Write all files of the report into `folder`.
@@ -39,9 +56,10 @@ def report_on(
     settings, inputs, plan, records : of the run
     folder : of the run
     run : times, notes and the command to resume with, as fields of :class:`holdfast.report.Run`
+    repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
-    document = assemble(settings, inputs, plan, records, run=run, interrupted=interrupted)
+    document = assemble(settings, inputs, plan, records, run=run, repeatable=repeatable, interrupted=interrupted)
     if document.run.status == "complete":
         document = document.model_copy(update={"run": document.run.model_copy(update={"resume": ""})})
     arrays = per_example_arrays(records, len(inputs.data))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from holdfast.auditing.judge import check_gates
 from holdfast.auditing.plan import Plan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.stresses import known_stresses
+from holdfast.core.checks import refuse
+from holdfast.core.digest import jsonable
+from holdfast.core.runner import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["check_names", "kept_plan", "new_plan"]
 
-PLANNED_BY = {"preset", "budget", "max_queries", "stresses", "clean", "adversarial", "precision", "device", "shift"}
-
 
 def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None = None) -> None:
     """Refuse unknown stresses and settings before anything is loaded."""
-    check_choice(stresses or settings.stresses, settings.overrides(), known_stresses())
+    known = known_stresses()
+    check_choice(stresses or settings.stresses, settings.overrides(), known)
+    for card, name in settings.stress_tables():
+        if known[name].card != card:
+            refuse(f"{card}.{name}", "is no setting", allowed=f"{known[name].card}.{name}")
 
 
 def new_plan(
-    settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None = None, *, spent: float = 0.0
+    settings: AuditSettings,
+    inputs: Inputs,
+    stresses: Sequence[str | Stress] | None = None,
+    *,
+    spent: float = 0.0,
+    limited: bool = True,
 ) -> Plan:
     """The plan for these inputs.
 
@@ -36,6 +47,7 @@ def new_plan(
     settings, inputs : of the audit
     stresses : in place of those that the settings name
     spent : part of the time budget that is over, in s
+    limited : keep to the budgets; False: what would be run without any
     """
     chosen = choose(
         stresses or settings.stresses,
@@ -45,25 +57,24 @@ def new_plan(
         overrides=settings.overrides(),
     )
     check_gates(settings.gates, {stress.name: stress.card for stress in chosen})
-    prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward)
-    return make_plan(
-        chosen,
-        inputs.facts,
-        prices,
-        seconds=None if settings.budget is None else settings.budget - spent,
-        queries=None if settings.max_queries is None else max(0, settings.max_queries - inputs.probe.queries),
-    )
+    seconds = settings.budget - spent if limited and settings.budget is not None else None
+    prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward, values=math.prod(inputs.facts.shape))
+    return make_plan(chosen, inputs.facts, prices, seconds=seconds, queries=inputs.target.queries.left if limited else None)
 
 
 def kept_plan(
     store: Store, settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None = None, *, spent: float = 0.0
 ) -> Plan:
     """The plan that the run in `store` was begun with, so that a restart changes nothing; a new one if settings changed."""
-    plan = new_plan(settings, inputs, stresses, spent=spent)
-    asked = settings.model_dump(mode="json", include=PLANNED_BY)
+    whole = new_plan(settings, inputs, stresses, limited=False)
+    asked = {
+        "limits": [settings.budget, settings.max_queries],
+        "access": inputs.facts.access,
+        "stresses": {line.stress.name: settings_of(line.stress) for line in whole.lines},
+    }
     kept = store.fact("plan")
-    same = kept is not None and kept["asked"] == asked
-    if same and {row["stress"] for row in kept["rows"]} == {row["stress"] for row in plan.rows()}:
-        return plan.like(kept["rows"])
+    if kept is not None and kept["asked"] == jsonable(asked):
+        return whole.like(kept["rows"])
+    plan = new_plan(settings, inputs, stresses, spent=spent)
     store.remember(plan={"asked": asked, "rows": plan.rows()})
     return plan

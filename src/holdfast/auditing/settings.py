@@ -126,8 +126,12 @@ class AuditSettings(_Settings):
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Settings of single stresses, ``{stress: {setting: value}}``, over all cards."""
-        cards = (self.clean, self.adversarial, self.precision, self.device, self.shift)
-        return {name: settings for card in cards for name, settings in card.items()}
+        return {name: getattr(self, card)[name] for card, name in self.stress_tables()}
+
+    def stress_tables(self) -> list[tuple[str, str]]:
+        """Pairs of card and stress for which there are settings."""
+        cards = ("clean", "adversarial", "precision", "device", "shift")
+        return [(card, name) for card in cards for name in getattr(self, card)]
 
 
 def _fields_at(path: tuple[Any, ...]) -> list[str]:

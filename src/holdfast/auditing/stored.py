@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from holdfast.auditing.judge import judge_gates
+from holdfast.auditing.judge import check_gates, judge_gates
 from holdfast.core.checks import refuse
 from holdfast.core.grammar import parse
 from holdfast.core.store import Store
@@ -85,12 +85,13 @@ def judge_run(
     """
     document = load(folder)
     if gates:
+        check_gates(gates, {name: card for card, entry in document.cards.items() for name in entry.stresses})
         before = None if baseline is None else load(baseline)
         document = document.model_copy(update={"gates": judge_gates(gates, document, baseline=before)})
-    if junit_file is not None:
-        Path(junit_file).write_text(junit(document), encoding="utf-8")
-    if sarif_file is not None:
-        Path(sarif_file).write_text(sarif(document), encoding="utf-8")
+    for file, draw in ((junit_file, junit), (sarif_file, sarif)):
+        if file is not None:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            Path(file).write_text(draw(document), encoding="utf-8")
     return Report(document, Path(folder), undecided)
 
 

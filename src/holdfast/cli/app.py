@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXIT_FAIL", "app", "console", "main"]
 
-EXIT_FAIL, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAIL, EXIT_USAGE, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 3, 130
 WELCOME = """\
 holdfast: will it hold? A laboratory for neural networks that must leave the lab.
 
@@ -63,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_USAGE)
+    except OSError as error:
+        print(f"holdfast: {error}. Choose another path, or free it.", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except Exception:  # noqa: BLE001 (a crash of ours must not look like a failed gate)
+        traceback.print_exc()
+        sys.exit(EXIT_CRASH)
     sys.exit(code if isinstance(code, int) else 0)

@@ -48,7 +48,7 @@ class AuditFlags:
     """Throw away what an earlier run left in the folder."""
     examples: int | None = None
     """Use at most so many examples, each class in its share."""
-    range: str | None = None
+    range: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """Smallest and largest input value, e.g. `0,1`."""
     normalize: str | None = None
     """`mean,std`, applied inside the network, so that attack sizes stay in input units."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import threading
 import time
 import traceback
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from holdfast.core.checks import check_whole
@@ -140,8 +142,19 @@ class InProcess:
 _worker_context: Context | None = None
 
 
+def _end_with_parent() -> None:
+    """Leave as soon as the parent is gone, even if it was killed without a word."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
 def _enter_worker(context: bytes, threads: int) -> None:
     global _worker_context  # noqa: PLW0603 (a worker process has one context for its life)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
     try:
         import torch
     except ImportError:  # an experiment of pure physics needs none
@@ -207,8 +220,6 @@ class SpawnPool:
     def _open(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-            os.environ.setdefault(name, str(self.threads))
         self._pool = ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),

@@ -144,6 +144,10 @@ class Store:
         store = cls(Path(folder).resolve())
         if not store.database.is_file():
             raise InputError(f"`{folder}` holds no run; allowed: a folder that `holdfast audit` or `holdfast study run` wrote.")
+        try:
+            store.fact("identity")
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"`{folder}` holds a run that cannot be read ({error}). Start it again with --fresh.") from error
         return store
 
     @property
@@ -249,7 +253,11 @@ class Store:
             )
 
     def _refuse_foreign_folder(self) -> None:
-        if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / "run.lock").exists():
+        if (
+            self.folder.is_dir()
+            and any(self.folder.iterdir())
+            and not any((self.folder / name).exists() for name in ("run.lock", "run.sqlite"))
+        ):
             raise InputError(
                 f"`{self.folder}` holds files that are not of a run; allowed: a new or empty folder, or a run's. "
                 "Choose another --out."

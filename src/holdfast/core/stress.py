@@ -25,6 +25,7 @@ class Cost:
     ----------
     forward, backward : passes per example; a step of a gradient attack is one of each
     seconds : time per example that does not scale with passes, e.g. the making of corrupted images, in s
+    seconds_per_value : the same per number of the input (channels x height x width)
     fixed_seconds : time that does not depend on the number of examples, in s
     queries : questions to the target per example that count against a query budget
     """
@@ -32,6 +33,7 @@ class Cost:
     forward: float = 0.0
     backward: float = 0.0
     seconds: float = 0.0
+    seconds_per_value: float = 0.0
     fixed_seconds: float = 0.0
     queries: int = 0
 

@@ -131,7 +131,7 @@ class Console:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("{task.description:<34}"),
+            TextColumn("{task.description:<34}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -143,7 +143,7 @@ class Console:
             def advance(record: Record) -> None:
                 bar.update(task, advance=1, description=_place(record)[:34])
                 if record.status == "error":
-                    self.say(f"[red]crashed:[/] {_place(record)}: {_last_line(record.error)}")
+                    self._rich.print(f"crashed: {_place(record)}: {_last_line(record.error)}", markup=False, style="red")
 
             yield advance
 
@@ -183,7 +183,7 @@ class Console:
 
     def comparison(self, comparison: Comparison) -> None:
         """Print paired differences, one row per point that both runs measured."""
-        self.say(f"{comparison.before} -> {comparison.after}")
+        self.note(f"{comparison.before} -> {comparison.after}")
         self.table(
             [
                 {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FGSM", "PGD", "Masking", "default_eps"]
 
 Norm = Literal["linf", "l2"]
+CERTAIN = exact(1.0)  # stands in for the clean accuracy where eps = 0 was not asked for
 SHOWN = 6  # examples kept as pictures
 CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory
 
@@ -214,7 +215,7 @@ class PGD:
         summary = _summary(self.name, measurements)
         for point, found in measurements:
             accuracy = found.estimates["accuracy"]
-            clean = measurements[0][1].estimates["accuracy"]
+            clean = measurements[0][1].estimates["accuracy"] if measurements[0][0]["eps"] == 0 else CERTAIN
             if point["eps"] > 0 and accuracy.hi < clean.value / 2:
                 finding = Finding(
                     id="adversarial.pgd.half",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -29,6 +30,7 @@ __all__ = ["Corruptions", "Resolution"]
 
 QUICK = ("gaussian_noise", "motion_blur", "fog", "contrast", "jpeg_compression")
 SHOWN = 1
+VALUES = 4_000_000  # of the inputs between two looks at the clock
 
 
 def _answers_to(context: Context, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
@@ -37,7 +39,7 @@ def _answers_to(context: Context, data: Examples, change: Callable[[torch.Tensor
     assert target is not None, "an audit always has a target"
     logits, first = [], 0
     shown: dict[str, np.ndarray] = {}
-    for x, _ in data.batches(context.batch_size):
+    for x, _ in data.batches(max(1, min(context.batch_size, VALUES // math.prod(data.x.shape[1:])))):
         context.check_time()
         changed = change(x, first)
         if not shown and changed.shape == x.shape:
@@ -99,7 +101,7 @@ class Corruptions:
     def estimate(self, point: Point) -> Cost:
         """One query per example and the making of the image."""
         del point
-        return Cost(forward=1, queries=1, seconds=3e-4, fixed_seconds=0.02)
+        return Cost(forward=1, queries=1, seconds=2e-4, seconds_per_value=8e-8, fixed_seconds=0.02)
 
     def measure(self, point: Point, context: Context) -> Measurement:
         """Accuracy on corrupted inputs; the damage of an image does not depend on the batch it comes in."""
