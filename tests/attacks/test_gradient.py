@@ -373,6 +373,7 @@ def test_a_randomised_network_is_announced_with_the_remedy(digits_cnn, digits):
         ({"x": torch.rand(4, 6) * 3 - 1}, r"has values in \[.*\]; allowed: the box"),
         ({"x": torch.randint(0, 255, (4, 6))}, r"x\.float\(\) / 255"),
         ({"x": torch.full((4, 6), math.nan)}, "NaN"),
+        ({"threat": ThreatModel("linf", 0.1, mask=torch.ones(4, 6))}, "same for all examples"),
         ({"x": torch.rand(0, 6), "y": torch.zeros(0, dtype=torch.long)}, "empty"),
         ({"y": torch.tensor([0, 1])}, "rows"),
         ({"y": torch.tensor([0, 1, 2, 3])}, "0 to 2"),

@@ -1,5 +1,7 @@
 """Masked gradients are noticed, and honest networks are not accused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -37,7 +39,7 @@ def few(digits_small):
 
 
 def flags(net, data, **settings):
-    checks = check_masking(net, data.x, data.y, THREAT, **{"steps": 10, "queries": 50} | settings)
+    checks = check_masking(net, data.x, data.y, **{"threat": THREAT, "steps": 10, "queries": 50} | settings)
     return [check.id for check in checks if check.flagged]
 
 
@@ -98,6 +100,12 @@ def test_seeds_reproduce(digits_cnn, digits_small):
     data = digits_small[1][:60]
     first, again = (check_masking(digits_cnn, data.x, data.y, THREAT, steps=5, queries=10, seed=3) for _ in range(2))
     assert first == again
+
+
+def test_without_bounds_means_without_the_mask_too(digits_cnn, few):
+    corner = torch.zeros(1, 8, 8)
+    corner[:, 0, 0] = 1
+    assert "ii" not in flags(digits_cnn, few, threat=replace(THREAT, mask=corner))
 
 
 def test_one_radius_for_all(digits_cnn, digits_small):

@@ -58,6 +58,20 @@ def test_features_that_are_no_image_are_searched_too():
     assert block_search(net, x, y, ThreatModel("linf", 0.5), queries=50).accuracy.value < 0.5
 
 
+@pytest.mark.parametrize("attack", [random_noise, block_search])
+def test_a_masked_start_has_the_whole_length(attack):
+    mask = torch.zeros(100)
+    mask[:4] = 1
+    x, y = torch.full((30, 100), 0.5), torch.zeros(30, dtype=torch.long)
+
+    def net(x):  # the further from the start, the less sure
+        return torch.tensor([2.0, 0.0, 0.0]) * (1 - (x - 0.5).norm(dim=1, keepdim=True))
+
+    result = attack(net, x, y, ThreatModel("l2", 0.3, mask=mask), **{"draws" if attack is random_noise else "queries": 1})
+    torch.testing.assert_close(result.norm, torch.full((30,), 0.3))
+    assert not (result.x_adv - x)[:, 4:].any()
+
+
 def test_seeds_reproduce(digits_cnn, digits):
     threat = ThreatModel("linf", 0.1)
     runs = [block_search(digits_cnn, digits.x, digits.y, threat, queries=10, seed=seed).x_adv for seed in (0, 0, 1)]

@@ -43,6 +43,17 @@ def test_the_clean_pass_is_shared(digits_cnn, digits):
     assert target.queries.count <= len(digits) + right + 2 * right * (len(SIZES) - 1) + 32
 
 
+def test_no_pass_is_larger_than_asked(digits_cnn, digits):
+    sizes = []
+
+    def watched(x):
+        sizes.append(len(x))
+        return digits_cnn(x)
+
+    pgd_sweep(watched, digits.x, digits.y, ThreatModel("linf", 0), eps=SIZES, steps=1, batch_size=16)
+    assert max(sizes) == 16
+
+
 @pytest.mark.parametrize("eps", [(), (0.1, 0.05), (0.1, 0.1)])
 def test_sizes_must_increase(digits_cnn, digits, eps):
     with pytest.raises(InputError, match="increasing"):

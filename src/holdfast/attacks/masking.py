@@ -156,9 +156,9 @@ class _Panel:
         self.model, self.x, self.y, self.threat = model, x, y, threat
         self.steps, self.batch_size, self.seed = steps, batch_size, seed
 
-    def climb(self, eps: float | torch.Tensor, *, restarts: int = 1) -> AttackResult:
+    def climb(self, eps: float | torch.Tensor, *, restarts: int = 1, **changes: Any) -> AttackResult:
         generator = torch.Generator(device=self.x.device).manual_seed(self.seed)
-        threat = replace(self.threat, eps=eps)
+        threat = replace(self.threat, eps=eps, **changes)
         return pgd(
             self.model,
             self.x,
@@ -201,7 +201,7 @@ class _Panel:
         reach = self.threat.bounds[1] - self.threat.bounds[0]
         if self.threat.norm == "l2":
             reach *= self.x[0].numel() ** 0.5
-        value = self.climb(reach).accuracy
+        value = self.climb(reach, mask=None).accuracy
         text = (
             f"With the whole range of the input allowed, an accuracy of {_percent(value)} is left; chance is {100 / classes:.3g} %."
         )

@@ -94,12 +94,14 @@ def pose(
     Raises
     ------
     InputError : integer images, values outside the box, NaN, lengths that differ, targets that equal the labels, a target without
-        the access, a radius tensor of the wrong length
+        the access, a radius tensor of the wrong length, a mask per example
     """
     target = as_target(model, bounds=threat.bounds)
     if not target.allows(access):
         refuse("access", f"is {target.access!r}", allowed=f"{access!r} or more for this attack")
     check_same_length(x, y)
+    if threat.mask is not None:
+        _check_mask(threat.mask, x)
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
     low, high = (float(end) for end in x.aminmax())  # NaN shows in both ends
@@ -124,6 +126,18 @@ def pose(
             )
     clean = x.detach().clone(memory_format=torch.contiguous_format)
     return Problem(target=target, x=clean, y=y, goal=goal, eps=threat.eps_per_example(x), threat=threat)
+
+
+def _check_mask(mask: torch.Tensor, x: torch.Tensor) -> None:
+    one = (1, *x.shape[1:])
+    sides = zip(reversed(mask.shape), reversed(one))  # noqa: B905 - trailing sides are compared, as in broadcasting
+    if mask.ndim > len(one) or any(side not in {1, whole} for side, whole in sides):
+        refuse(
+            "mask",
+            f"has shape {tuple(mask.shape)}",
+            allowed=f"a shape that broadcasts with one input, {one[1:]}: the mask is the same for all examples",
+            remedy="Attack examples with different masks one after another.",
+        )
 
 
 def invalid(logits: torch.Tensor) -> torch.Tensor:

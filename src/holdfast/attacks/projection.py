@@ -21,11 +21,16 @@ NEWTON_STEPS = 40
 
 
 class Ball(Protocol):
-    """The allowed inputs around each example of a batch: centres `x` (N, ...), radii `eps` (N,)."""
+    """The allowed inputs around each example of a batch: centres `x` (N, ...), radii `eps` (N,).
+
+    `low` and `high` (N, ...) hold inputs (L-infinity) or perturbations (L2); they meet where nothing may move.
+    """
 
     norm: ClassVar[str]
     x: torch.Tensor
     eps: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
         """The allowed input at `noise` (N, ...), a point of the unit ball per example."""

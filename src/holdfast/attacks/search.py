@@ -43,7 +43,7 @@ def random_noise(
 ) -> AttackResult:
     """The best of `draws` random perturbations on the surface of the ball: what an attack must beat to be one.
 
-    Random signs of size eps (L-infinity) or a Gaussian direction of length eps (L2), clipped to the box.
+    Random signs of size eps (L-infinity) or a Gaussian direction of length eps (L2) where the mask allows, clipped to the box.
 
     Parameters
     ----------
@@ -101,12 +101,17 @@ def _per_row(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return values.view(-1, *(1,) * (x.ndim - 1))
 
 
+def _movable(delta: torch.Tensor, ball: Ball) -> torch.Tensor:
+    """`delta` without the coordinates that the mask holds: a length is that of what moves."""
+    return delta.masked_fill(ball.low == ball.high, 0)
+
+
 def _start(ball: Ball, generator: torch.Generator, *, stripes: bool) -> torch.Tensor:
     """Signs per coordinate, or per column and channel for images; a Gaussian direction in L2."""
     x = ball.x
     if ball.norm == "l2":
-        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        return noise * _per_row(ball.eps / perturbation_norm(noise, "l2"), x)
+        noise = _movable(torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device), ball)
+        return noise * _per_row(ball.eps / perturbation_norm(noise, "l2").clamp_min(torch.finfo(x.dtype).tiny), x)
     shape = (*x.shape[:2], 1, x.shape[3]) if stripes and x.ndim == 4 else tuple(x.shape)
     return _signs(shape, x, generator) * _per_row(ball.eps, x)
 
@@ -128,6 +133,7 @@ def _bump(ball: Ball, share: float, generator: torch.Generator) -> torch.Tensor:
         block = _signs(tuple(x.shape), x, generator) * inside.to(x.dtype)
     size = 2 * ball.eps
     if ball.norm == "l2":
+        block = _movable(block, ball)
         size = ball.eps / perturbation_norm(block, "l2").clamp_min(1)
     return block * _per_row(size, x)
 

@@ -47,7 +47,8 @@ def pgd_sweep(
     sizes = list(eps)
     if not sizes or sizes != sorted(set(sizes)):
         refuse("eps", f"is {sizes}", allowed="increasing radii, at least one")
-    clean = pgd(model, x, y, replace(threat, eps=0.0))
+    shared = {name: settings[name] for name in ("batch_size", "loss") if name in settings}
+    clean = pgd(model, x, y, replace(threat, eps=0.0), **shared)
     left = (~clean.success).nonzero().squeeze(1)
     results = [clean] * len(sizes)
     if len(left):

@@ -28,7 +28,7 @@ class ThreatModel:
     norm : ``"linf"`` or ``"l2"``
     eps : radius in units of the input, >= 0; one number or a tensor (N,) with one per example
     bounds : smallest and largest value of a valid input
-    mask : tensor that broadcasts with an input, 1 where it may be changed and 0 elsewhere; None: everywhere
+    mask : tensor that broadcasts with one input, 1 where it may be changed and 0 elsewhere, the same for all; None: everywhere
 
     Examples
     --------

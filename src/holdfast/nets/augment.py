@@ -17,7 +17,7 @@ Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 def random_shift(pixels: int) -> Augment:
     """Moves a batch of images by one random offset in ``-pixels..pixels`` per axis; zeros come in at the border.
 
-    One offset for the whole batch costs a single copy; over an epoch every image still sees every offset.
+    One offset for the whole batch costs a single copy; over many epochs every image still meets every offset.
 
     Examples
     --------
