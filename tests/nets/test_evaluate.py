@@ -74,6 +74,13 @@ def test_restored_statistics_are_the_mean_and_variance_of_the_new_inputs():
     assert torch.equal(net[0].running_mean, torch.zeros(3))
 
 
+def test_every_row_counts_the_same_in_restored_statistics():
+    x = torch.zeros(130, 2)
+    x[128:] = 65
+    restored = restore_batchnorm(nn.Sequential(nn.BatchNorm1d(2)), x, batch_size=128)
+    torch.testing.assert_close(restored[0].running_mean, torch.ones(2))
+
+
 def test_restored_statistics_bring_back_what_a_brighter_world_took(digits_small):
     train, test = digits_small
     net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), mlp(64, hidden=(32,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -98,14 +99,14 @@ def _device_of(model: Any, *, default: torch.device) -> torch.device:
 def restore_batchnorm(model: nn.Module, x: torch.Tensor, *, batch_size: int = 128) -> nn.Module:
     """A copy of `model` whose batch-normalisation statistics are re-estimated on `x`; no labels, no weight changes.
 
-    Running means and variances become the cumulative average over the batches; about 400 examples are enough. Everything else
-    (dropout, say) stays in evaluation mode.
+    Running means and variances become the cumulative average over batches of equal size (to one row), so that each row counts the
+    same; about 400 examples are enough. Everything else (dropout, say) stays in evaluation mode.
 
     Parameters
     ----------
     model : network, unchanged; without batch normalisation the copy is equal
     x : tensor (n, ...), n >= 2
-    batch_size : rows per batch; a remainder of a single row is left out, since it has no variance
+    batch_size : rows per batch at most; a batch of a single row is left out, since it has no variance
     """
     check_whole(batch_size, "batch_size", low=2)
     if len(x) < 2:
@@ -118,7 +119,7 @@ def restore_batchnorm(model: nn.Module, x: torch.Tensor, *, batch_size: int = 12
         layer.momentum = None  # torch's name for the cumulative average
         layer.train()
     device = _device_of(twin, default=x.device)
-    for part in x.split(batch_size):
+    for part in x.tensor_split(math.ceil(len(x) / batch_size)):
         if len(part) > 1:
             twin(part.to(device))
     for layer, momentum in zip(layers, momenta, strict=True):
