@@ -155,6 +155,30 @@ def test_a_stack_of_models_answers_like_its_members():
     torch.testing.assert_close(together(x), torch.stack([member(x) for member in members]))
 
 
+class Gained(nn.Module):
+    def __init__(self, gain):
+        super().__init__()
+        self.layer, self.gain = nn.Linear(4, 2), gain
+
+    def forward(self, x):
+        return self.gain * self.layer(x)
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ([Gained(1.0), Gained(1.0), Gained(2.0)], r"'gain': 2\.0 in number 2, 1\.0 in number 0"),
+        ([Gained(torch.ones(2)), Gained(torch.zeros(2))], "'gain': tensor"),
+        ([nn.Sequential(nn.Linear(4, 2), nn.LeakyReLU(slope)) for slope in (0.1, 0.2)], r"'1\.extra_repr'"),
+        ([nn.Sequential(nn.Linear(4, 2), act) for act in (nn.ReLU(), nn.Tanh())], r"'1\.type': 'Tanh'|'1\.(extra_repr|inplace)'"),
+        ([nn.Linear(4, 2), nn.Sequential(nn.Linear(4, 2))], "differs in"),
+    ],
+)
+def test_models_that_differ_in_more_than_their_tensors_are_no_stack(members, name):
+    with pytest.raises(InputError, match=name):
+        stack(members)
+
+
 def test_gradients_flow_through_a_stack():
     net, x = mlp(4, classes=2), torch.rand(3, 4)
     stacked = {"head.weight": torch.stack([net.head.weight.detach()] * 2).requires_grad_()}

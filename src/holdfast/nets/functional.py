@@ -190,11 +190,55 @@ class StackedModels:
 
 
 def stack(models: Sequence[nn.Module]) -> StackedModels:
-    """Networks of one form as one :class:`StackedModels`; they must share class, names and shapes."""
+    """Networks of one form as one :class:`StackedModels`.
+
+    Raises
+    ------
+    InputError : no networks, or networks that differ in anything but parameters and buffers: their submodules, printed settings,
+        plain attributes (numbers, text, sequences of these, tensors) or extra state
+    """
     if not models:
         refuse("models", "is empty", allowed="at least one network")
+    forms = [_form(model) for model in models]
+    for number, form in enumerate(forms):
+        for name in sorted(form.keys() | forms[0].keys()):
+            if form.get(name) != forms[0].get(name):
+                refuse(
+                    "models",
+                    f"differs in {name!r}: {_short(form.get(name))} in number {number}, {_short(forms[0].get(name))} in number 0",
+                    allowed="networks that differ in parameters and buffers only",
+                    remedy="Make it a buffer, or ask the networks one after another.",
+                )
     parameters, buffers = stack_module_state(list(models))
     return StackedModels(models[0], {**parameters, **buffers})
+
+
+PLAIN = (bool, int, float, complex, str, bytes, tuple, list, torch.Tensor, torch.dtype, type(None))
+OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+
+
+def _form(model: nn.Module) -> dict[str, str]:
+    """What a network computes with beside parameters and buffers, by name, in comparable words."""
+    form = {}
+    for path, module in model.named_modules():
+        prefix = f"{path}." if path else ""
+        form[f"{prefix}type"] = type(module).__qualname__
+        form[f"{prefix}extra_repr"] = module.extra_repr()
+        own = {name: value for name, value in vars(module).items() if name not in OF_EVERY_MODULE and isinstance(value, PLAIN)}
+        if type(module).get_extra_state is not nn.Module.get_extra_state:
+            own["extra_state"] = module.get_extra_state()
+        form |= {f"{prefix}{name}": _words(value) for name, value in own.items()}
+    return form
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"tensor {tuple(value.shape)} {digest_arrays({'': value})[:12]}"
+    return repr(value)
+
+
+def _short(words: str | None) -> str:
+    return "nothing" if words is None else words if len(words) <= 60 else f"{words[:57]}..."
 
 
 def stacked_logits(
