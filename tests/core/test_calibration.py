@@ -167,9 +167,13 @@ def test_scaling_cures_overconfidence_and_changes_no_answer():
     assert expected_calibration_error(cooled[2500:], labels[2500:]) < 0.05
 
 
-def test_a_network_that_is_never_wrong_has_no_best_temperature():
-    logits, _ = calibrated(100)
-    assert fit_temperature(logits, logits.argmax(1)).at_limit
+@pytest.mark.parametrize("lead", [0.01, 1.0, 5.0, 100.0, 1e4])
+def test_a_network_that_is_never_wrong_has_no_best_temperature(lead):
+    labels = np.arange(100) % 4
+    found = fit_temperature(lead * np.eye(4)[labels] - lead, labels)
+    assert found.at_limit
+    assert found.temperature < 1
+    assert found.nll_after <= found.nll_before
 
 
 @given(seed=st.integers(0, 2**16), shift=st.floats(-50, 50))

@@ -275,12 +275,13 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> TemperatureFit:
         return negative_log_likelihood(array * math.exp(-log_temperature), classes)
 
     ends = (-WIDEST_LOG_TEMPERATURE, WIDEST_LOG_TEMPERATURE)
-    best = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    inner = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    best = min(*ends, float(inner.x), key=loss)  # an end wins a tie: where every answer is right, the loss is a flat zero near it
     return TemperatureFit(
-        temperature=math.exp(best.x),
+        temperature=math.exp(best),
         nll_before=loss(0.0),
-        nll_after=float(best.fun),
-        at_limit=bool(abs(best.x) > WIDEST_LOG_TEMPERATURE - 1e-3),
+        nll_after=loss(best),
+        at_limit=abs(best) > WIDEST_LOG_TEMPERATURE - 1e-3,
     )
 
 
