@@ -124,6 +124,12 @@ def test_shared_rows_are_found_wherever_they_stand():
     assert shared_rows(rows, nearly).shape == (0, 2)
 
 
+def test_rows_are_not_cut_to_the_type_of_the_other_set():
+    whole, broken = torch.tensor([[1, 2], [3, 4]]), torch.tensor([[1.5, 2.5], [3.0, 4.0]])
+    assert shared_rows(whole, broken).tolist() == [[1, 1]]
+    assert shared_rows(broken, whole).tolist() == [[1, 1]]
+
+
 BAD = [
     (lambda: shards(Y, clients=600), "asks for 1200 shards"),
     (lambda: shards([], clients=1), "at least one row"),

@@ -237,7 +237,7 @@ def select_classes(examples: Examples, classes: Sequence[int]) -> Examples:
 
 
 def shared_rows(a: Any, b: Any) -> NDArray[np.int64]:
-    """Rows that two sets share, bit for bit, found by the SHA-256 of each row.
+    """Rows that two sets share, bit for bit in the type that holds both, found by the SHA-256 of each row.
 
     Parameters
     ----------
@@ -255,7 +255,8 @@ def shared_rows(a: Any, b: Any) -> NDArray[np.int64]:
     first, second = _rows(a), _rows(b)
     if first.shape[1:] != second.shape[1:]:
         refuse("b", f"has rows of shape {second.shape[1:]}", allowed=f"the row shape of `a`, {first.shape[1:]}")
-    second = second.astype(first.dtype, copy=False)
+    common = np.result_type(first, second)
+    first, second = first.astype(common, copy=False), second.astype(common, copy=False)
     places: dict[bytes, list[int]] = {}
     for number, row in enumerate(second):
         places.setdefault(_key(row), []).append(number)
