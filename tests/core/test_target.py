@@ -47,11 +47,13 @@ def test_probabilities_become_logits_that_give_them_back(linear):
     torch.testing.assert_close(target(x).softmax(1), linear(x).softmax(1))
 
 
-def test_a_probability_of_zero_stays_finite_and_last():
-    target = Target(model=lambda x: torch.tensor([[0.0, 1.0]]).expand(len(x), 2), outputs="probabilities")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_probability_of_zero_stays_finite_and_last(dtype):
+    target = Target(model=lambda x: torch.tensor([[0.0, 1.0]], dtype=dtype).expand(len(x), 2), outputs="probabilities")
     logits = target(torch.rand(3, 4))
+    assert logits.dtype == dtype
     assert logits.isfinite().all()
-    assert torch.equal(logits.softmax(1)[:, 1], torch.ones(3))
+    assert torch.equal(logits.softmax(1)[:, 1], torch.ones(3, dtype=dtype))
 
 
 def test_preprocessing_is_part_of_the_target_and_of_its_gradient(linear):

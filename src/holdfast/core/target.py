@@ -95,7 +95,7 @@ class Target:
         """Logits ``(N, classes)`` of the batch `x` ``(N, ...)``; differentiable where the model is."""
         self.queries.spend(len(x))
         answer = self.model(x if self.preprocess is None else self.preprocess(x))
-        return answer.clamp_min(1e-30).log() if self.outputs == "probabilities" else answer
+        return _log(answer) if self.outputs == "probabilities" else answer
 
     def labels(self, x: torch.Tensor) -> torch.Tensor:
         """The predicted class ``(N,)`` of each row of `x`."""
@@ -119,6 +119,13 @@ class Target:
         if not isinstance(self.model, torch.nn.Module):
             refuse("model", f"is a {type(self.model).__name__}", allowed="an nn.Module for work on its weights")
         return self.model
+
+
+def _log(probabilities: torch.Tensor) -> torch.Tensor:
+    """The logarithm, finite at zero in every precision."""
+    import torch
+
+    return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
 
 
 def as_target(model: Target | Callable[[Any], Any], *, bounds: tuple[float, float] | None = None) -> Target:
