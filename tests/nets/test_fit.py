@@ -129,8 +129,10 @@ def not_a_number(logits, y):
 
 @pytest.mark.parametrize("settings", [{"lr": 1e12, "optimizer": "sgd"}, {"lr": 0.1, "loss": not_a_number}])
 def test_a_loss_that_diverges_raises_and_says_where(plane, settings):
+    net = mlp(2, hidden=(64, 64), classes=2)
     with pytest.raises(FloatingPointError, match=r"NaN or infinite in epoch \d+ of 30.*Lower `lr`"):
-        fit(mlp(2, hidden=(64, 64), classes=2), plane, epochs=30, schedule="constant", **settings)
+        fit(net, plane, epochs=30, schedule="constant", **settings)
+    assert not any(module.training for module in net.modules())
 
 
 def test_an_extra_loss_term_acts_on_the_weights(plane):

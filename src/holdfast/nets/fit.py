@@ -206,13 +206,20 @@ class _Training:
         self.examples, self.validation = examples, validation
         self.order = seeds.torch("order")
         self.device = update.param_groups[0]["params"][0].device
-        self.noise = seeds.torch("noise", device=self.device.type)
+        self.noise = seeds.torch("noise", device=str(self.device))
         self.rates = [group["lr"] for group in update.param_groups]
         self.began = time.monotonic()
         rows, size = len(examples), recipe.batch_size
         self.batches = max(1, rows // size + (rows % size > 1))
 
     def run(self, report: Callable[[Epoch], None] | None) -> FitResult:
+        """Train; whatever happens, the network is left in evaluation mode."""
+        try:
+            return self.train(report)
+        finally:
+            self.model.eval()
+
+    def train(self, report: Callable[[Epoch], None] | None) -> FitResult:
         history: list[Epoch] = []
         best, kept = 0, None
         stopped: Stopped = "epochs"
@@ -232,7 +239,6 @@ class _Training:
                 break
         if kept is not None:
             self.model.load_state_dict(kept)
-        self.model.eval()
         return FitResult(history=tuple(history), stopped=stopped, best_epoch=best)
 
     def epoch(self, number: int) -> tuple[Epoch, bool]:
