@@ -193,9 +193,57 @@ def test_queries_are_never_exceeded_and_the_report_says_what_was_cut(digits_cnn,
         stresses=["clean", "corruptions", "resolution"],
         settings=small,
     )
-    assert report.document.run.queries <= 2000
+    assert asked == report.document.run.queries <= 2000
     assert report.document.reduced or report.document.skipped
     assert all("query limit" in entry.reason for entry in report.document.reduced)
+
+
+def test_networks_that_only_their_answers_tell_apart_do_not_share_a_run(digits_cnn, digits_small, small, tmp_path):
+    def shifted(by):
+        def network(x):
+            return digits_cnn(x).roll(by, dims=1)
+
+        return network
+
+    options = {"stresses": ["clean"], "out": str(tmp_path), "settings": small | {"allow_low_accuracy": True}}
+    holdfast.audit(shifted(0), digits_small[1], **options)
+    with pytest.raises(RunMismatchError, match="another target"):
+        holdfast.audit(shifted(1), digits_small[1], **options)
+
+
+def test_a_baseline_that_cannot_serve_is_refused_before_anything_is_measured(digits_cnn, digits_small, audited, tmp_path):
+    for baseline, message in ((tmp_path / "nowhere", "no such file"), (audited.folder, "on 120 other examples")):
+        with pytest.raises(InputError, match=message):
+            holdfast.audit(digits_cnn, digits_small[1], stresses=["clean"], baseline=str(baseline), out=str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"adversarial": {"weight_bits": {"bits": [4]}}},
+            r"`adversarial.weight_bits` is no setting; allowed: precision.weight_bits",
+        ),
+        ({"clean": {"clean": {"examples": 0}}}, r"`clean.clean.examples` is 0"),
+        ({"adversarial": {"pgd": {"eps": 0.3}}}, r"`adversarial.pgd` cannot take"),
+        ({"adversarial": {"pgd": {"eps": [0.3, 0.1]}}}, r"increasing sizes"),
+        ({"precision": {"weight_bits": {"bits": [0]}}}, r"falling whole numbers"),
+        ({"shift": {"corruptions": {"kinds": ["foggy"]}}}, r"Did you mean 'fog'\?"),
+        ({"device": {"weight_noise": {"chips": 1}}}, r"`chips` is 1"),
+    ],
+)
+def test_settings_of_stresses_are_checked(digits_cnn, digits_small, settings, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        holdfast.audit(digits_cnn, digits_small[1], settings=settings, out=str(tmp_path))
+
+
+def test_an_interrupted_run_says_which_stresses_were_not_begun(digits_cnn, digits_small, small, tmp_path):
+    report = holdfast.audit(
+        digits_cnn, digits_small[1], stresses=[Trouble(how=KeyboardInterrupt), "fgsm"], out=str(tmp_path), settings=small
+    )
+    assert report.document.stresses()["fgsm"].status == "partial"
+    assert report.document.stresses()["fgsm"].reason == "5 of 5 points were not begun"
 
 
 def test_a_callable_is_stressed_as_far_as_it_can_be_seen(digits_cnn, digits_small, small, tmp_path):

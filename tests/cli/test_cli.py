@@ -191,6 +191,8 @@ def test_a_printed_configuration_reproduces_the_settings(workplace):
         (("audit", "--gate", "clean.accuracy > 97%"), "Write a share"),
         (("audit", "--set", "adversarial.pgd.stps=3"), "Did you mean 'steps'?"),
         (("audit", "--device", "quda"), "quda"),
+        (("audit", "--model", "mynet:make", "--data", "test.npz", "--range", "-1,x"), "`range` is '-1,x'"),
+        (("audit", "--model", "mynet:make", "--weights", "w.safetensors", "--data", "test.npz", "--out", "mynet.py"), "mynet.py"),
         (("resume", "nowhere"), "holds no run"),
         (("study", "run", "spintronic"), "Did you mean 'spintronic-neuron'?"),
         (("describe", "pdg"), "Did you mean 'pgd'?"),

@@ -156,6 +156,37 @@ with Store.create(folder, {}) as store:
 """
 
 
+POOL = """
+from small_experiments import Logged
+from holdfast.core.executors import SpawnPool
+from holdfast.core.experiment import Context
+from holdfast.core.runner import Identity, run
+from holdfast.core.seeds import Seeds
+if __name__ == "__main__":
+    import sys
+    run([Logged(log=sys.argv[1], seconds=30)], Context(seeds=Seeds(3)), identity=Identity(seed=3), executor=SpawnPool(1, threads=1))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path):
+    script, log = tmp_path / "pool.py", tmp_path / "log"
+    script.write_text(POOL)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    parent = subprocess.Popen([sys.executable, str(script), str(log)], env=environment)
+    while not log.exists():
+        assert parent.poll() is None
+        time.sleep(0.05)
+    workers = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    assert workers
+    parent.kill()
+    parent.wait()
+    limit = time.monotonic() + 20  # the point itself would take 30 s
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < limit, "a worker is still there"
+        time.sleep(0.1)
+
+
 def test_kill_minus_nine_ten_times_repeats_at_most_one_point_per_kill(tmp_path):
     """The process is killed at random moments; what it committed is whole and is never measured again."""
     log, folder = tmp_path / "log", tmp_path / "run"

@@ -48,7 +48,13 @@ def _seconds(value: Any) -> Any:
 
 def _pair(value: Any) -> Any:
     """Two numbers out of ``"0,1"``."""
-    return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        refuse("range", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
+    return low, high
 
 
 class _Settings(BaseModel):
