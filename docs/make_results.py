@@ -12,6 +12,7 @@ beside it. Equal reports give equal bytes.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from holdfast.report import load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from holdfast.core.curve import Curve
@@ -90,6 +92,14 @@ def provenance(document: Document) -> list[tuple[str, str]]:
     ]
 
 
+def zoom(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Show shares at the size of their differences instead of from 0 to 1."""
+    ends = [end for curve in curves for estimate in curve.estimates for end in (estimate.value, estimate.lo, estimate.hi)]
+    known = [end for end in ends if math.isfinite(end)]
+    if known and min(known) >= 0 and max(known) <= 1:
+        axes.set_ylim(max(0.0, min(known) - 0.01), min(1.0, max(known) + 0.01))
+
+
 def pictures(document: Document) -> list[Figure]:
     """All curves of the report; those that share axes stand in one row of pictures, named alike up to their last word."""
     groups: dict[tuple[str, ...], list[Curve]] = {}
@@ -109,8 +119,7 @@ def pictures(document: Document) -> list[Figure]:
         figure, axes = new_figure(columns=len(row), size=(5.2, 3.6))
         for place, (family, curves) in zip(axes, row, strict=True):
             curve_figure(curves, title=family, axes=place)
-            values = [end for curve in curves for estimate in curve.estimates for end in (estimate.lo, estimate.hi)]
-            place.set_ylim(max(0.0, min(values) - 0.01), min(1.0, max(values) + 0.01) if max(values) <= 1 else None)
+            zoom(place, curves)
         figures.append(figure)
     return figures
 
@@ -134,7 +143,7 @@ def page(document: Document, drawn: Sequence[str]) -> str:
         *(["## Notes", "", *notes, ""] if notes else []),
         "## The run",
         "",
-        *table(("", ""), provenance(document)),
+        *table(("fact", "value"), provenance(document)),
         "It is made again by",
         "",
         "```text",

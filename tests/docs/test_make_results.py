@@ -6,7 +6,7 @@ import pytest
 from doc_blocks import ROOT
 
 from holdfast.core.errors import InputError
-from holdfast.core.estimate import proportion
+from holdfast.core.estimate import mean_t, proportion
 from holdfast.report import CardEntry, ClaimEntry, CurveEntry, Document, EstimateEntry, Run, StressEntry, dump
 
 SPEC = importlib.util.spec_from_file_location("make_results", ROOT / "docs" / "make_results.py")
@@ -81,6 +81,15 @@ def test_equal_reports_give_equal_pages_and_pictures(tmp_path):
     for path in one.parent.iterdir():
         assert path.read_bytes() == (two.parent / path.name).read_bytes()
     assert sorted(path.suffix for path in one.parent.iterdir()) == [".md", ".png"]
+
+
+def test_a_single_training_whose_interval_has_no_end_can_be_drawn(tmp_path):
+    endless = [EstimateEntry.of(mean_t([share])) for share in (0.9, 0.8)]
+    curve = CurveEntry(name="one seed", axis="spread", at=[0.0, 0.1], estimates=endless)
+    study = a_study([]).model_copy(update={"cards": {"tiny": CardEntry(stresses={"tiny": StressEntry(curves=[curve])})}})
+    dump(study, tmp_path / "report.json")
+    make_results.write(tmp_path, tmp_path / "results")
+    assert (tmp_path / "results" / "tiny-study-1.png").stat().st_size > 1000
 
 
 def test_a_run_without_claims_says_so(tmp_path):
