@@ -5,7 +5,7 @@ A gate names ``card.stress.metric[axis=value]``; a stress that is called like it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.claim import Claim, MetricTable, judge
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from holdfast.report import Document
 
-__all__ = ["check_gates", "claim_entry", "judge_gates", "metric_table"]
+__all__ = ["check_gates", "judge_gates", "metric_table"]
 
 
 def metric_table(document: Document) -> MetricTable:
@@ -67,9 +67,4 @@ def judge_gates(gates: Sequence[str], document: Document, *, baseline: Document 
     """
     claims = [Claim(id=f"gate.{place}", statement=gate, check=gate, source="user") for place, gate in enumerate(gates, start=1)]
     before = None if baseline is None else metric_table(baseline)
-    return [claim_entry(verdict.to_json()) for verdict in judge(claims, metric_table(document), before)]
-
-
-def claim_entry(verdict: Mapping[str, Any]) -> ClaimEntry:
-    """The report's entry for a verdict."""
-    return ClaimEntry(**{key: value for key, value in verdict.items() if key in ClaimEntry.model_fields})
+    return [ClaimEntry.of(verdict) for verdict in judge(claims, metric_table(document), before)]

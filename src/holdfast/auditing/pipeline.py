@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.core.checks import refuse
-from holdfast.core.executors import InProcess, SpawnPool
+from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.experiment import Context
 from holdfast.core.runner import Allowance
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.report.console import Console
+from holdfast.report.provenance import clock
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import Plan
@@ -103,7 +100,7 @@ def audit_with(
     begun = time.time()
     console = Console(speaks=progress)
     check_names(settings, stresses)
-    with _threads(settings.run.threads):
+    with thread_budget(settings.run.threads):
         inputs = gather(settings, model, data)
         for note in inputs.notes:
             console.note(note)
@@ -113,11 +110,11 @@ def audit_with(
         with Store.create(folder, identity, fresh=settings.fresh) as store:
             plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
             console.plan(plan.rows(), seconds=plan.seconds)
-            started = store.fact("started") or _clock()
+            started = store.fact("started") or clock()
             objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
             store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects)
             records, interrupted = _run(settings, inputs, plan, store, console=console, begun=begun)
-            times = {"started": started, "finished": _clock(), "seconds": time.time() - begun}
+            times = {"started": started, "finished": clock(), "seconds": time.time() - begun}
             resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder)])
             document = report_on(
                 settings,
@@ -139,7 +136,7 @@ def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, 
     begun = time.time()
     console = Console(speaks=progress)
     check_names(settings)
-    with _threads(settings.run.threads):
+    with thread_budget(settings.run.threads):
         inputs = gather(settings, model, data)
         plan = new_plan(settings, inputs, spent=time.time() - begun)
     console.plan(plan.rows(), seconds=plan.seconds)
@@ -166,22 +163,8 @@ def resume(folder: str | Path, *, progress: bool = False) -> Report:
     return audit_with(settings, progress=progress)
 
 
-def _clock() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-") or "network"
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _run(

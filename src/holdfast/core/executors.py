@@ -14,6 +14,7 @@ import time
 import traceback
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -23,11 +24,12 @@ from holdfast.core.errors import InputError, TimeBudgetError
 from holdfast.core.target import QueryCounter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from holdfast.core.experiment import Context, Experiment, Measurement, Point
 
-__all__ = ["Executor", "InProcess", "Outcome", "SpawnPool", "Task", "WorkerDied", "perform"]
+__all__ = ["Executor", "InProcess", "Outcome", "SpawnPool", "Task", "WorkerDied", "perform", "thread_budget"]
 
 
 class WorkerDied(RuntimeError):  # noqa: N818 (it names what happened)
@@ -98,6 +100,22 @@ def perform(task: Task, context: Context) -> Outcome:
         return outcome("late", str(error))
     except Exception:  # noqa: BLE001 (a crash of one point must not stop the others)
         return outcome("error", traceback.format_exc())
+
+
+@contextmanager
+def thread_budget(threads: int | None) -> Iterator[None]:
+    """Torch uses `threads` threads within the block, and as many as before behind it; None changes nothing."""
+    if threads is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Executor(Protocol):

@@ -6,12 +6,13 @@ import os
 import platform
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["circumstances", "commit", "hardware", "versions"]
+__all__ = ["circumstances", "clock", "commit", "hardware", "versions"]
 
 PACKAGES = ("holdfast", "torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
 
@@ -67,3 +68,8 @@ def commit(folder: str | Path = ".") -> str:
 def circumstances(device: str = "cpu") -> dict[str, Any]:
     """Versions, hardware and commit, as :class:`holdfast.report.Run` takes them."""
     return {"versions": versions(), "hardware": hardware(device), "commit": commit()}
+
+
+def clock() -> str:
+    """The time now, as ISO 8601 with its zone, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

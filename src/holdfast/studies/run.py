@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.core.claim import MetricTable, judge
 from holdfast.core.digest import digest
-from holdfast.core.executors import InProcess, SpawnPool
+from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.experiment import Context
 from holdfast.core.runner import Identity, measurements, settings_of
 from holdfast.core.seeds import Seeds
@@ -30,12 +28,12 @@ from holdfast.report import (
     write_report,
 )
 from holdfast.report.console import Console
-from holdfast.report.provenance import circumstances
+from holdfast.report.provenance import circumstances, clock
 from holdfast.report.result import Report
 from holdfast.studies.catalogue import Study, find_study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from holdfast.core.experiment import Experiment, Summary
     from holdfast.core.store import Record
@@ -82,8 +80,8 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
     command = shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)])
-    with _threads(threads), Store.create(folder, identity, fresh=fresh) as store:
-        started = store.fact("started") or _clock()
+    with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
+        started = store.fact("started") or clock()
         store.remember(started=started, config=settings, points=len(experiment.points()))
         context = Context(seeds=Seeds(seed), device=device, memo=store.memo({"study": name, "seed": seed}), folder=store.folder)
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
@@ -97,7 +95,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             source=study.SOURCE,
             status="interrupted" if interrupted else "partial" if missing else "complete",
             started=started,
-            finished=_clock(),
+            finished=clock(),
             seconds=time.time() - begun,
             seed=seed,
             preset=preset,
@@ -115,37 +113,18 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     return report
 
 
-def _clock() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _document(run: Run, study: Study, experiment: Experiment, records: Sequence[Record]) -> Document:
     summary = experiment.summarise(measurements(experiment, records))
     verdicts = judge(summary.claims, metric_table(records, summary))
     return Document(
         run=run.model_copy(update={"notes": [*summary.notes, *run.notes]}),
-        claims=[_claim_entry(verdict.to_json()) for verdict in verdicts],
+        claims=[ClaimEntry.of(verdict) for verdict in verdicts],
         findings=[FindingEntry(**{key: getattr(found, key) for key in FINDING}) for found in summary.findings],
         cards={run.name: _card(study, experiment, records, summary)},
     )
 
 
 FINDING = ("id", "severity", "text", "evidence", "remedy")
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    if count is None:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def metric_table(records: Sequence[Record], summary: Summary) -> MetricTable:
@@ -162,10 +141,6 @@ def metric_table(records: Sequence[Record], summary: Summary) -> MetricTable:
             for metric in names:
                 table.mark_missing(metric, record.error.strip().splitlines()[-1], at=record.at)
     return table
-
-
-def _claim_entry(verdict: dict[str, Any]) -> ClaimEntry:
-    return ClaimEntry(**{key: value for key, value in verdict.items() if key in ClaimEntry.model_fields})
 
 
 def _card(study: Study, experiment: Experiment, records: Sequence[Record], summary: Summary) -> CardEntry:
