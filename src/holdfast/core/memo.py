@@ -60,6 +60,7 @@ class Memo:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> memo = Memo(Path(tempfile.mkdtemp()))
     >>> memo("squares", {"n": 3}, lambda: {"values": np.arange(3) ** 2})["values"].tolist()
     [0, 1, 4]
