@@ -18,7 +18,7 @@ from holdfast.core.runner import Allowance
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.report.console import Console
-from holdfast.report.provenance import clock
+from holdfast.report.provenance import clock, time_used
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def audit_with(
             objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
             store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects)
             records, interrupted = _run(settings, inputs, plan, store, console=console, begun=begun)
-            times = {"started": started, "finished": clock(), "seconds": time.time() - begun}
+            times = {"started": started, "finished": clock(), "seconds": time_used(records, since=begun)}
             resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder)])
             document = report_on(
                 settings,

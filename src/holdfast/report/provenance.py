@@ -6,13 +6,19 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["circumstances", "clock", "commit", "hardware", "versions"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdfast.core.store import Record
+
+__all__ = ["circumstances", "clock", "commit", "hardware", "time_used", "versions"]
 
 PACKAGES = ("holdfast", "torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
 
@@ -73,3 +79,8 @@ def circumstances(device: str = "cpu") -> dict[str, Any]:
 def clock() -> str:
     """The time now, as ISO 8601 with its zone, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def time_used(records: Iterable[Record], *, since: float) -> float:
+    """Time that a run has taken, in s: since the Unix time `since`, and before that for the points that an earlier start left."""
+    return time.time() - since + sum(record.seconds for record in records if record.reused)

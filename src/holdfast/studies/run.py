@@ -28,7 +28,7 @@ from holdfast.report import (
     write_report,
 )
 from holdfast.report.console import Console
-from holdfast.report.provenance import circumstances, clock
+from holdfast.report.provenance import circumstances, clock, time_used
 from holdfast.report.result import Report
 from holdfast.studies.catalogue import Study, find_study
 
@@ -96,7 +96,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             status="interrupted" if interrupted else "partial" if missing else "complete",
             started=started,
             finished=clock(),
-            seconds=time.time() - begun,
+            seconds=time_used(records, since=begun),
             seed=seed,
             preset=preset,
             command=command,
