@@ -279,7 +279,7 @@ def _index(names):
 
 
 def write(app):
-    """Write all pages that have changed, so that an unchanged one is not built again."""
+    """Write the pages that have changed, so that the others are not built again, and remove those of packages that are gone."""
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(parents=True, exist_ok=True)
     pages = packages()
@@ -289,6 +289,9 @@ def write(app):
         "configuration": configuration(),
         "packages": _index(pages),
     } | pages
+    for stale in folder.glob("*.md"):
+        if stale.stem not in everything:
+            stale.unlink()
     for name, lines in everything.items():
         path, text = folder / f"{name}.md", "\n".join(lines)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

@@ -16,6 +16,7 @@ REWRITTEN = (
     (r"\\[dt]frac(?![a-zA-Z])", r"\\frac"),
     (rf"\\frac\s*{ARGUMENT}\s*{ARGUMENT}", r"\\frac{\1}{\2}"),
     (rf"\\frac\s*{ARGUMENT}\s*{{", r"\\frac{\1}{"),
+    (rf"\\(hat|bar|tilde)(?![a-zA-Z])\s*{ARGUMENT}_{ARGUMENT}", r"{\\\1{\2_\3}}"),
     (rf"\\(hat|bar|tilde)(?![a-zA-Z])\s*{ARGUMENT}", r"{\\\1{\2}}"),
 )
 
