@@ -212,3 +212,16 @@ def test_unknown_presets_and_studies_are_refused():
 def test_the_study_is_listed_with_its_paper():
     row = next(row for row in list_studies() if row["study"] == "spintronic-neuron")
     assert "2106.16043" in row["source"]
+
+
+def test_where_nothing_was_lost_nothing_can_be_won_back():
+    recipe = replace(PRESETS["quick"].recipes[0], cells=(("sigmoid", 0.1),))
+    point = {"net": recipe.net, "kind": "sigmoid", "spread": 0.1, "seed": 0}
+    right = np.ones((20, 5), dtype=bool)
+    measured = [
+        ({**point, "mode": mode}, Measurement(estimates={}, arrays={"correct": right[:, :1] if mode == "in_situ" else right}))
+        for mode in ("in_situ", "transferred", "recalibrated", "aware")
+    ]
+    summary = replace(PRESETS["quick"], recipes=(recipe,)).summarise(measured)
+    assert summary.metrics["short.sigmoid.s10.transferred_loss"].value == 0
+    assert not [name for name in summary.metrics if name.endswith("_recovers")]

@@ -57,6 +57,13 @@ def _pair(value: Any) -> Any:
     return low, high
 
 
+def _path(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+PathText = Annotated[str, BeforeValidator(_path)]
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -66,7 +73,7 @@ class ModelSettings(_Settings):
 
     source: str | None = None
     """``module:factory``, ``file.py:factory``, ``model.pt2`` or ``model.ts``; absent: the built-in example."""
-    weights: str | None = None
+    weights: PathText | None = None
     """``.safetensors``, or a ``.pt`` file that holds tensors only."""
     arguments: tuple[str, ...] = ()
     """``name=value`` for the factory."""
@@ -114,9 +121,9 @@ class AuditSettings(_Settings):
     gates: tuple[str, ...] = ()
     undecided: Undecided = "warn"
     """What a gate does to the exit code when its interval contains the threshold."""
-    baseline: str | None = None
+    baseline: PathText | None = None
     """Folder of an earlier run, for a paired comparison and for gates that name ``baseline``."""
-    out: str | None = None
+    out: PathText | None = None
     fresh: bool = False
     """Throw away what an earlier run left in the folder."""
     expect_accuracy: float | None = None

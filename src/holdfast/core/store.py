@@ -98,6 +98,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.notes: tuple[str, ...] = ()
+        self._writer: sqlite3.Connection | None = None
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -132,10 +133,13 @@ class Store:
         try:
             if fresh:
                 store._clear()
+            store._writer = store._connect()
             store._prepare()
             store._check_identity(jsonable(identity))
             yield store
         finally:
+            if store._writer is not None:
+                store._writer.close()
             lock.release()
 
     @classmethod
@@ -161,14 +165,14 @@ class Store:
 
     def fact(self, name: str) -> Any:
         """The JSON value stored under `name`, or None."""
-        with closing(self._connect()) as connection:
+        with self._session() as connection:
             row = connection.execute("select value from facts where name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def remember(self, **facts: Any) -> None:
         """Store JSON-able facts by name, all in one transaction."""
         rows = [(name, canonical_json(value)) for name, value in facts.items()]
-        with closing(self._connect()) as connection, connection:
+        with self._session() as connection, connection:
             connection.executemany("insert or replace into facts values (?, ?)", rows)
 
     def commit(self, record: Record) -> None:
@@ -190,18 +194,18 @@ class Store:
             record.error,
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        with closing(self._connect()) as connection, connection:
+        with self._session() as connection, connection:
             connection.execute(f"insert or replace into points values ({','.join('?' * len(row))})", row)  # noqa: S608 (marks only)
 
     def find(self, key: str) -> Record | None:
         """The record of the point `key`, or None."""
-        with closing(self._connect()) as connection:
+        with self._session() as connection:
             row = connection.execute("select * from points where key = ?", (key,)).fetchone()
         return None if row is None else self._record(row)
 
     def records(self) -> list[Record]:
         """All records, in the order in which they were first committed."""
-        with closing(self._connect()) as connection:
+        with self._session() as connection:
             rows = connection.execute("select * from points order by rowid").fetchall()
         return [self._record(row) for row in rows]
 
@@ -227,15 +231,26 @@ class Store:
     def _blob(self, key: str) -> Path:
         return self.folder / "blobs" / f"{key}.npz"
 
+    @contextmanager
+    def _session(self) -> Iterator[sqlite3.Connection]:
+        """The writer's own connection, or one that is closed again."""
+        if self._writer is not None:
+            yield self._writer
+            return
+        with closing(self._connect()) as connection:
+            yield connection
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.database, timeout=30)
         connection.row_factory = sqlite3.Row
-        connection.execute("pragma synchronous = full")
+        connection.execute(
+            "pragma synchronous = normal"
+        )  # a killed process loses nothing; after a power cut the last points may be due again
         return connection
 
     def _prepare(self) -> None:
         wanted = "delete" if _on_network(self.folder) else "wal"
-        with closing(self._connect()) as connection, connection:
+        with self._session() as connection, connection:
             mode = connection.execute(f"pragma journal_mode = {wanted}").fetchone()[0]
             connection.executescript(TABLES)
         if mode != "wal":

@@ -115,7 +115,7 @@ class Outcomes:
                     yield from self.recovered(recipe, kind, spread, mode)
 
     def recovered(self, recipe: Recipe, kind: str, spread: float, mode: Mode) -> Iterator[tuple[str, Estimate]]:
-        """The share of the transfer's loss that `mode` wins back, chip by chip the same chips."""
+        """The share of the transfer's loss that `mode` wins back, chip by chip the same chips; nothing where nothing was lost."""
         pairs = []
         for seed, away in self.correct.get((recipe.net, kind, spread, mode), {}).items():
             home = self.correct.get((recipe.net, kind, spread, "in_situ"), {}).get(seed)
@@ -123,7 +123,8 @@ class Outcomes:
             if home is not None and careless is not None:
                 both = min(away.shape[1], careless.shape[1])
                 pairs.append(home.mean() - np.stack([careless.mean(axis=0)[:both], away.mean(axis=0)[:both]], axis=1))
-        if pairs:
+        careless_losses = np.concatenate(pairs)[:, 0] if pairs else np.zeros(1)
+        if careless_losses.min() > 0 or mean_t(careless_losses).lo > 0:
             yield f"{mode}_recovers", _recovery(pairs)
 
     def curves(self, recipes: Iterable[Recipe]) -> Iterator[Curve]:
