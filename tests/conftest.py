@@ -16,6 +16,12 @@ os.environ["HOLDFAST_OFFLINE"] = "1"
 torch.set_num_threads(1)  # the networks here are too small for two
 
 
+@pytest.fixture(autouse=True)
+def same_draws_every_time() -> None:
+    """A test that draws from torch's global stream draws the same numbers in every run and in any order."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with the real data sets."""
