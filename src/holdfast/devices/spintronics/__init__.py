@@ -1,4 +1,4 @@
-"""Spintronics: macrospins, tunnel junctions, rectifiers, neurons and oscillators. NumPy, SciPy and numba; torch where gradients are asked for."""
+"""Spintronics: macrospins, tunnel junctions, rectifiers, neurons and oscillators, with NumPy, SciPy and numba."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from math import pi
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.constants import hbar, physical_constants
 from scipy.constants import e as ELEMENTARY_CHARGE  # noqa: N812 (a constant's name)
+from scipy.constants import hbar, physical_constants
 from scipy.constants import k as BOLTZMANN  # noqa: N812
 
 if TYPE_CHECKING:
