@@ -19,6 +19,7 @@ __all__ = [
     "check_finite",
     "check_labels",
     "check_one_of",
+    "check_quantity",
     "check_same_length",
     "check_whole",
     "check_within",
@@ -74,6 +75,30 @@ def check_within(value: float, name: str, *, low: float = -math.inf, high: float
         right = ")" if math.isinf(high) else "]"
         refuse(name, f"is {value!r}", allowed=f"finite numbers in {left}{low:g}, {high:g}{right}")
     return value
+
+
+def check_quantity(
+    values: Any, name: str, *, unit: str = "", low: float = -math.inf, high: float = math.inf, low_open: bool = False
+) -> Any:
+    """`values`, a number or an array of a physical quantity, as floats if all are finite and in ``[low, high]``; a tensor as it is.
+
+    Examples
+    --------
+    >>> check_quantity(-1e6, "ms", unit="A/m", low=0, low_open=True)
+    Traceback (most recent call last):
+    holdfast.core.errors.InputError: `ms` is -1e+06 A/m; allowed: finite numbers in (0, inf) A/m.
+    """
+    import numpy as np
+
+    found = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float)
+    bad = ~np.isfinite(found) | (found <= low if low_open else found < low) | (found > high)
+    if bad.any():
+        left = "(" if low_open or math.isinf(low) else "["
+        right = ")" if math.isinf(high) else "]"
+        place = f" at {tuple(map(int, np.argwhere(bad)[0]))}" if found.ndim else ""
+        span = f"finite numbers in {left}{low:g}, {high:g}{right}"
+        refuse(name, f"is {found[bad][0]:g} {unit}".rstrip() + place, allowed=f"{span} {unit}".rstrip())
+    return values if hasattr(values, "detach") else found if found.ndim else float(found)
 
 
 def check_whole(value: int, name: str, *, low: int = 0, high: int | None = None) -> int:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Device", "fabricate", "numeric_parameters"]
+__all__ = ["Device", "Width", "deviations", "fabricate", "numeric_parameters"]
+
+Width = Any  # a number, a frozen distribution of scipy.stats, or a callable (generator, samples) -> array
 
 
 @runtime_checkable
@@ -33,10 +35,37 @@ class Device(Protocol):
 AnyDevice = TypeVar("AnyDevice", bound=Device)
 
 
-def numeric_parameters(device: Device) -> list[str]:
+def numeric_parameters(device: Any) -> list[str]:
     """Names of the fields that hold numbers and can therefore vary."""
-    values = {entry.name: getattr(device, entry.name) for entry in fields(device)}  # type: ignore[arg-type]
+    values = {entry.name: getattr(device, entry.name) for entry in fields(device)}
     return [name for name, value in values.items() if np.issubdtype(np.asarray(value).dtype, np.number)]
+
+
+def deviations(
+    width: Width, name: str, *, samples: int, generator: np.random.Generator, signed: bool = False
+) -> NDArray[np.floating]:
+    """Deviations (samples,) from nominal: normal and cut at 4 standard deviations, or as a distribution gives them.
+
+    Parameters
+    ----------
+    width : standard deviation >= 0, a frozen distribution of ``scipy.stats``, or a callable ``(generator, samples) -> array``
+    name : of the argument, for the message if it is refused
+    samples : number of draws
+    generator : source of the draws
+    signed : let a deviation reach -1 and beyond; relative ones must not, because the parameter would change its sign
+    """
+    if callable(width) or hasattr(width, "rvs"):
+        drawn = width.rvs(size=samples, random_state=generator) if hasattr(width, "rvs") else width(generator, samples)
+        found = np.asarray(drawn, dtype=float)
+        if found.shape != (samples,) or not np.isfinite(found).all() or (not signed and found.min() <= -1):
+            refuse(name, f"draws shape {found.shape}", allowed=f"({samples},) finite relative deviations above -1")
+        return found
+    from scipy.special import ndtr, ndtri
+
+    check_within(width, name, low=0)
+    low = max(-4.0, -1 / width) if not signed and width > 0 else -4.0
+    uniform = generator.uniform(ndtr(low), ndtr(4.0), size=samples)
+    return np.asarray(width * ndtri(uniform))  # the cut normal by its inverse: ten times faster than scipy.stats.truncnorm
 
 
 def fabricate(
@@ -65,8 +94,6 @@ def fabricate(
     ------
     InputError : an unknown parameter (the valid ones are listed) or a negative spread
     """
-    from scipy.special import ndtr, ndtri
-
     samples = check_whole(samples, "samples", low=1)
     known = numeric_parameters(device)
     drawn: dict[str, Any] = {}
@@ -81,10 +108,8 @@ def fabricate(
                     allowed=", ".join(known),
                     remedy=hint,
                 )
-            check_within(width, f"spread[{name}]", low=0)
             nominal = float(getattr(device, name))
-            low = max(-4.0, -1 / width) if relative and width > 0 else -4.0
-            uniform = Seeds(seed).numpy("device", name).uniform(ndtr(low), ndtr(4.0), size=samples)
-            normal = ndtri(uniform)  # the cut normal by its inverse: ten times faster than scipy.stats.truncnorm
-            drawn[name] = nominal * (1 + width * normal) if relative else nominal + width * normal
+            generator = Seeds(seed).numpy("device", name)
+            drawn_now = deviations(width, f"spread[{name}]", samples=samples, generator=generator, signed=not relative)
+            drawn[name] = nominal * (1 + drawn_now) if relative else nominal + drawn_now
     return replace(device, **drawn)  # type: ignore[type-var]

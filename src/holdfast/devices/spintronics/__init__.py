@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from holdfast.devices.spintronics.constants import GAMMA, GAMMA0, MU0, oersted, spin_transfer_field, tesla, thermal_field
+from holdfast.devices.spintronics.drive import Drive, SeriesDiode, absorbed_power, incident_amplitude
+from holdfast.devices.spintronics.ensemble import DeviceEnsemble
 from holdfast.devices.spintronics.hard_axis_neuron import HardAxisNeuron
+from holdfast.devices.spintronics.junction import TunnelJunction
+from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, anisotropy_field
 from holdfast.devices.spintronics.neuron import JunctionNeuron, neuron_curves
 from holdfast.devices.spintronics.oscillation_power import mean_power, stationary_power
 from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
+from holdfast.devices.spintronics.response import Response
+from holdfast.devices.spintronics.simulate import simulate
+from holdfast.devices.spintronics.stack import SpinDiode
 from holdfast.devices.spintronics.thermal_neuron import ThermalSigmoidNeuron
+from holdfast.devices.spintronics.torque import SpinTorque
 
 __all__ = [
     "GAMMA",
     "GAMMA0",
     "MU0",
+    "AntiferromagnetDevice",
     "AutoOscillatorNeuron",
+    "DeviceEnsemble",
+    "Drive",
     "HardAxisNeuron",
     "JunctionNeuron",
+    "MacrospinDevice",
+    "Response",
+    "SeriesDiode",
+    "SpinDiode",
+    "SpinTorque",
     "ThermalSigmoidNeuron",
+    "TunnelJunction",
+    "absorbed_power",
+    "anisotropy_field",
+    "incident_amplitude",
     "mean_power",
     "neuron_curves",
     "oersted",
+    "simulate",
     "spin_transfer_field",
     "stationary_power",
     "tesla",
