@@ -218,7 +218,7 @@ class CharacteristicCurves:
                 "x",
                 f"has steps from {steps.min():.4g} to {steps.max():.4g}",
                 allowed="a uniform increasing grid",
-                remedy="Resample the curves first, e.g. with scipy.interpolate.PchipInterpolator.",
+                remedy="Resample the curves first: from_csv(..., resample=65), or scipy.interpolate.PchipInterpolator.",
             )
 
     def __len__(self) -> int:
@@ -244,13 +244,27 @@ class CharacteristicCurves:
         )
 
     @classmethod
-    def from_csv(cls, path: str | PathLike[str]) -> CharacteristicCurves:
-        """Measured curves from a text file: one row per drive; the drive in the first column, one further column per device.
+    def from_csv(cls, path: str | PathLike[str], *, resample: int | None = None) -> CharacteristicCurves:
+        """Measured curves from a text file: one line per drive; the drive in the first column, one further column per device.
 
-        Columns are separated by commas; lines that begin with ``#`` are comments.
+        Columns are separated by commas; lines that begin with ``#`` are comments, and a first line may name the columns.
+
+        Parameters
+        ----------
+        path : the file
+        resample : number of drives of the uniform grid that the curves are brought to; None takes the measured drives, which must
+            then be uniform and increasing
+
+        Raises
+        ------
+        InputError : no such file; missing or unreadable values, named by line and column; a grid that is not uniform
         """
-        table = np.loadtxt(path, delimiter=",", ndmin=2)
-        return cls(x=table[:, 0], y=table[:, 1:].T)
+        from holdfast.devices.measured import read_columns, resampled
+
+        x, y = read_columns(path)
+        if resample is not None:
+            x, y = resampled(x, y, resample)
+        return cls(x=x, y=y)
 
 
 def response_curves(device: Device, drive: ArrayLike) -> CharacteristicCurves:

@@ -56,8 +56,8 @@ class AutoOscillatorNeuron(JunctionNeuron):
 
     positive: ClassVar[tuple[str, ...]] = (*JunctionNeuron.positive, "meff", "efficiency")
 
-    area: float | np.ndarray = 5e-15
-    thickness: float | np.ndarray = 1.6e-9
+    area: float | np.ndarray = 1e-14
+    thickness: float | np.ndarray = 2e-9
     field: float | np.ndarray = 1.5e5
     meff: float | np.ndarray = 1e5
     efficiency: float | np.ndarray = 0.6
