@@ -11,6 +11,7 @@ from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, Macros
 from holdfast.devices.spintronics.neuron import JunctionNeuron, neuron_curves
 from holdfast.devices.spintronics.oscillation_power import mean_power, stationary_power
 from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
+from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all, nearest
 from holdfast.devices.spintronics.response import Response
 from holdfast.devices.spintronics.simulate import simulate
 from holdfast.devices.spintronics.stack import SpinDiode
@@ -22,22 +23,27 @@ __all__ = [
     "GAMMA0",
     "MU0",
     "AntiferromagnetDevice",
+    "AutoOscillatorNetwork",
     "AutoOscillatorNeuron",
     "DeviceEnsemble",
     "Drive",
     "HardAxisNeuron",
     "JunctionNeuron",
     "MacrospinDevice",
+    "Oscillation",
     "Response",
     "SeriesDiode",
+    "Source",
     "SpinDiode",
     "SpinTorque",
     "ThermalSigmoidNeuron",
     "TunnelJunction",
     "absorbed_power",
+    "all_to_all",
     "anisotropy_field",
     "incident_amplitude",
     "mean_power",
+    "nearest",
     "neuron_curves",
     "oersted",
     "simulate",

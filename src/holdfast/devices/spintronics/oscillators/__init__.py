@@ -1,0 +1,9 @@
+"""Networks of nonlinear auto-oscillators: the model, its coupling, its integration and what it observes."""
+
+from __future__ import annotations
+
+from holdfast.devices.spintronics.oscillators.coupling import all_to_all, nearest
+from holdfast.devices.spintronics.oscillators.network import AutoOscillatorNetwork, Source
+from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pairs_of
+
+__all__ = ["AutoOscillatorNetwork", "Oscillation", "Source", "all_to_all", "nearest", "pairs_of"]
