@@ -57,17 +57,28 @@ class _Equations:
         self.matrix = torch.cat([torch.cat([real, -imag], -1), torch.cat([imag, real], -1)], -2) if self.coupled else matrix.real
         count = math.prod(net.batch)
         self.keys = lane_keys(run.seed, run.first_point + np.arange(count))
-        state, self.time, self.first_step = initial_state(net, run)
-        turned = (
-            self.tensor(state.reshape(self.shape), complex_=True)
-            * torch.polar(torch.ones_like(self.frame), self.frame * self.time)[..., None]
-        )
+        amplitudes, self.time, self.first_step = self.begin()
+        turned = amplitudes * torch.polar(torch.ones_like(self.frame), self.frame * self.time)[..., None]
         self.start = torch.cat([turned.real, turned.imag], -1)
+
+    def begin(self) -> tuple[torch.Tensor, float, int]:
+        """Amplitudes in the laboratory frame with their history, the time and the number of steps at which they hold."""
+        start = self.run.start
+        given = start.state if isinstance(start, Oscillation) else start
+        if isinstance(given, torch.Tensor):
+            state = self.tensor(given, complex_=True).expand(self.shape)
+            return state, *((start.time, start.steps) if isinstance(start, Oscillation) else (0.0, 0))
+        known, time, steps = initial_state(self.net, self.run)
+        state = self.tensor(known.reshape(self.shape), complex_=True)
+        if start is None:  # the free power follows the parameters
+            power = (self.gain / self.loss).expand(self.shape)
+            state = state / state.abs() * power.sqrt()
+        return state, time, steps
 
     def tensor(self, value: Any, *, complex_: bool = False) -> torch.Tensor:
         """`value` as a tensor of this run's kind."""
         options = self.options | {"dtype": self.options["dtype"].to_complex()} if complex_ else self.options
-        return torch.as_tensor(value).to(**options)
+        return (value if isinstance(value, torch.Tensor) else torch.tensor(np.array(value))).to(**options)
 
     def forces(self, time: float) -> torch.Tensor | float:
         """The sources' common force (..., 2 K) at `time`."""
