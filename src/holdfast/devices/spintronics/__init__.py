@@ -9,6 +9,7 @@ from holdfast.devices.spintronics.hard_axis_neuron import HardAxisNeuron
 from holdfast.devices.spintronics.junction import TunnelJunction
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, anisotropy_field
 from holdfast.devices.spintronics.neuron import JunctionNeuron, neuron_curves
+from holdfast.devices.spintronics.neuron_run import NeuronRun, simulate_neuron
 from holdfast.devices.spintronics.oscillation_power import mean_power, stationary_power
 from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
 from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all, nearest
@@ -30,6 +31,7 @@ __all__ = [
     "HardAxisNeuron",
     "JunctionNeuron",
     "MacrospinDevice",
+    "NeuronRun",
     "Oscillation",
     "Response",
     "SeriesDiode",
@@ -47,6 +49,7 @@ __all__ = [
     "neuron_curves",
     "oersted",
     "simulate",
+    "simulate_neuron",
     "spin_transfer_field",
     "stationary_power",
     "tesla",

@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from holdfast.devices.spintronics.boltzmann import transverse_mean
-from holdfast.devices.spintronics.neuron import JunctionNeuron
+from holdfast.devices.spintronics.constants import GAMMA0
+from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
+from holdfast.devices.spintronics.neuron_run import Experiment
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["HardAxisNeuron"]
 
+DAMPING = 0.5  # of the simulation: with it the equilibrium is reached soonest
 REACH = 2.0  # anisotropy fields at the ends of the operating range
 
 
@@ -46,11 +49,17 @@ class HardAxisNeuron(JunctionNeuron):
     Examples
     --------
     >>> neuron = HardAxisNeuron(temperature=0.0, hk=2e4, bias=0.0, line_width=1e-6)
-    >>> neuron.alignment([0.0, 0.02, 0.04, 0.08]).round(9).tolist()  # 1e4 A/m is half of the anisotropy field
+    >>> neuron.mean_state([0.0, 0.02, 0.04, 0.08]).round(9).tolist()  # 1e4 A/m is half of the anisotropy field
     [0.0, 0.5, 1.0, 1.0]
     """
 
-    positive: ClassVar[tuple[str, ...]] = (*JunctionNeuron.positive, "hk", "line_width")
+    limits: ClassVar = JunctionNeuron.limits | {
+        "hk": ("A/m", POSITIVE),
+        "line_width": ("m", POSITIVE),
+        "field": ("A/m", ANY),
+        "bias": ("A/m", ANY),
+        "misalignment": ("rad", ANY),
+    }
 
     hk: float | np.ndarray = 2e4
     line_width: float | np.ndarray = 1e-6
@@ -63,9 +72,9 @@ class HardAxisNeuron(JunctionNeuron):
         line = np.asarray(current, dtype=float) / (2 * np.asarray(self.line_width))
         return self.bias + line * np.sin(self.misalignment), self.field + line * np.cos(self.misalignment)
 
-    def alignment(self, current: ArrayLike) -> NDArray[np.float64]:
-        """Mean cosine between free and reference layer; n devices broadcast along the last axis."""
-        along, across = self.fields(current)
+    def mean_state(self, drive: ArrayLike) -> NDArray[np.float64]:
+        """Mean cosine between free and reference layer at the line current `drive` in A."""
+        along, across = self.fields(drive)
         cold = np.asarray(self.temperature) == 0
         if cold.all():
             return _lowest(along / self.hk, across / self.hk)
@@ -75,9 +84,24 @@ class HardAxisNeuron(JunctionNeuron):
             return np.where(cold, _lowest(along / self.hk, across / self.hk), warm)
         return transverse_mean(self.per_field * self.hk / 2, self.per_field * along, self.per_field * across)
 
-    def response(self, drive: ArrayLike) -> NDArray[np.floating]:
-        """Voltage in V at the line current `drive` in A, ``read_current * R(<c>)``."""
-        return np.asarray(np.asarray(self.read_current) * self.resistance(self.alignment(drive)))
+    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+        """A macrospin in the fields of line and bias; with a damping of 0.5, on which its equilibrium does not depend.
+
+        At 0 K it relaxes; with temperature the window is 200 times the free moment's relaxation.
+        """
+        along, across = self.fields(drive)
+        fastest = GAMMA0 * float(np.max(np.hypot(along, across)) + np.max(self.hk))
+        hot = np.asarray(self.temperature) > 0
+        free = float(np.max(np.where(hot, self.per_field, 0.0))) / (2 * GAMMA0 * DAMPING)
+        relaxation = 200 / (DAMPING * GAMMA0 * float(np.min(self.hk)))
+        return Experiment(
+            layer=self.macrospin(field=(across, 0.0, along), demag=(0.0, 0.0, -np.asarray(self.hk, dtype=float)), alpha=DAMPING),
+            state=lambda response: response.m_mean[..., 0],
+            start=np.stack(np.broadcast_arrays(0.05 * np.sign(across), 0.0, np.where(along < 0, -1.0, 1.0)), axis=-1),
+            duration=max(200 * free, relaxation / 10),
+            settle=max(10 * free, relaxation),
+            dt=min(0.1 / fastest, free / 200 if free else np.inf),
+        )
 
     @property
     def operating_range(self) -> tuple[float, float]:

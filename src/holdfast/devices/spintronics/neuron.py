@@ -1,6 +1,7 @@
 r"""Magnetic neurons: a free layer that a drive moves, a tunnel junction that reads it, and the curves of a whole wafer of them.
 
-The subclasses of :class:`JunctionNeuron` say how the free layer answers the drive. All of them read it through the junction's
+The subclasses of :class:`JunctionNeuron` say how the free layer answers the drive, in closed form and as an experiment with
+macrospins. All of them read it through the junction's
 conductance, linear in the alignment `c` of free and reference layer,
 
 .. math:: G = \frac{G_P + G_{AP}}{2} + \frac{G_P - G_{AP}}{2}\, c, \qquad G_P = \mathrm{area} / RA, \qquad G_{AP} = G_P / (1 + TMR).
@@ -12,37 +13,28 @@ does. The resistance follows the area, because the product of both belongs to th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from holdfast.core.checks import check_one_of, check_whole, refuse
+from holdfast.core.checks import check_one_of, check_quantity, check_whole
 from holdfast.core.device import fabricate
 from holdfast.devices.neuron import CharacteristicCurves
 from holdfast.devices.spintronics.constants import BOLTZMANN, MU0, spin_transfer_field
+from holdfast.devices.spintronics.macrospin import MacrospinDevice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
+    from holdfast.devices.spintronics.neuron_run import Experiment
+
 __all__ = ["JunctionNeuron", "neuron_curves"]
 
 Array = np.ndarray
-UNITS = {
-    "ms": "A/m",
-    "thickness": "m",
-    "area": "m^2",
-    "alpha": "dimensionless",
-    "resistance_area": "ohm m^2",
-    "temperature": "K",
-    "tmr": "dimensionless",
-    "line_width": "m",
-    "hk": "A/m",
-    "meff": "A/m",
-    "efficiency": "dimensionless",
-}
+POSITIVE, NOT_NEGATIVE, ANY = (0.0, True), (0.0, False), (-np.inf, False)  # lower end, and whether it is left out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +59,16 @@ class JunctionNeuron:
     InputError : a parameter outside its range; the message names its unit
     """
 
-    positive: ClassVar[tuple[str, ...]] = ("ms", "thickness", "area", "alpha", "resistance_area")
-    not_negative: ClassVar[tuple[str, ...]] = ("temperature", "tmr")
+    limits: ClassVar[dict[str, tuple[str, tuple[float, bool]]]] = {
+        "ms": ("A/m", POSITIVE),
+        "thickness": ("m", POSITIVE),
+        "area": ("m^2", POSITIVE),
+        "alpha": ("", POSITIVE),
+        "temperature": ("K", NOT_NEGATIVE),
+        "resistance_area": ("ohm m^2", POSITIVE),
+        "tmr": ("", NOT_NEGATIVE),
+        "read_current": ("A", ANY),
+    }
 
     ms: float | Array = 1e6
     thickness: float | Array = 1.5e-9
@@ -80,18 +80,8 @@ class JunctionNeuron:
     read_current: float | Array = 1e-6
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            value = np.asarray(getattr(self, entry.name), dtype=float)
-            bad = ~np.isfinite(value)
-            bad |= value <= 0 if entry.name in self.positive else (value < 0 if entry.name in self.not_negative else False)
-            if bad.any():
-                allowed = "> 0" if entry.name in self.positive else ">= 0" if entry.name in self.not_negative else "finite"
-                unit = UNITS.get(entry.name)
-                refuse(
-                    entry.name,
-                    f"is {float(value[bad][0]) if value.ndim else float(value):g}",
-                    allowed=f"numbers {allowed}" + (f" in {unit}" if unit else ""),
-                )
+        for name, (unit, (low, low_open)) in self.limits.items():
+            check_quantity(getattr(self, name), name, unit=unit, low=low, low_open=low_open)
 
     @property
     def volume(self) -> Any:
@@ -115,26 +105,49 @@ class JunctionNeuron:
         ratio = np.asarray(self.tmr) / (1 + np.asarray(self.tmr))
         return np.asarray(1 / (parallel * (1 - ratio * (1 - np.asarray(alignment)) / 2)))
 
+    def macrospin(self, *, field: tuple[Any, Any, Any], demag: tuple[Any, Any, Any], alpha: Any = None) -> MacrospinDevice:
+        """The free layer as a macrospin; the components of field and demagnetisation, in A/m, broadcast against each other."""
+        vectors = (np.stack(np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in each)), -1) for each in (field, demag))
+        names = ("ms", "thickness", "area", "temperature")
+        return MacrospinDevice(
+            **{name: getattr(self, name) for name in names},
+            **dict(zip(("field", "demag"), vectors, strict=True)),
+            alpha=self.alpha if alpha is None else alpha,
+        )
+
     @property
     def operating_range(self) -> tuple[float, float]:
         """Smallest and largest drive that belong on the nominal device's curve."""
         raise NotImplementedError
 
+    def mean_state(self, drive: ArrayLike) -> NDArray[np.float64]:
+        """What is read, averaged over time, at `drive`: by the closed form. n devices broadcast along the last axis."""
+        raise NotImplementedError
+
+    def output(self, state: ArrayLike) -> NDArray[np.floating]:
+        """What the junction makes of the mean state: by default the voltage in V of the read current at this mean alignment."""
+        return np.asarray(np.asarray(self.read_current) * self.resistance(state))
+
     def response(self, drive: ArrayLike) -> NDArray[np.floating]:
-        """Output at `drive`; the units of both stand in the device's own docstring."""
+        """Output at `drive` by the closed form; the units of both stand in the device's own docstring."""
+        return self.output(self.mean_state(drive))
+
+    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+        """The macrospins that show the mean state at `drive` (K, 1), with times that suit them."""
         raise NotImplementedError
 
 
 def neuron_curves(
     device: JunctionNeuron,
     *,
-    spread: Mapping[str, float] | None = None,
-    absolute: Mapping[str, float] | None = None,
+    spread: Mapping[str, Any] | None = None,
+    absolute: Mapping[str, Any] | None = None,
     samples: int = 512,
     points: int = 65,
     seed: int = 0,
-    method: Literal["closed"] = "closed",
+    method: Literal["closed", "simulation"] = "closed",
     drive: tuple[float, float] | None = None,
+    **settings: Any,
 ) -> CharacteristicCurves:
     """Output against drive of an ensemble of magnetic neurons, in the units of the device.
 
@@ -147,9 +160,11 @@ def neuron_curves(
     absolute : parameter name -> standard deviation in the parameter's own unit, for those whose nominal value is 0
     samples : number of devices; without any spread there is one
     points : number of drives, >= 4
-    seed : of the draw
-    method : ``"closed"`` tabulates the closed form
+    seed : of the draw, and of the noise
+    method : ``"closed"`` tabulates the closed form; ``"simulation"`` averages over the motion of macrospins, all devices and drives
+        in one batch, and gives standard errors
     drive : smallest and largest drive; default: the operating range of the nominal device
+    settings : of :func:`~holdfast.devices.spintronics.neuron_run.simulate_neuron`
 
     Raises
     ------
@@ -161,11 +176,16 @@ def neuron_curves(
     >>> neuron_curves(ThermalSigmoidNeuron(), spread={"alpha": 0.05, "thickness": 0.03}, samples=20).y.shape
     (20, 65)
     """
-    check_one_of(method, "method", allowed=("closed",))
+    check_one_of(method, "method", allowed=("closed", "simulation"))
     check_whole(points, "points", low=4)
     lo, hi = device.operating_range if drive is None else drive
     grid = np.linspace(lo, hi, points)
-    varied = bool(spread or absolute)
-    ensemble = fabricate(device, spread or {}, samples=samples, seed=seed, absolute=absolute) if varied else device
-    output = np.broadcast_to(ensemble.response(grid[:, None]), (points, samples if varied else 1))
-    return CharacteristicCurves(x=grid, y=output.T, nominal=replace(device).response(grid))
+    ensemble = fabricate(device, spread or {}, samples=samples, seed=seed, absolute=absolute)
+    count = samples if spread or absolute else 1
+    if method == "closed":
+        output = np.broadcast_to(ensemble.response(grid[:, None]), (points, count))
+        return CharacteristicCurves(x=grid, y=output.T, nominal=device.response(grid))
+    from holdfast.devices.spintronics.neuron_run import simulate_neuron
+
+    run, nominal = (simulate_neuron(each, grid, seed=seed, **settings) for each in (ensemble, device))
+    return CharacteristicCurves(x=grid, y=run.output.T, stderr=run.stderr.T, nominal=nominal.output[:, 0])

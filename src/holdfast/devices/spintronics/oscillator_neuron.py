@@ -25,7 +25,9 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.devices.spintronics.boltzmann import axial_moments
-from holdfast.devices.spintronics.neuron import JunctionNeuron
+from holdfast.devices.spintronics.constants import GAMMA0
+from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
+from holdfast.devices.spintronics.neuron_run import Experiment
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -54,7 +56,11 @@ class AutoOscillatorNeuron(JunctionNeuron):
     [0.0, 0.0, 0.25]
     """
 
-    positive: ClassVar[tuple[str, ...]] = (*JunctionNeuron.positive, "meff", "efficiency")
+    limits: ClassVar = JunctionNeuron.limits | {
+        "field": ("A/m", ANY),
+        "meff": ("A/m", POSITIVE),
+        "efficiency": ("", POSITIVE),
+    }
 
     area: float | np.ndarray = 1e-14
     thickness: float | np.ndarray = 2e-9
@@ -99,9 +105,30 @@ class AutoOscillatorNeuron(JunctionNeuron):
         """Mean power ``p`` of the oscillation, dimensionless; n devices broadcast along the last axis."""
         return np.asarray((1 - self._moments(current)[0]) / 2)
 
-    def response(self, drive: ArrayLike) -> NDArray[np.floating]:
-        """Emitted power in W at the current `drive` in A."""
-        return self.emission * (1 - self._moments(drive)[1])
+    def mean_state(self, drive: ArrayLike) -> NDArray[np.float64]:
+        """Mean square of the moment's part in the plane, ``4 p (1 - p)`` of a quiet oscillation, at the current `drive` in A."""
+        return np.asarray(1 - self._moments(drive)[1])
+
+    def output(self, state: ArrayLike) -> NDArray[np.floating]:
+        """Emitted power in W."""
+        return np.asarray(self.emission * np.asarray(state))
+
+    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+        """A macrospin that a current polarised against its field drives out; windows of 40 decay times of the quiet moment."""
+        excess = np.asarray(self.field) - self.meff
+        time = float(np.max(1 / (np.asarray(self.alpha) * GAMMA0 * excess)))
+        largest = float(np.max(np.asarray(self.field) + self.meff))
+        return Experiment(
+            layer=self.macrospin(field=(0.0, 0.0, self.field), demag=(0.0, 0.0, self.meff)),
+            current=drive,
+            spins=(0.0, 0.0, -1.0),
+            efficiency=self.efficiency,
+            state=lambda response: 1 - response.m_square[..., 2],
+            start=(0.5, 0.0, 0.87),
+            duration=40 * time,
+            settle=20 * time,
+            dt=0.1 / (GAMMA0 * largest),
+        )
 
     @property
     def emission(self) -> Any:

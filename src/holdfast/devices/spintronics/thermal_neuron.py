@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from holdfast.devices.spintronics.boltzmann import axial_moments
-from holdfast.devices.spintronics.neuron import JunctionNeuron
+from holdfast.devices.spintronics.constants import GAMMA0
+from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
+from holdfast.devices.spintronics.neuron_run import Experiment
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -44,11 +46,16 @@ class ThermalSigmoidNeuron(JunctionNeuron):
     Examples
     --------
     >>> neuron = ThermalSigmoidNeuron()
-    >>> neuron.alignment([-1e-5, 0.0, 1e-5]).round(2).tolist()
+    >>> neuron.mean_state([-1e-5, 0.0, 1e-5]).round(2).tolist()
     [-0.9, 0.0, 0.9]
     """
 
-    positive: ClassVar[tuple[str, ...]] = (*JunctionNeuron.positive, "temperature")
+    limits: ClassVar = JunctionNeuron.limits | {
+        "temperature": ("K", POSITIVE),
+        "hk": ("A/m", ANY),
+        "field": ("A/m", ANY),
+        "efficiency": ("", ANY),
+    }
 
     thickness: float | np.ndarray = 1e-9
     area: float | np.ndarray = 3e-16
@@ -67,13 +74,25 @@ class ThermalSigmoidNeuron(JunctionNeuron):
         torque = np.asarray(self.efficiency) * self.torque_per_ampere * np.asarray(current, dtype=float)
         return self.per_field * (np.asarray(self.field) + torque / self.alpha)
 
-    def alignment(self, current: ArrayLike) -> NDArray[np.float64]:
-        """Mean cosine between free and reference layer; n devices broadcast along the last axis."""
-        return axial_moments(self.barrier, self.bias(current))[0]
+    def mean_state(self, drive: ArrayLike) -> NDArray[np.float64]:
+        """Mean cosine between free and reference layer at the current `drive` in A."""
+        return axial_moments(self.barrier, self.bias(drive))[0]
 
-    def response(self, drive: ArrayLike) -> NDArray[np.floating]:
-        """Voltage in V at the current `drive` in A, ``read_current * R(<c>)``."""
-        return np.asarray(np.asarray(self.read_current) * self.resistance(self.alignment(drive)))
+    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+        """A macrospin with its axis along the spins of the current; windows of 200 times the free moment's relaxation."""
+        time = float(np.max(self.per_field / (2 * GAMMA0 * np.asarray(self.alpha))))
+        pull = np.abs(np.asarray(self.field)) + np.asarray(self.alpha) * np.abs(self.bias(drive)) / self.per_field
+        fastest = float(np.max(pull) + np.max(np.abs(self.hk)))
+        return Experiment(
+            layer=self.macrospin(field=(0.0, 0.0, self.field), demag=(0.0, 0.0, -np.asarray(self.hk, dtype=float))),
+            current=drive,
+            efficiency=self.efficiency,
+            state=lambda response: response.m_mean[..., 2],
+            start=(0, 0.6, 0.8),
+            duration=200 * time,
+            settle=10 * time,
+            dt=min(time / 400, 0.1 / (GAMMA0 * fastest)),
+        )
 
     @property
     def operating_range(self) -> tuple[float, float]:

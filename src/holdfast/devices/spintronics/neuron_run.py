@@ -1,0 +1,139 @@
+"""Simulated neurons: every device at every drive, several times over, in one batch of macrospins.
+
+A device says with :class:`Experiment` which macrospins it is, what to read of them, and how long they need. The time average of
+the state comes from independent runs, which give its standard error too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from holdfast.core.checks import check_whole
+from holdfast.devices.spintronics.drive import Drive
+from holdfast.devices.spintronics.simulate import simulate
+from holdfast.devices.spintronics.stack import SpinDiode
+from holdfast.devices.spintronics.torque import SpinTorque
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from holdfast.devices.spintronics.macrospin import MacrospinDevice, Scalar, Vector
+    from holdfast.devices.spintronics.response import Response
+
+__all__ = ["Experiment", "NeuronRun", "Simulated", "simulate_neuron"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """How a neuron is simulated.
+
+    Parameters
+    ----------
+    layer : the macrospins
+    current : through them in A; with those of the layer its shape makes (runs, K, n)
+    spins, efficiency : of the current's spin transfer
+    state : what is read of a run, (runs, K, n)
+    start : first direction, (..., 3)
+    duration, settle, dt : averaging window, time before it and time step in s
+    """
+
+    layer: MacrospinDevice
+    current: Scalar = 0.0
+    spins: Vector = (0.0, 0.0, 1.0)
+    efficiency: Scalar = 0.0
+    state: Callable[[Response], Array]
+    start: ArrayLike
+    duration: float
+    settle: float
+    dt: float
+
+
+class Simulated(Protocol):
+    """A neuron that can be simulated."""
+
+    @property
+    def temperature(self) -> Any:
+        """In K."""
+
+    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+        """The macrospins that show the state at `drive` (runs, K, 1)."""
+
+    def output(self, state: ArrayLike) -> NDArray[np.floating]:
+        """What the read-out makes of the mean state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronRun:
+    """What :func:`simulate_neuron` measured, arrays (K, n).
+
+    Parameters
+    ----------
+    state, state_stderr : mean over runs of the time-averaged state, and its standard error; 0 for the one run that a device at 0 K
+        needs
+    output, stderr : what the read-out makes of the mean, and its standard error to first order
+    """
+
+    state: Array
+    state_stderr: Array
+    output: Array
+    stderr: Array
+
+
+def simulate_neuron(
+    device: Simulated,
+    drive: ArrayLike,
+    *,
+    runs: int = 8,
+    duration: float | None = None,
+    settle: float | None = None,
+    dt: float | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> NeuronRun:
+    """The response of one neuron or an ensemble of n, by the equation of motion.
+
+    Parameters
+    ----------
+    device : with scalar parameters, or arrays (n,)
+    drive : array (K,), what the device's own closed form takes
+    runs : independent runs, >= 2; at 0 K one is made
+    duration, settle, dt : averaging window of each run, time before it and time step in s; default: what suits the device
+    seed : of the thermal field
+    threads : default: one for each processor
+
+    Examples
+    --------
+    >>> from holdfast.devices.spintronics import HardAxisNeuron
+    >>> cold = HardAxisNeuron(temperature=0.0)
+    >>> run = simulate_neuron(cold, [0.01, 0.02])
+    >>> bool(abs(run.state[:, 0] - cold.mean_state([0.01, 0.02])).max() < 1e-6)
+    True
+    """
+    cold = bool((np.asarray(device.temperature) == 0).all())
+    count = 1 if cold else check_whole(runs, "runs", low=2)
+    grid = np.atleast_1d(np.asarray(drive, dtype=float))
+    plan = device.experiment(np.broadcast_to(grid[None, :, None], (count, len(grid), 1)))
+    response = simulate(
+        SpinDiode(layer=plan.layer, torque=SpinTorque(polarization=plan.spins, efficiency=plan.efficiency)),
+        Drive(i_dc=plan.current),
+        duration=plan.duration if duration is None else duration,
+        settle=plan.settle if settle is None else settle,
+        dt=plan.dt if dt is None else dt,
+        start=plan.start,
+        seed=seed,
+        window="flat",
+        threads=threads,
+    )
+    states = plan.state(response)
+    mean = states.mean(axis=0)
+    error = np.zeros_like(mean) if cold else states.std(axis=0, ddof=1) / np.sqrt(count)
+    step = 1e-4
+    slope = (device.output(mean + step) - device.output(mean - step)) / (2 * step)
+    return NeuronRun(state=mean, state_stderr=error, output=device.output(mean), stderr=np.abs(slope) * error)
