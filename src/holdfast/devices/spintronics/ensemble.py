@@ -44,7 +44,7 @@ class DeviceEnsemble:
 
     Examples
     --------
-    >>> from holdfast.devices.spintronics import MacrospinDevice
+    >>> from holdfast.devices.spintronics import MacrospinDevice, SpinDiode
     >>> layer = MacrospinDevice(ms=1e6, thickness=2e-9, area=7.85e-15, alpha=0.01)
     >>> ensemble = DeviceEnsemble(nominal=SpinDiode(layer=layer), spread={"alpha": 0.05}, samples=3)
     >>> ensemble.diode.layer.alpha.shape

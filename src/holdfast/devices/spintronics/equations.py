@@ -65,6 +65,8 @@ class Terms(NamedTuple):
     biased : terms that need the voltage: VCMA, field-like torque quadratic in the bias, TMR that rolls off
     series : a semiconducting barrier in series; the drive is then a voltage
     coupled : a second sublattice
+    spin : a current that acts on the magnetisation
+    swing : an alternating field
     readout : 0 conductance linear in the cosine to the reference, 1 resistance linear in it, 2 resistance in the squared cosine
     """
 
@@ -73,6 +75,8 @@ class Terms(NamedTuple):
     biased: bool = False
     series: bool = False
     coupled: bool = False
+    spin: bool = True
+    swing: bool = True
     readout: int = 0
 
 
@@ -153,9 +157,11 @@ def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
     log: Any,
 ) -> Any:
     """Change of the magnetisation `m` beside the other sublattice `n`, under the drive's sine and a thermal field `t`."""
-    hx = row(c, FIELD_X, i) + row(c, WAVE_X, i) * wave - row(c, DEMAG_X, i) * mx + tx
-    hy = row(c, FIELD_Y, i) + row(c, WAVE_Y, i) * wave - row(c, DEMAG_Y, i) * my + ty
-    hz = row(c, FIELD_Z, i) + row(c, WAVE_Z, i) * wave - row(c, DEMAG_Z, i) * mz + tz
+    hx = row(c, FIELD_X, i) - row(c, DEMAG_X, i) * mx + tx
+    hy = row(c, FIELD_Y, i) - row(c, DEMAG_Y, i) * my + ty
+    hz = row(c, FIELD_Z, i) - row(c, DEMAG_Z, i) * mz + tz
+    if terms.swing:
+        hx, hy, hz = hx + row(c, WAVE_X, i) * wave, hy + row(c, WAVE_Y, i) * wave, hz + row(c, WAVE_Z, i) * wave
     if terms.coupled:
         exchange = row(c, EXCHANGE, i)
         hx, hy, hz = hx - exchange * nx, hy - exchange * ny, hz - exchange * nz
@@ -176,6 +182,10 @@ def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
             strength = strength - row(c, VCMA, i) * current * resistance
         strength = strength * along
         hx, hy, hz = hx + strength * row(c, AXIS_X, i), hy + strength * row(c, AXIS_Y, i), hz + strength * row(c, AXIS_Z, i)
+    alpha = row(c, ALPHA, i)
+    if not terms.spin:
+        ex, ey, ez = hx + alpha * (my * hz - mz * hy), hy + alpha * (mz * hx - mx * hz), hz + alpha * (mx * hy - my * hx)
+        return mz * ey - my * ez, mx * ez - mz * ex, my * ex - mx * ey
     hx = hx + row(c, PUSH_X, i) * current
     hy = hy + row(c, PUSH_Y, i) * current
     hz = hz + row(c, PUSH_Z, i) * current
@@ -186,7 +196,6 @@ def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
     if terms.angular:
         like = row(c, FIELD_LIKE, i)
         hx, hy, hz = hx + like * ax, hy + like * ay, hz + like * az
-    alpha = row(c, ALPHA, i)
     bx, by, bz = alpha * hx + ax, alpha * hy + ay, alpha * hz + az
     ex = hx - alpha * ax + my * bz - mz * by
     ey = hy - alpha * ay + mz * bx - mx * bz

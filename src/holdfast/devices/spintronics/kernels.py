@@ -6,9 +6,9 @@ and computes four or eight at once. A block is always full (the last one is padd
 neighbours, on the number of devices or on the threads.
 
 Noise is counter-based: the numbers of a step are a hash (SplitMix64, G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014) of
-the device's key and the number of the step. Heun's stochastic scheme is of weak order one, for which increments need mean zero, the right
-variance and no third moment (P. E. Kloeden and E. Platen, Numerical Solution of Stochastic Differential Equations, 14.1), so
-uniform numbers serve, three from one 64-bit word; Gaussian ones are there for work along single paths.
+the device's key and the number of the step. Heun's stochastic scheme is of weak order one, for which increments need mean zero,
+the right variance and no third moment (P. E. Kloeden and E. Platen, Numerical Solution of Stochastic Differential Equations,
+14.1), so uniform numbers serve, three from one 64-bit word; Gaussian ones are there for work along single paths.
 """
 
 from __future__ import annotations

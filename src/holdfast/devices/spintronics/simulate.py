@@ -124,11 +124,13 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     """
     drive = Drive() if drive is None else drive
     plan = _schedule(diode, drive, duration=duration, settle=settle, dt=dt, every=every)
+    if not trace:
+        _check_periods(drive, duration)
     kind = _noise_of(diode, noise, method)
     first = natural_start(diode) if start is None else np.asarray(start, dtype=float)
     shape, block_rows = _pack(diode, drive, plan, first=first, watch=watch)
     count = int(np.prod(shape))
-    terms = terms_of(diode)
+    terms = terms_of(diode, drive)
     keys = _keys(seed, count, check_whole(offset, "offset"))
     sums = np.zeros((len(block_rows), kernels.SUMS * eq.LANES))
     traces = np.zeros((len(block_rows), plan.samples if trace else 0, 6, eq.LANES))
@@ -167,21 +169,20 @@ def _schedule(diode: SpinDiode, drive: Drive, *, duration: float, settle: float,
     highest = float(frequency.max())
     if highest * dt > FASTEST_DRIVE:
         refuse("frequency", f"is {highest:g} Hz", allowed=f"at most {FASTEST_DRIVE / dt:.3g} Hz with dt = {dt:g} s")
-    moving = frequency[frequency > 0]
-    if moving.size and moving.min() * duration < FEWEST_PERIODS:
-        refuse(
-            "duration",
-            f"is {duration:g} s",
-            allowed=f"at least {FEWEST_PERIODS / moving.min():.3g} s, {FEWEST_PERIODS} periods of the slowest drive",
-        )
-    sampled = (
-        check_whole(every, "every", low=1)
-        if every is not None
-        else max(1, min(int(np.pi / 4 / (rate * dt + 1e-9)), int(1 / (16 * highest * dt + 1e-9)), 100))
-    )
+    natural = max(1, min(int(np.pi / 4 / (rate * dt + 1e-9)), int(1 / (16 * highest * dt + 1e-9)), 100))
+    sampled = natural if every is None else check_whole(every, "every", low=1)
     samples = max(1, round(duration / dt / sampled))
     first = round(settle / dt)
     return _Schedule(dt=dt, steps=first + samples * sampled, first=first, every=sampled, samples=samples)
+
+
+def _check_periods(drive: Drive, duration: float) -> None:
+    """Refuse averages over too few periods; a trace may be as short as one likes."""
+    frequency = np.asarray(drive.frequency, dtype=float)
+    moving = frequency[frequency > 0]
+    if moving.size and moving.min() * duration < FEWEST_PERIODS:
+        least = FEWEST_PERIODS / moving.min()
+        refuse("duration", f"is {duration:g} s", allowed=f"at least {least:.3g} s, {FEWEST_PERIODS} periods of the slowest drive")
 
 
 def _noise_of(diode: SpinDiode, noise: str, method: str) -> int:

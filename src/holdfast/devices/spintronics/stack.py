@@ -66,8 +66,8 @@ def _any(values: Any) -> bool:
     return bool((values.detach() if hasattr(values, "detach") else np.asarray(values) != 0).any())
 
 
-def terms_of(diode: SpinDiode) -> eq.Terms:
-    """Which terms of the equations this diode needs."""
+def terms_of(diode: SpinDiode, drive: Drive) -> eq.Terms:
+    """Which terms of the equations this diode needs under this drive."""
     layer = diode.layer
     axial = _any(layer.hk1) or _any(layer.hk2) or _any(layer.vcma)
     biased = _any(layer.vcma) or diode.junction.v_half is not None or any(_any(source.quadratic) for source in diode.torques)
@@ -77,6 +77,8 @@ def terms_of(diode: SpinDiode) -> eq.Terms:
         biased=biased,
         series=diode.series is not None,
         coupled=isinstance(layer, AntiferromagnetDevice),
+        spin=bool(diode.torques) and any(_any(value) for value in (drive.i_dc, drive.i_ac, drive.v_dc, drive.v_ac)),
+        swing=_any(drive.field_ac),
         readout=READOUTS.index(diode.junction.readout),
     )
 

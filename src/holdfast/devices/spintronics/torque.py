@@ -1,9 +1,9 @@
 r"""What a current does to a free layer: spin-transfer and spin-orbit torques, and the field of the current itself.
 
 A current `I` acts as a damping-like field :math:`a_J = \eta\, \hbar I / (2 e \mu_0 M_s V)` along the spin direction `p`, which
-pulls the magnetisation towards `p` where positive, and as a field-like one :math:`b_J = \xi a_J`, plus a part quadratic in the bias. A
-layer of low crystal symmetry, such as WTe2, is a source whose spins point out of the plane (D. MacNeill et al., Nature Phys. 13
-(2017) 300).
+pulls the magnetisation towards `p` where positive, and as a field-like one :math:`b_J = \xi a_J`, plus a part quadratic in the
+bias. A layer of low crystal symmetry, such as WTe2, is a source whose spins point out of the plane (D. MacNeill et al., Nature
+Phys. 13 (2017) 300).
 """
 
 from __future__ import annotations
