@@ -16,6 +16,17 @@ from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Osci
 from holdfast.devices.spintronics.response import Response
 from holdfast.devices.spintronics.simulate import simulate
 from holdfast.devices.spintronics.stack import SpinDiode
+from holdfast.devices.spintronics.synchronization import (
+    LockCriterion,
+    LockingRange,
+    SynchronizationMap,
+    adiabatic_half_range,
+    injection_half_range,
+    locking_range,
+    partition_of,
+    partitions,
+    synchronization_map,
+)
 from holdfast.devices.spintronics.thermal_neuron import ThermalSigmoidNeuron
 from holdfast.devices.spintronics.torque import SpinTorque
 
@@ -30,6 +41,8 @@ __all__ = [
     "Drive",
     "HardAxisNeuron",
     "JunctionNeuron",
+    "LockCriterion",
+    "LockingRange",
     "MacrospinDevice",
     "NeuronRun",
     "Oscillation",
@@ -38,20 +51,27 @@ __all__ = [
     "Source",
     "SpinDiode",
     "SpinTorque",
+    "SynchronizationMap",
     "ThermalSigmoidNeuron",
     "TunnelJunction",
     "absorbed_power",
+    "adiabatic_half_range",
     "all_to_all",
     "anisotropy_field",
     "incident_amplitude",
+    "injection_half_range",
+    "locking_range",
     "mean_power",
     "nearest",
     "neuron_curves",
     "oersted",
+    "partition_of",
+    "partitions",
     "simulate",
     "simulate_neuron",
     "spin_transfer_field",
     "stationary_power",
+    "synchronization_map",
     "tesla",
     "thermal_field",
 ]
