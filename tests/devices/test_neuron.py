@@ -100,6 +100,17 @@ def test_curves_know_which_devices_turn_back():
     assert CharacteristicCurves(x=GRID, y=bumpy).monotone.tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_nearest_monotone_curve_pools_what_turns_back(sign):
+    y = sign * np.array([[0.0, 2.0, 1.0, 3.0], [0.0, 1.0, 2.0, 3.0]])
+    curves = CharacteristicCurves(x=np.arange(4), y=y, nominal=y[1])
+    np.testing.assert_allclose(curves.made_monotone().y, sign * np.array([[0, 1.5, 1.5, 3], [0, 1, 2, 3]]))
+    errors = np.array([[1.0, 1.0, 1e9, 1.0], [1.0] * 4])
+    weighted = CharacteristicCurves(x=np.arange(4), y=y, stderr=errors, nominal=y[1]).made_monotone()
+    np.testing.assert_allclose(weighted.y[0], sign * np.array([0, 2, 2, 3]), atol=1e-9)
+    assert weighted.monotone.all()
+
+
 def test_measured_curves_are_read_from_text(tmp_path):
     path = tmp_path / "bench.csv"
     path.write_text("# drive in mA, two devices in V\n0, 0.0, 1.0\n1, 0.5, 1.5\n2, 0.75, 1.75\n3, 0.875, 2.0\n")

@@ -213,6 +213,7 @@ def _fit_nominal(x: Array, y: Array, family: Family) -> tuple[LinearNeuron, Arra
 
 def _fit_corner(x: Array, y: Array) -> tuple[LinearNeuron, Array, float]:
     """Amplitude, threshold, offset, corner and saturation; the steepness is what puts the end of the grid at `REACH`."""
+    sign = -1.0 if y[-1] < y[0] else 1.0
 
     def model(p: Array) -> Array:
         amplitude, threshold, offset, corner, q = p
@@ -221,11 +222,15 @@ def _fit_corner(x: Array, y: Array) -> tuple[LinearNeuron, Array, float]:
 
     bounds = ([0.0, -3.0, -np.inf, SHARP[0], 0.0], [np.inf, 0.9, np.inf, SHARP[1], 10.0])
     starts = [(0.3, threshold, 0.0, corner, 0.1) for threshold in (-0.5, 0.0, 0.5) for corner in (4.0, 20.0)]
-    results = [least_squares(lambda p: model(p) - y, start, bounds=bounds, x_scale="jac") for start in starts]
+    results = [least_squares(lambda p: model(p) - sign * y, start, bounds=bounds, x_scale="jac") for start in starts]
     result = min(results, key=lambda found: found.cost)
     amplitude, threshold, offset, corner, q = map(float, result.x)
     shape = ReluNeuron(corner=corner, saturation=q)
-    return shape, np.array([amplitude, REACH / (1 - threshold), threshold, offset]), float(np.sqrt(np.mean(result.fun**2)))
+    return (
+        shape,
+        np.array([sign * amplitude, REACH / (1 - threshold), threshold, sign * offset]),
+        float(np.sqrt(np.mean(result.fun**2))),
+    )
 
 
 def in_network_units(curves: CharacteristicCurves, family: Family = "sigmoid") -> CharacteristicCurves:

@@ -21,7 +21,7 @@ The use of such devices as neurons: arXiv:2106.16043; the reduced four-number de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
@@ -242,6 +242,21 @@ class CharacteristicCurves:
             stderr=None if self.stderr is None else abs(output_gain) * self.stderr,
             nominal=output_gain * self.nominal + output_offset,
         )
+
+    def made_monotone(self) -> CharacteristicCurves:
+        """The nearest curves that never turn back, by isotonic regression weighted with the standard errors.
+
+        For curves with noise from a device that is known to rise or to fall: each goes the way of the nominal one.
+        """
+        from scipy.optimize import isotonic_regression
+
+        assert self.nominal is not None
+        quarter = max(1, len(self.x) // 4)
+        rising = bool(self.nominal[-quarter:].mean() >= self.nominal[:quarter].mean())
+        errors = np.ones_like(self.y) if self.stderr is None else np.maximum(self.stderr, 1e-3 * np.ptp(self.nominal) + 1e-300)
+        rows = [isotonic_regression(y, weights=error**-2.0, increasing=rising).x for y, error in zip(self.y, errors, strict=True)]
+        nominal = isotonic_regression(self.nominal, increasing=rising).x
+        return replace(self, y=np.stack(rows), nominal=nominal)
 
     @classmethod
     def from_csv(cls, path: str | PathLike[str], *, resample: int | None = None) -> CharacteristicCurves:

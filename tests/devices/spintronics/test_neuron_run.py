@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import AutoOscillatorNeuron, HardAxisNeuron, ThermalSigmoidNeuron, neuron_curves, simulate_neuron
+from holdfast.devices.spintronics import (
+    AutoOscillatorNeuron,
+    HardAxisNeuron,
+    RectifierNeuron,
+    ThermalSigmoidNeuron,
+    neuron_curves,
+    simulate_neuron,
+)
 
 
 @pytest.mark.parametrize("neuron", [ThermalSigmoidNeuron(), HardAxisNeuron(misalignment=0.1), AutoOscillatorNeuron()])
@@ -64,3 +71,28 @@ def test_the_same_seed_gives_the_same_runs():
 def test_one_run_of_a_warm_neuron_has_no_error_and_is_refused():
     with pytest.raises(InputError, match="runs"):
         simulate_neuron(ThermalSigmoidNeuron(), [0.0], runs=1)
+
+
+def test_the_rectifier_is_silent_then_its_voltage_rises():
+    neuron = RectifierNeuron()
+    run = simulate_neuron(neuron, np.array([0.0, 2e-5, 1e-4, 2e-4, 3e-4]), runs=16)
+    voltage, error = -run.output[:, 0], run.stderr[:, 0]
+    assert voltage[0] == 0  # without a drive V = <I R> is exactly 0
+    # steps of 3 mV or more against errors of 0.3 mV: ten standard errors
+    assert (np.diff(voltage[1:]) > 3e-3).all()
+    assert error.max() < 4e-4
+    assert voltage[1] < 0.1 * voltage[2]  # far below proportional: the threshold
+
+
+def test_a_rectifier_has_no_closed_form_but_simulated_curves():
+    with pytest.raises(InputError, match="simulation"):
+        neuron_curves(RectifierNeuron())
+    curves = neuron_curves(RectifierNeuron(), spread={"area": 0.1}, samples=2, points=4, method="simulation", runs=2)
+    assert curves.y.shape == (2, 4)
+    assert RectifierNeuron().response([0.0, 1e-4]).shape == (2,)
+
+
+@pytest.mark.parametrize("settings", [{"hk1": 1e4}, {"hk1": -7e4}, {"hk2": -1.0}, {"frequency": 0.0}, {"largest": -1.0}])
+def test_what_is_no_cone_or_no_drive_is_refused(settings):
+    with pytest.raises(InputError, match=next(iter(settings))):
+        RectifierNeuron(**settings)

@@ -13,6 +13,7 @@ from holdfast.devices.spintronics.neuron_run import NeuronRun, simulate_neuron
 from holdfast.devices.spintronics.oscillation_power import mean_power, stationary_power
 from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
 from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all, nearest
+from holdfast.devices.spintronics.rectifier_neuron import RectifierNeuron
 from holdfast.devices.spintronics.response import Response
 from holdfast.devices.spintronics.simulate import simulate
 from holdfast.devices.spintronics.stack import SpinDiode
@@ -46,6 +47,7 @@ __all__ = [
     "MacrospinDevice",
     "NeuronRun",
     "Oscillation",
+    "RectifierNeuron",
     "Response",
     "SeriesDiode",
     "Source",

@@ -105,14 +105,12 @@ class JunctionNeuron:
         ratio = np.asarray(self.tmr) / (1 + np.asarray(self.tmr))
         return np.asarray(1 / (parallel * (1 - ratio * (1 - np.asarray(alignment)) / 2)))
 
-    def macrospin(self, *, field: tuple[Any, Any, Any], demag: tuple[Any, Any, Any], alpha: Any = None) -> MacrospinDevice:
+    def macrospin(self, *, field: tuple[Any, Any, Any], demag: tuple[Any, Any, Any], **others: Any) -> MacrospinDevice:
         """The free layer as a macrospin; the components of field and demagnetisation, in A/m, broadcast against each other."""
         vectors = (np.stack(np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in each)), -1) for each in (field, demag))
-        names = ("ms", "thickness", "area", "temperature")
+        names = ("ms", "thickness", "area", "alpha", "temperature")
         return MacrospinDevice(
-            **{name: getattr(self, name) for name in names},
-            **dict(zip(("field", "demag"), vectors, strict=True)),
-            alpha=self.alpha if alpha is None else alpha,
+            **{name: getattr(self, name) for name in names} | dict(zip(("field", "demag"), vectors, strict=True)) | others
         )
 
     @property
@@ -168,7 +166,8 @@ def neuron_curves(
 
     Raises
     ------
-    InputError : unknown parameters (the valid ones are listed), negative spreads, fewer than 4 points
+    InputError : unknown parameters (the valid ones are listed), negative spreads, fewer than 4 points, the closed form of a device
+        that has none
 
     Examples
     --------
@@ -183,8 +182,8 @@ def neuron_curves(
     ensemble = fabricate(device, spread or {}, samples=samples, seed=seed, absolute=absolute)
     count = samples if spread or absolute else 1
     if method == "closed":
-        output = np.broadcast_to(ensemble.response(grid[:, None]), (points, count))
-        return CharacteristicCurves(x=grid, y=output.T, nominal=device.response(grid))
+        output = np.broadcast_to(ensemble.output(ensemble.mean_state(grid[:, None])), (points, count))
+        return CharacteristicCurves(x=grid, y=output.T, nominal=device.output(device.mean_state(grid)))
     from holdfast.devices.spintronics.neuron_run import simulate_neuron
 
     run, nominal = (simulate_neuron(each, grid, seed=seed, **settings) for each in (ensemble, device))

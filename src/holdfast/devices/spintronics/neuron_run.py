@@ -6,13 +6,14 @@ the state comes from independent runs, which give its standard error too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from holdfast.core.checks import check_whole
 from holdfast.devices.spintronics.drive import Drive
+from holdfast.devices.spintronics.junction import TunnelJunction
 from holdfast.devices.spintronics.simulate import simulate
 from holdfast.devices.spintronics.stack import SpinDiode
 from holdfast.devices.spintronics.torque import SpinTorque
@@ -37,7 +38,10 @@ class Experiment:
     Parameters
     ----------
     layer : the macrospins
-    current : through them in A; with those of the layer its shape makes (runs, K, n)
+    current : through them in A, amplitude of an alternating one where `frequency` is not 0; with those of the layer its shape makes
+        (runs, K, n)
+    frequency : of the current in Hz
+    junction : what reads them, where `state` is electrical
     spins, efficiency : of the current's spin transfer
     state : what is read of a run, (runs, K, n)
     start : first direction, (..., 3)
@@ -46,6 +50,8 @@ class Experiment:
 
     layer: MacrospinDevice
     current: Scalar = 0.0
+    frequency: float = 0.0
+    junction: TunnelJunction = field(default_factory=TunnelJunction)
     spins: Vector = (0.0, 0.0, 1.0)
     efficiency: Scalar = 0.0
     state: Callable[[Response], Array]
@@ -121,8 +127,8 @@ def simulate_neuron(
     grid = np.atleast_1d(np.asarray(drive, dtype=float))
     plan = device.experiment(np.broadcast_to(grid[None, :, None], (count, len(grid), 1)))
     response = simulate(
-        SpinDiode(layer=plan.layer, torque=SpinTorque(polarization=plan.spins, efficiency=plan.efficiency)),
-        Drive(i_dc=plan.current),
+        SpinDiode(layer=plan.layer, junction=plan.junction, torque=SpinTorque(polarization=plan.spins, efficiency=plan.efficiency)),
+        Drive(i_ac=plan.current, frequency=plan.frequency) if plan.frequency else Drive(i_dc=plan.current),
         duration=plan.duration if duration is None else duration,
         settle=plan.settle if settle is None else settle,
         dt=plan.dt if dt is None else dt,
