@@ -9,7 +9,7 @@ thread, and the table shows medians and their ratio. The floor is what the arith
 operations per Runge-Kutta step at the rate of a compiled loop of multiply-adds on this core.
 
 Agreement: largest difference of the magnetisation after 1 ns of motion under damping-like and field-like torque that follow a
-sine, with cmtj's gyromagnetic ratio.
+sine, with cmtj's constants. What cmtj logs at a time is the magnetisation a step later.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numba
 import numpy as np
 
 from holdfast.devices.spintronics import Drive, MacrospinDevice, SpinDiode, SpinTorque, simulate
-from holdfast.devices.spintronics.constants import GAMMA0, MU0, spin_transfer_field
+from holdfast.devices.spintronics.constants import GAMMA0, spin_transfer_field
 from holdfast.devices.spintronics.equations import LANES
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ except ImportError:
 
 DEVICES, STEPS, DT = 256, 20_000, 1e-12
 MS, MEFF, THICKNESS, AREA, ALPHA = 1e6, 6e5, 2e-9, math.pi * 50e-9**2, 0.01
-PEER_GAMMA0 = 220_880.0  # m/(A s), cmtj's gyromagnetic ratio
+PEER_GAMMA0, PEER_MU0 = 220_880.0, 12.566e-7  # m/(A s) and T m/A, cmtj's constants
 FLOPS_PER_STEP = 190
 GOALS = {"RK4, 0 K": 30, "Heun, 300 K": 20}
 
@@ -66,7 +66,7 @@ def ours(temperature: float) -> Callable[[], float]:
 def layer_of_peer() -> cmtj.Layer:
     demag = [cmtj.CVector(0, 0, 0), cmtj.CVector(0, 0, 0), cmtj.CVector(0, 0, MEFF / MS)]
     start = cmtj.CVector(1 / math.sqrt(1.01), 0.1 / math.sqrt(1.01), 0)
-    return cmtj.Layer("free", start, cmtj.CVector(0, 0, 1), MS * MU0, THICKNESS, AREA, demag, damping=ALPHA)
+    return cmtj.Layer("free", start, cmtj.CVector(0, 0, 1), MS * PEER_MU0, THICKNESS, AREA, demag, damping=ALPHA)
 
 
 def along_x(value: float) -> cmtj.AxialDriver:
@@ -117,9 +117,7 @@ def agreement() -> float:
     """Largest difference of the magnetisation after 1 ns."""
     pull, push, dt = 300.0, 120.0, 1e-13
     junction = cmtj.Junction([layer_of_peer()])
-    junction.setLayerReferenceLayer("free", cmtj.CVector(0.5, math.sqrt(0.75), 0)) if hasattr(
-        junction, "setLayerReferenceLayer"
-    ) else junction.getLayer("free").setReferenceLayer(cmtj.CVector(0.5, math.sqrt(0.75), 0))
+    junction.getLayer("free").setReferenceLayer(cmtj.CVector(0.5, math.sqrt(0.75), 0))
     junction.setLayerExternalFieldDriver("free", along_x(4e4))
     junction.setLayerDampingLikeTorqueDriver("free", cmtj.sineDriver(0, pull, 5e9, 0))
     junction.setLayerFieldLikeTorqueDriver("free", cmtj.sineDriver(0, push, 5e9, 0))
@@ -140,8 +138,7 @@ def agreement() -> float:
         start=(1, 0.1, 0),
         trace=True,
     )
-    shift = min(range(3), key=lambda k: float(np.abs(path[k : k + 10_000] - run.trace[: len(path[k : k + 10_000])]).max()))
-    return float(np.abs(path[shift : shift + 10_000] - run.trace[: len(path[shift : shift + 10_000])]).max())
+    return float(np.abs(path[:9_999] - run.trace[1:10_000]).max())
 
 
 def main() -> None:
