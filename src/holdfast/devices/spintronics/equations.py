@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from numba.extending import register_jitable
 
-__all__ = ["LANES", "ROWS", "Terms", "current_and_resistance", "torque"]
+__all__ = ["LANES", "ROWS", "Rows", "Terms", "current_and_resistance", "torque"]
 
 LANES = 64  # devices in a block; a block of coefficients stays in the first-level cache
 FAST: Any = {"fastmath": {"nsz", "contract", "arcp", "reassoc"}, "error_model": "numpy", "forceinline": True}
@@ -78,6 +78,16 @@ class Terms(NamedTuple):
     spin: bool = True
     swing: bool = True
     readout: int = 0
+
+
+class Rows:
+    """Coefficients by row for a call outside a kernel, with device 0; a row that was not given is 0."""
+
+    def __init__(self, rows: dict[int, Any]) -> None:
+        self.rows = rows
+
+    def __getitem__(self, place: int) -> Any:
+        return self.rows.get(place // LANES, 0.0)
 
 
 @register_jitable(**FAST)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast.devices.spintronics.drive import Drive
     from holdfast.devices.spintronics.stack import SpinDiode
 
-__all__ = ["Averages", "Rows", "derivative", "integrate"]
+__all__ = ["Averages", "derivative", "integrate"]
 
 SEGMENT = 250  # steps that are computed again in the backward pass
 
@@ -47,16 +47,6 @@ class Averages:
     r_mean: Tensor
     i_mean: Tensor
     end: Tensor
-
-
-class Rows:
-    """Coefficients by row, as the equations look them up; a row that was not given is 0."""
-
-    def __init__(self, rows: dict[int, Any]) -> None:
-        self.rows = rows
-
-    def __getitem__(self, place: int) -> Any:
-        return self.rows.get(place // eq.LANES, 0.0)
 
 
 def _converter(dtype: Any, device: Any) -> Callable[[Any], Tensor]:
@@ -84,10 +74,10 @@ def derivative(diode: SpinDiode, drive: Drive, *, dtype: Any = None, device: Any
     import torch
 
     convert = _converter(dtype or torch.float64, device)
-    return _slope(Rows(coefficients(diode, drive, convert=convert)), terms_of(diode, drive))
+    return _slope(eq.Rows(coefficients(diode, drive, convert=convert)), terms_of(diode, drive))
 
 
-def _slope(rows: Rows, terms: eq.Terms) -> Callable[..., Tensor]:
+def _slope(rows: eq.Rows, terms: eq.Terms) -> Callable[..., Tensor]:
     """The equations with these coefficients."""
     import torch
 
@@ -155,7 +145,7 @@ def integrate(  # noqa: PLR0913
     numbers = [*rows.values(), frequency, phase]
     shape = torch.broadcast_shapes(*(values.shape for values in numbers), up.shape[: -2 if terms.coupled else -1])
     m = up.expand(*shape, *up.shape[-2 if terms.coupled else -1 :])
-    slope = _slope(Rows(rows), terms)
+    slope = _slope(eq.Rows(rows), terms)
 
     def wave(count: float) -> Tensor:
         return torch.sin(2 * math.pi * torch.remainder(frequency * (count * dt), 1) + phase)
@@ -208,7 +198,7 @@ def _sample(m: Any, wave: Any, rows: dict[int, Any], terms: eq.Terms, weight: fl
     import torch
 
     order = 0.5 * (m[..., 0, :] - m[..., 1, :]) if terms.coupled else m
-    current, resistance = eq.current_and_resistance(*order.unbind(-1), wave, Rows(rows), 0, terms, torch.exp, torch.log)
+    current, resistance = eq.current_and_resistance(*order.unbind(-1), wave, eq.Rows(rows), 0, terms, torch.exp, torch.log)
     ones = torch.ones_like(resistance)
     return weight * torch.stack(torch.broadcast_tensors(ones, current * ones, resistance, current * resistance))
 
