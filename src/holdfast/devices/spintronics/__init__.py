@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from holdfast.devices.spintronics.binding import EventCourse, SequenceBinder, supercriticality_at
+from holdfast.devices.spintronics.binding_rule import BindingRule
 from holdfast.devices.spintronics.constants import GAMMA, GAMMA0, MU0, oersted, spin_transfer_field, tesla, thermal_field
 from holdfast.devices.spintronics.drive import Drive, SeriesDiode, absorbed_power, incident_amplitude
 from holdfast.devices.spintronics.ensemble import DeviceEnsemble
 from holdfast.devices.spintronics.hard_axis_neuron import HardAxisNeuron
 from holdfast.devices.spintronics.junction import TunnelJunction
+from holdfast.devices.spintronics.linewidth import phase_diffusion, phase_noise_rate
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, anisotropy_field
 from holdfast.devices.spintronics.neuron import JunctionNeuron, neuron_curves
 from holdfast.devices.spintronics.neuron_run import NeuronRun, simulate_neuron
@@ -38,8 +41,10 @@ __all__ = [
     "AntiferromagnetDevice",
     "AutoOscillatorNetwork",
     "AutoOscillatorNeuron",
+    "BindingRule",
     "DeviceEnsemble",
     "Drive",
+    "EventCourse",
     "HardAxisNeuron",
     "JunctionNeuron",
     "LockCriterion",
@@ -49,6 +54,7 @@ __all__ = [
     "Oscillation",
     "RectifierNeuron",
     "Response",
+    "SequenceBinder",
     "SeriesDiode",
     "Source",
     "SpinDiode",
@@ -69,10 +75,13 @@ __all__ = [
     "oersted",
     "partition_of",
     "partitions",
+    "phase_diffusion",
+    "phase_noise_rate",
     "simulate",
     "simulate_neuron",
     "spin_transfer_field",
     "stationary_power",
+    "supercriticality_at",
     "synchronization_map",
     "tesla",
     "thermal_field",

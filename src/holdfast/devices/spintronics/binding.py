@@ -1,0 +1,333 @@
+r"""Sequences of events that bind: oscillators that synchronise only when the right events came in the right order.
+
+Event number k of a sequence sets the current of oscillator k, which holds it: its free frequency becomes
+
+.. math:: f_k = f_{base} + W_k (e_k - r_k)
+
+with the event's number :math:`e_k` in [-1, 1] and a trained offset :math:`r_k`. Oscillators whose event has not come yet idle far
+away. After each event the partition says what is bound: the first two events when oscillators 1 and 2 lock, a sequence of three
+when all three do. The weights :math:`W_k` must be incommensurate: with equal ones every sequence that is shifted by the same
+amount would lock too. A residual mismatch, added to the frequencies and inside the locking range, makes sure that it is coupling
+that binds and not the programmed equality of frequencies.
+
+The idea is that of M. Romera et al., Nat. Commun. 13 (2022) 883; encoding, weights and learning rule are reconstructions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from holdfast.core.checks import check_one_of, check_whole, refuse
+from holdfast.core.seeds import Seeds
+from holdfast.devices.spintronics.binding_rule import BindingRule, Learned, learn_offsets
+from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, all_to_all
+from holdfast.devices.spintronics.synchronization import LockCriterion, partition_of, partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["EventCourse", "SequenceBinder", "supercriticality_at"]
+
+IDLE = 14e6  # Hz from the base frequency, in turns above and below it
+
+
+def supercriticality_at(net: AutoOscillatorNetwork, frequency: ArrayLike) -> NDArray[np.float64]:
+    r"""The currents, over threshold, at which the free oscillators of a network run at given frequencies.
+
+    .. math:: p = (f - f_k) / N_k, \qquad \zeta = \frac{1 + Q p}{1 - p}
+
+    Parameters
+    ----------
+    net : its supercriticality is not used
+    frequency : array (..., K) in Hz
+
+    Returns
+    -------
+    array (..., K), each > 1
+
+    Raises
+    ------
+    InputError : a power outside (0, 1); oscillator, place and allowed frequencies are named
+
+    Examples
+    --------
+    >>> float(supercriticality_at(AutoOscillatorNetwork(), [20e6])[0])
+    2.0
+    """
+    wanted = np.asarray(frequency, dtype=float)
+    power = (wanted - net.frequency) / net.nonlinearity
+    bad = np.argwhere(~((power > 0) & (power < 1)))
+    if len(bad):
+        place = tuple(int(index) for index in bad[0])
+        low = np.broadcast_to(net.frequency, power.shape)[place]
+        high = low + np.broadcast_to(net.nonlinearity, power.shape)[place]
+        refuse(
+            "frequency",
+            f"is {np.broadcast_to(wanted, power.shape)[place] / 1e6:.4g} MHz for oscillator {place[-1]} at place {place[:-1]}",
+            allowed=f"between {low / 1e6:.4g} and {high / 1e6:.4g} MHz, where powers lie between 0 and 1",
+            remedy="Bring base frequency, weights and offsets closer together.",
+        )
+    return np.asarray((1 + net.q * power) / (1 - power))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventCourse:
+    """What happened event by event, for n sequences presented to m groups of K oscillators.
+
+    Parameters
+    ----------
+    partition : array (m, n, K), place in :func:`~holdfast.devices.spintronics.partitions` after each event
+    set_frequency : array (m, n, K, K), free frequencies in Hz, event by oscillator
+    mean_frequency : array (m, n, K, K), measured frequencies in Hz, event by oscillator
+    emitted : array (m, n, K), power into one load after each event
+    seen : what the simulation gave for each event; with traces where they were asked for
+    """
+
+    partition: NDArray[np.intp]
+    set_frequency: NDArray[np.float64]
+    mean_frequency: NDArray[np.float64]
+    emitted: NDArray[np.float64]
+    seen: tuple[Oscillation, ...]
+
+    @property
+    def bound(self) -> NDArray[np.bool_]:
+        """Array (m, n), True where all oscillators are synchronised at the end."""
+        return np.asarray(self.partition[..., -1] == len(partitions(self.partition.shape[-1])) - 1)
+
+
+class SequenceBinder:
+    """A classifier of sequences made of oscillators: one group of coupled oscillators per sequence that must be recognised.
+
+    It follows scikit-learn's conventions (``clone``, grid search and cross-validation work) without importing scikit-learn.
+
+    Parameters
+    ----------
+    net : one group of oscillators; default: three, all-to-all, 0.1 MHz at the phase that widens locking most
+    alphabet : number of events, coded as 0, 1, ..., or the events themselves; encoded as equidistant numbers in [-1, 1]
+    length : number of events in a sequence; the number of oscillators
+    weights : frequency change of each oscillator over half of the alphabet's range, in Hz
+    base : frequency in Hz of an event in the middle of the alphabet, without offset
+    mismatch : frequencies in Hz, fixed, that come on top of what the currents are meant to give
+    learning : ``"closed"`` takes offsets from the target sequence, ``"rule"`` learns them from random ones
+    rule : see :class:`BindingRule`
+    reject : the label of sequences that nobody should bind to
+    nominal : the oscillators that the currents are computed for; default `net`. Another one stands for devices that deviate
+    hold, discard : time in s that each event is held, and transient of each
+    dt : time step in s; default: the largest safe one up to 1 ns
+    criterion : when oscillators count as synchronised
+    seed : of phases, noise and learning
+
+    Attributes
+    ----------
+    classes_ : labels
+    targets_ : array (m, length), encoded sequence of each group; labels_ : its label
+    offsets_ : array (m, K) in Hz, W r of each group
+    learned_ : what the rule did, or None
+
+    Raises
+    ------
+    InputError : events that repeat in the alphabet, numbers of oscillators, weights and events that disagree, frequencies that no
+        current gives
+
+    Examples
+    --------
+    >>> binder = SequenceBinder().fit([[0, 1, 2], [2, 1, 0]], [1, 0])
+    >>> binder.predict([[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+    array([1, 0, 0])
+    """
+
+    _estimator_type = "classifier"
+
+    def __init__(  # noqa: PLR0913 - an estimator's settings are its parameters
+        self,
+        net: AutoOscillatorNetwork | None = None,
+        *,
+        alphabet: int | Sequence[Any] = 3,
+        length: int = 3,
+        weights: Sequence[float] = (3e6, 5e6, 7.5e6),
+        base: float = 18e6,
+        mismatch: Sequence[float] | float = 0.0,
+        learning: Literal["closed", "rule"] = "closed",
+        rule: BindingRule | None = None,
+        reject: Any = 0,
+        nominal: AutoOscillatorNetwork | None = None,
+        hold: float = 8e-6,
+        discard: float = 4e-6,
+        dt: float | None = None,
+        criterion: LockCriterion | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.net, self.alphabet, self.length, self.weights, self.base = net, alphabet, length, weights, base
+        self.mismatch, self.learning, self.rule, self.reject, self.nominal = mismatch, learning, rule, reject, nominal
+        self.hold, self.discard, self.dt, self.criterion, self.seed = hold, discard, dt, criterion, seed
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
+        """The settings by name."""
+        del deep
+        return {name: getattr(self, name) for name in inspect.signature(SequenceBinder).parameters}
+
+    def set_params(self, **params: Any) -> SequenceBinder:
+        """Change settings; returns the binder itself."""
+        for name, value in params.items():
+            check_one_of(name, "params", allowed=self.get_params())
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        return f"SequenceBinder(length={self.length}, weights={tuple(self.weights)}, learning={self.learning!r})"
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn wants to know of an estimator."""
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(categorical=True),
+        )
+
+    def fit(self, sequences: ArrayLike, labels: ArrayLike) -> SequenceBinder:
+        """Give one group of oscillators to each sequence whose label is not `reject`, and find its offsets.
+
+        Parameters
+        ----------
+        sequences : array (n, length) of events
+        labels : array (n,)
+        """
+        self._check()
+        check_one_of(self.learning, "learning", allowed=("closed", "rule"))
+        values, given = self.encode(sequences), np.asarray(labels)
+        if given.shape != (len(values),):
+            refuse("labels", f"has shape {given.shape} for {len(values)} sequences", allowed="one label per sequence")
+        self.classes_ = np.unique(np.append(given, np.asarray(self.reject, dtype=given.dtype)))
+        wanted = given != self.reject
+        if not wanted.any():
+            refuse("labels", f"are all {self.reject!r}", allowed="at least one sequence that should bind")
+        self.targets_, first = np.unique(values[wanted], axis=0, return_index=True)
+        self.labels_ = given[wanted][first]
+        self.offsets_, self.learned_ = self.targets_ * np.asarray(self.weights), None
+        if self.learning == "rule":
+            self.learned_ = self._learn(values)
+            self.offsets_ = self.learned_.offsets
+        return self
+
+    def predict(self, sequences: ArrayLike) -> NDArray[Any]:
+        """The label of the group that binds, that with the largest emitted power if several do, or `reject`."""
+        course = self.events(sequences)
+        loudest = np.where(course.bound, course.emitted[..., -1], -1.0).argmax(axis=0)
+        return np.where(course.bound.any(axis=0), self.labels_[loudest], np.asarray(self.reject, dtype=self.labels_.dtype))
+
+    def score(self, sequences: ArrayLike, labels: ArrayLike) -> float:
+        """Share of right labels."""
+        return float((self.predict(sequences) == np.asarray(labels)).mean())
+
+    def events(self, sequences: ArrayLike, *, trace_every: float | None = None) -> EventCourse:
+        """The course of presentations to all groups, event by event.
+
+        Parameters
+        ----------
+        sequences : array (n, length) of events
+        trace_every : keep amplitudes this often, in s, the transients after each event included
+        """
+        if not hasattr(self, "offsets_"):
+            refuse("SequenceBinder", "has not been fitted", allowed="calls after fit(sequences, labels)")
+        final = self.base + self.encode(sequences) * self._weights - self.offsets_[:, None, :]
+        idle = self.base + IDLE * np.resize([1.0, -1.0], self.length)
+        stages, seen, start = [], [], None
+        for event in range(self.length):
+            stages.append(np.where(np.arange(self.length) <= event, final, idle))
+            seen.append(self._present(stages[-1], start=start, trace_every=trace_every))
+            start = seen[-1]
+        return EventCourse(
+            partition=np.stack([partition_of(one, self.criterion) for one in seen], axis=-1),
+            set_frequency=np.stack(stages, axis=-2),
+            mean_frequency=np.stack([one.mean_frequency for one in seen], axis=-2),
+            emitted=np.stack([one.emitted for one in seen], axis=-1),
+            seen=tuple(seen),
+        )
+
+    def encode(self, sequences: ArrayLike) -> NDArray[np.float64]:
+        """Array (n, length) of the numbers in [-1, 1] that stand for the events."""
+        known = self._events()
+        given = np.asarray(sequences)
+        if given.ndim != 2 or given.shape[1] != self.length or not len(given):
+            refuse("sequences", f"has shape {given.shape}", allowed=f"(n, {self.length}), n >= 1")
+        places = {event: place for place, event in enumerate(known)}
+        strange = sorted({str(event) for event in given.ravel().tolist() if event not in places})
+        if strange:
+            refuse("sequences", f"holds {', '.join(strange)}", allowed=f"events of the alphabet: {', '.join(map(str, known))}")
+        numbers = np.array([places[event] for event in given.ravel().tolist()]).reshape(given.shape)
+        return np.asarray(2 * numbers / (len(known) - 1) - 1)
+
+    def all_sequences(self) -> NDArray[Any]:
+        """Array (events ** length, length) of all sequences of the alphabet."""
+        return np.array([*product(self._events(), repeat=self.length)])
+
+    @property
+    def _weights(self) -> NDArray[np.float64]:
+        return np.asarray(self.weights, dtype=float)
+
+    @property
+    def _group(self) -> AutoOscillatorNetwork:
+        if self.net is not None:
+            return self.net
+        ratio = AutoOscillatorNetwork().phase_amplitude_ratio[0]
+        return AutoOscillatorNetwork(coupling=all_to_all(3, 1e5, np.arctan(ratio)))
+
+    def _events(self) -> list[Any]:
+        known = [*range(self.alphabet)] if isinstance(self.alphabet, int) else [*self.alphabet]
+        twice = sorted({str(event) for event in known if known.count(event) > 1})
+        if twice:
+            refuse("alphabet", f"repeats {', '.join(twice)}", allowed="different events")
+        if len(known) < 2:
+            refuse("alphabet", f"has {len(known)} events", allowed="at least 2")
+        return known
+
+    def _check(self) -> None:
+        check_whole(self.length, "length", low=2)
+        self._events()
+        found = {"oscillators of net": self._group.oscillators, "weights": len(self.weights)}
+        wrong = [f"{count} {name}" for name, count in found.items() if count != self.length]
+        if wrong:
+            refuse("length", f"is {self.length} for {' and '.join(wrong)}", allowed="one oscillator and one weight per event")
+        if self._group.batch:
+            refuse("net", f"is a batch of shape {self._group.batch}", allowed="one group of oscillators")
+
+    def _present(
+        self, frequency: NDArray[np.float64], *, start: Oscillation | None = None, trace_every: float | None = None
+    ) -> Oscillation:
+        """Hold currents that are meant to give `frequency` (..., K) for one event."""
+        group = self._group
+        currents = supercriticality_at(self.nominal or group, frequency)
+        shifted = group.frequency + np.asarray(self.mismatch, dtype=float)
+        net = replace(group, frequency=shifted, supercriticality=currents)
+        dt = self.dt or min(1e-9, 0.999 * 0.1 / net.fastest_rate)
+        discard = 0.0 if trace_every else self.discard
+        return net.simulate(self.hold, dt=dt, discard=discard, start=start, seed=self.seed, trace_every=trace_every)
+
+    def _learn(self, values: NDArray[np.float64]) -> Learned:
+        """Offsets by the rule, from the states that follow the last event of each sequence."""
+        sequences = np.unique(values, axis=0)
+        wanted = (sequences[None] == self.targets_[:, None]).all(axis=-1)
+        lowest, highest = self._reach()
+
+        def respond(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+            given = np.clip(self.base + sequences * self._weights - offsets[:, None, :], lowest, highest)
+            seen = self._present(given)
+            return given, seen.mean_frequency, partition_of(seen, self.criterion) == len(partitions(self.length)) - 1
+
+        generator = Seeds(self.seed).numpy("binding")
+        return learn_offsets(respond, wanted, self.rule or BindingRule(), generator, oscillators=self.length)
+
+    def _reach(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The frequencies that a current source may set while it learns: powers from 0.05 to 0.6."""
+        device = self.nominal or self._group
+        return device.frequency + 0.05 * device.nonlinearity, device.frequency + 0.6 * device.nonlinearity
