@@ -1,9 +1,10 @@
-"""Data sets: images, graphs, the user's own; where they lie, how they are fetched and checked."""
+"""Data sets: images, graphs, generated vowels, the user's own; where they lie, how they are fetched and checked."""
 
 from holdfast.data.checksums import DataRow, FileCheck, list_data, verify
 from holdfast.data.download import fetch
 from holdfast.data.examples import Examples
 from holdfast.data.files import load_folder
+from holdfast.data.formants import SEVEN_VOWELS, VOWELS, Formants, formants
 from holdfast.data.graphs import GRAPHS, Graph, load_graph
 from holdfast.data.images import IMAGE_SETS, load_images
 from holdfast.data.own import examples_from, load_npz
@@ -12,12 +13,16 @@ from holdfast.data.pickles import load_arrays
 __all__ = [
     "GRAPHS",
     "IMAGE_SETS",
+    "SEVEN_VOWELS",
+    "VOWELS",
     "DataRow",
     "Examples",
     "FileCheck",
+    "Formants",
     "Graph",
     "examples_from",
     "fetch",
+    "formants",
     "list_data",
     "load_arrays",
     "load_folder",
