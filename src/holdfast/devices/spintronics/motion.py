@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Jet", "Motion", "tangents"]
 
 Array = np.ndarray
+TORQUE: Any = eq.torque  # their arguments are unpacked below
+CIRCUIT: Any = eq.current_and_resistance
 IMAGINARY = 1e-20  # step of the first derivatives
 REAL = 1e-4  # step of the second ones: their error is of order REAL^2 and rounding over REAL
 
@@ -70,7 +72,7 @@ class Motion:
         parts = [tuple(np.moveaxis(m[..., place, :], -1, 0)) for place in range(self.sublattices)]
         others = parts[::-1] if self.terms.coupled else [(0.0, 0.0, 0.0)]
         slopes = [
-            np.stack(np.broadcast_arrays(*eq.torque(*one, *other, wave, *field, self.rows, 0, self.terms, np.exp, np.log)), axis=-1)
+            np.stack(np.broadcast_arrays(*TORQUE(*one, *other, wave, *field, self.rows, 0, self.terms, np.exp, np.log)), axis=-1)
             for one, other in zip(parts, others, strict=True)
         ]
         return np.stack(slopes, axis=-2)
@@ -78,7 +80,7 @@ class Motion:
     def current_and_resistance(self, m: NDArray[Any], wave: Any = 0.0) -> tuple[Any, Any]:
         """Current in A and resistance in ohm, (..., B...)."""
         order = 0.5 * (m[..., 0, :] - m[..., 1, :]) if self.terms.coupled else m[..., 0, :]
-        found = eq.current_and_resistance(*np.moveaxis(order, -1, 0), wave, self.rows, 0, self.terms, np.exp, np.log)
+        found = CIRCUIT(*np.moveaxis(order, -1, 0), wave, self.rows, 0, self.terms, np.exp, np.log)
         return tuple(np.broadcast_arrays(*found))  # type: ignore[return-value]
 
     def jet(self, m: NDArray[np.floating], *, second: bool = False) -> Jet:
