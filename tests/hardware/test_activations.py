@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from holdfast.core.errors import InputError
-from holdfast.devices import ReluNeuron, SigmoidNeuron, vary
+from holdfast.devices import ReluNeuron, SigmoidNeuron, VariationSummary, vary
 from holdfast.hardware import ParametricActivation
 
 NEURONS = [SigmoidNeuron(steepness=1.5, offset=-0.2), ReluNeuron(), ReluNeuron(corner=float("inf"), saturation=0.0, threshold=0.3)]
@@ -116,9 +116,31 @@ def test_thresholds_and_offsets_spread_in_the_given_scales():
     assert torch.allclose(wide, narrow * torch.tensor([1.0, 1.0, 10.0, 3.0]))
 
 
+def test_a_summary_of_fitted_devices_makes_chips_of_any_size():
+    summary = VariationSummary(nominal=SigmoidNeuron(), mean=[1, 1, 0.5, 0], covariance=np.diag([0.01, 0.01, 0.04, 0]))
+    layer = ParametricActivation(summary, 5000, seed=2)
+    # 5000 draws: six standard errors of the mean are 0.017, of a standard deviation 6 %
+    assert layer.params[:, 2].mean() == pytest.approx(0.5, abs=0.017)
+    assert layer.params[:, 2].std() == pytest.approx(0.2, rel=0.06)
+    assert (layer.params[:, 3] == 0).all()
+    assert not torch.equal(layer.draw(3)["params"], layer.params)
+    u = drive(3, 5000, dtype=torch.float32)
+    assert torch.allclose(layer.ideal()(u), torch.sigmoid(u), atol=1e-6)
+
+
+def test_each_chip_draws_its_devices_from_a_measured_ensemble():
+    ensemble = vary(SigmoidNeuron(), 0.3, samples=20)
+    layer = ParametricActivation(ensemble, 12, seed=0)
+    known = {round(value, 6) for value in ensemble.threshold.tolist()}
+    assert {round(value, 6) for value in layer.params[:, 2].double().tolist()} <= {round(float(np.float32(v)), 6) for v in known}
+    assert layer.params[:, 2].unique().numel() == 12  # no device twice while they last
+    assert ParametricActivation(ensemble, 50).params[:, 2].unique().numel() <= 20
+
+
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
+        (lambda: ParametricActivation(vary(SigmoidNeuron(), 0.1, samples=4), 4, spread=0.1), "differ already"),
         (lambda: ParametricActivation("sigmoid", 4)(torch.zeros(2, 5)), "5 units"),
         (lambda: ParametricActivation("sigmoid", 4)(torch.zeros(2, 4, 3, 3)), "dim=1"),
         (lambda: ParametricActivation("sigmiod", 4), "sigmoid"),

@@ -13,8 +13,9 @@ from scipy.interpolate import PchipInterpolator
 from holdfast.core.errors import InputError
 from holdfast.devices import CharacteristicCurves, SigmoidNeuron, response_curves, vary
 from holdfast.hardware import CurveActivation, ParametricActivation
-from holdfast.hardware.curves import _gather
-from holdfast.nets import per_example_gradients, stacked_predict
+from holdfast.hardware.curves import _gather, _Table
+from holdfast.hardware.hermite import hermite_cubics
+from holdfast.nets import per_example_gradients, stack, stacked_predict
 
 GRID = np.linspace(-8, 8, 129)
 
@@ -85,7 +86,7 @@ def test_outside_the_grid_a_clamped_neuron_holds_and_a_linear_one_goes_on():
 def test_the_compiled_pass_is_the_gather(linear):
     layer = CurveActivation(ensemble(6), extrapolate="linear" if linear else "clamp").double()
     u = 1.02 * inside(30, 6)[..., None]  # some outside
-    value, slope = _gather(u, layer.cubics, layer.devices, (layer.start, layer.step, linear))
+    value, slope = _gather(u, layer.cubics, layer.devices, (layer.start, layer.step, linear, False))
     leaf = u[..., 0].clone().requires_grad_()
     mine = layer(leaf)
     (gradient,) = torch.autograd.grad(mine.sum(), leaf)
@@ -158,6 +159,70 @@ def test_gradients_of_single_examples_are_those_of_a_loop():
     for number in range(6):
         loss = torch.nn.functional.cross_entropy(net(x[number : number + 1]), y[number : number + 1])
         assert torch.allclose(rows[number], torch.autograd.grad(loss, net[0].weight)[0])
+
+
+@pytest.mark.parametrize("knots", [4, 17])
+def test_the_differentiable_cubics_are_scipys(knots):
+    generator = np.random.default_rng(0)
+    heights = np.concatenate([generator.normal(size=(40, knots)), np.cumsum(generator.exponential(size=(10, knots)), axis=1)])
+    heights[0, :3] = 0  # a flat beginning
+    cubics = hermite_cubics(torch.from_numpy(heights), 0.5)
+    expected = PchipInterpolator(0.5 * np.arange(knots), heights, axis=1).c.transpose(2, 1, 0)
+    np.testing.assert_allclose(cubics.numpy(), expected, atol=1e-12)
+
+
+def test_trainable_curves_answer_as_fixed_ones_and_learn_their_knots():
+    curves = ensemble(4, knots=17)
+    fixed, trainable = CurveActivation(curves), CurveActivation(curves, trainable=True)
+    u = inside(30, 4, dtype=torch.float32)
+    assert torch.allclose(fixed(u), trainable(u), atol=1e-6)
+    assert [name for name, _ in trainable.named_parameters()] == ["heights"]
+    assert not list(fixed.parameters())
+    optimizer = torch.optim.Adam(trainable.parameters(), lr=0.05)
+    losses = []
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = (trainable(u) - torch.tanh(u)).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.02 * losses[0]
+
+
+def test_the_gradient_by_the_knots_is_the_derivative():
+    layer = CurveActivation(ensemble(2, knots=6), trainable=True).double()
+    u = inside(5, 2)
+    heights = layer.heights.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda h: torch.func.functional_call(layer, {"heights": h}, (u,)), heights)
+
+
+def test_a_trainable_layer_has_an_ideal_and_other_chips_too():
+    layer = CurveActivation(ensemble(8), 4, seed=0, trainable=True)
+    assert layer.ideal()(torch.zeros(1, 4)).unique().numel() == 1
+    before = layer.heights.detach().clone()
+    layer.redraw_(5)
+    assert torch.equal(layer.heights, before)
+
+
+def test_away_from_the_compiled_pass_inputs_outside_the_grid_are_announced_now_and_then():
+    layer = CurveActivation(ensemble(3)).to(torch.float16)
+    for call in range(1, 9):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            _evaluate_on_torch(layer, call)
+        assert bool(caught) == (call in {1, 2, 4, 8})
+
+
+def _evaluate_on_torch(layer, call):
+    u = torch.full((5, 3, 1), 20.0)
+    grid = (layer.start, layer.step, layer.linear, call & (call - 1) == 0)
+    _Table.forward(u.to(torch.bfloat16), layer.cubics, layer.devices, grid)
+
+
+def test_networks_of_one_form_can_be_stacked_however_often_they_were_called():
+    nets = [torch.nn.Sequential(torch.nn.Linear(4, 5), CurveActivation(ensemble(5))) for _ in range(2)]
+    nets[0](inside(2, 4, dtype=torch.float32) / 8)
+    assert len(stack(nets)) == 2
 
 
 def test_curves_that_turn_back_are_announced():

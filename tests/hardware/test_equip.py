@@ -20,6 +20,7 @@ from holdfast.hardware import (
     hardware_activations,
     recalibrate,
     redraw_devices,
+    weight_noise,
 )
 from holdfast.nets import Normalized, mlp, resnet8, tiny_cnn, weights_digest, with_weights
 
@@ -112,6 +113,35 @@ def test_curves_take_the_place_of_activations_too():
     net = hardware_activations(mlp(64, hidden=(20,), activation=nn.Sigmoid), curves, seed=3)
     assert isinstance(net.act1, CurveActivation)
     assert net.act1.devices.unique().numel() == 20
+
+
+def test_measured_curves_may_come_from_their_file(tmp_path):
+    curves = response_curves(vary(SigmoidNeuron(), 0.1, samples=30), np.linspace(-8, 8, 17))
+    path = tmp_path / "bench.csv"
+    np.savetxt(path, np.column_stack([curves.x, curves.y.T]), delimiter=",", fmt="%.17g")
+    net = mlp(64, hidden=(20,), activation=nn.Sigmoid)
+    answers = [hardware_activations(net, kind, seed=3)(images()) for kind in (curves, path, str(path))]
+    assert torch.equal(answers[0], answers[1])
+    assert torch.equal(answers[0], answers[2])
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "curves"])
+def test_a_whole_state_dict_with_extra_state_can_be_put_into_a_copy(kind):
+    curves = response_curves(vary(SigmoidNeuron(), 0.1, samples=30), np.linspace(-8, 8, 65))
+    one, other = (
+        hardware_activations(
+            mlp(64, hidden=(20,), activation=nn.Sigmoid, seed=seed), curves if kind == "curves" else kind, seed=seed
+        )
+        for seed in (0, 1)
+    )
+    assert torch.equal(with_weights(other, one.state_dict())(images()), one(images()))
+
+
+def test_noisy_weights_and_device_neurons_go_together(digits_small):
+    net = hardware_activations(mlp(64, hidden=(20,), activation=nn.Sigmoid), "sigmoid", spread=0.1)
+    on_chips = weight_noise(net, digits_small[1], sigma=0.1, count=3)
+    assert on_chips.correct.shape[0] == 3
+    assert on_chips.accuracies.std() > 0
 
 
 def test_a_chip_is_the_redrawn_network():
@@ -218,6 +248,8 @@ def test_activation_functions_that_cannot_be_reached_are_announced():
         (lambda: hardware_activations(mlp(64), "own"), "`x` is missing"),
         (lambda: hardware_activations(mlp(4), "own", x=torch.zeros(3, 4)[:1].expand(3, 4) * 0, modules=(nn.Tanh,)), "nn.Tanh"),
         (lambda: chip(mlp(4), 0), "no layer of devices"),
+        (lambda: hardware_activations(mlp(64), "nowhere.csv"), "no file"),
+        (lambda: hardware_activations(mlp(64), response_curves(SigmoidNeuron(), np.arange(4)), spread=0.1), "differ already"),
     ],
 )
 def test_networks_without_a_place_for_devices_are_refused(attempt, message):

@@ -58,6 +58,23 @@ def test_only_the_trims_move(carried, digits_small, what, moved):
     assert all(parameter.requires_grad for parameter in repaired.parameters())
 
 
+def test_a_few_steps_of_all_weights_move_the_weights_and_no_device(carried, digits_small):
+    home, away = carried
+    tuned = recalibrate(away, digits_small[0], what="all", steps=100)
+    assert not torch.equal(tuned.fc1.weight, away.fc1.weight)
+    assert torch.equal(tuned.act1.params, away.act1.params)
+    assert not any(isinstance(module, Calibrated) for module in tuned.modules())
+    best, lost, repaired = (evaluate(net, digits_small[1]).accuracy.value for net in (home, away, tuned))
+    assert repaired > best - 0.4 * (best - lost)
+
+
+def test_trainable_devices_are_not_tuned(digits_small):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), ParametricActivation("sigmoid", 8, trainable=True), nn.Linear(8, 10))
+    tuned = recalibrate(net, digits_small[0], what="all", steps=2)
+    assert torch.equal(tuned[2].params, net[2].params)
+    assert tuned[2].params.requires_grad
+
+
 def test_normalisation_statistics_do_not_move(digits_small):
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10))
     net = hardware_activations(net, "relu", x=digits_small[0].x[:2], spread=0.3).train()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.hardware.activations import DeviceActivation, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
 from holdfast.hardware.equip import ELEMENTWISE, chip, device_layers, fresh_devices, hardware_activations, redraw_devices
+from holdfast.hardware.readout import Converter, Faults
 from holdfast.hardware.recalibrate import Calibrated, recalibrate
 from holdfast.hardware.spread import (
     ChipResults,
@@ -21,8 +22,10 @@ __all__ = [
     "ELEMENTWISE",
     "Calibrated",
     "ChipResults",
+    "Converter",
     "CurveActivation",
     "DeviceActivation",
+    "Faults",
     "ParametricActivation",
     "SpreadSweep",
     "activation_variation",

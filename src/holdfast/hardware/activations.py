@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,15 +22,18 @@ from torch import nn
 
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
+from holdfast.devices.fit import VariationSummary
 from holdfast.devices.neuron import LinearNeuron, ReluNeuron, SigmoidNeuron, vary
+from holdfast.hardware.readout import Converter, Faults, checked_scale
 
 __all__ = ["DeviceActivation", "Kind", "ParametricActivation", "Randomness"]
 
 Shape = Callable[[torch.Tensor], torch.Tensor]
-Kind = str | LinearNeuron | Shape
+Kind = str | LinearNeuron | VariationSummary | Shape
 Randomness = int | torch.Generator
 
 KINDS = {"sigmoid": SigmoidNeuron, "relu": ReluNeuron}
+NUMBERS = ("amplitude", "steepness", "threshold", "offset")
 
 
 def _seed_of(randomness: Randomness) -> int:
@@ -48,6 +52,10 @@ class DeviceActivation(nn.Module):
     dim : the axis of the input that counts units: -1 after a linear layer, 1 after a convolution (one device per channel)
     seed : of the chip
     noise_std : standard deviation of the Gaussian noise that is added to each output at each call; seeded, fresh at each call
+    faults : rates of dead and saturated neurons; which ones they are belongs to the chip
+    bits : resolution of the converter that reads the outputs; None reads them as they are
+    full_scale : lowest and highest output of the read-out, where faulty neurons are stuck and the converter clips; default: that of
+        the nominal device, where it has one
 
     Attributes
     ----------
@@ -56,8 +64,19 @@ class DeviceActivation(nn.Module):
     """
 
     seed: torch.Tensor
+    stuck: torch.Tensor
 
-    def __init__(self, out_features: int, *, dim: int = -1, seed: int = 0, noise_std: float = 0.0) -> None:
+    def __init__(
+        self,
+        out_features: int,
+        *,
+        dim: int = -1,
+        seed: int = 0,
+        noise_std: float = 0.0,
+        faults: Faults | None = None,
+        bits: int | None = None,
+        full_scale: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
         self.stream: str | None = None
         self.out_features = check_whole(out_features, "out_features", low=1)
@@ -65,6 +84,11 @@ class DeviceActivation(nn.Module):
         self.noise_std = check_within(noise_std, "noise_std", low=0)
         self.register_buffer("seed", torch.tensor(_seed_of(seed)))
         self.noise_calls = 0
+        self.faults = faults
+        if faults is not None:
+            self.register_buffer("stuck", faults.draw(self.out_features, seed=_seed_of(seed)))
+        self.full_scale = checked_scale(full_scale, needed=faults is not None or bits is not None)
+        self.converter = None if bits is None else Converter(bits=bits, full_scale=self.full_scale)
 
     def get_extra_state(self) -> torch.Tensor:
         """The name of the stream as UTF-8 bytes after one more, 0 for none: a tensor, so that any format can hold it."""
@@ -76,12 +100,20 @@ class DeviceActivation(nn.Module):
         self.stream = bytes(name).decode() if there else None
 
     def extra_repr(self) -> str:
-        """Units, axis and seed."""
-        return f"{self.out_features}, dim={self.dim}, seed={int(self.seed)}"
+        """Units, axis and seed, and what the read-out adds."""
+        more = [f"bits={self.converter.bits}"] if self.converter else []
+        more += [f"dead={self.faults.dead:g}, saturated={self.faults.saturated:g}"] if self.faults else []
+        return ", ".join([f"{self.out_features}, dim={self.dim}, seed={int(self.seed)}", *more])
+
+    def devices_of(self, seed: int) -> dict[str, torch.Tensor]:
+        """The tensors of the devices of the chip `seed`, by name."""
+        raise NotImplementedError
 
     def draw(self, seed: int) -> dict[str, torch.Tensor]:
         """The tensors of this module, by name, as another chip would have them; the module stays as it is."""
-        raise NotImplementedError
+        if self.faults is None:
+            return self.devices_of(seed)
+        return self.devices_of(seed) | {"stuck": self.faults.draw(self.out_features, seed=seed).to(self.stuck.device)}
 
     def redraw_(self, randomness: Randomness) -> DeviceActivation:
         """Fabricate another chip in place from a seed or a generator; torch's global generator is not touched."""
@@ -108,13 +140,25 @@ class DeviceActivation(nn.Module):
         behind = ndim - 1 - self.dim % ndim
         return values.reshape(values.shape + (1,) * behind) if behind else values
 
-    def with_noise(self, y: torch.Tensor) -> torch.Tensor:
-        """`y` plus the noise of this call."""
-        if not self.noise_std:
-            return y
-        generator = Seeds(int(self.seed)).torch("noise", self.noise_calls, device=str(y.device))
-        self.noise_calls += 1
-        return y + self.noise_std * torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
+    def read_out(self, y: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """What the next layer gets of the outputs `y`: with the noise of this call (of size `noise` if given), stuck, rounded."""
+        if self.noise_std or noise is not None:
+            generator = Seeds(int(self.seed)).torch("noise", self.noise_calls, device=str(y.device))
+            self.noise_calls += 1
+            size = self.noise_std if noise is None else noise
+            y = y + size * torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
+        if self.faults is not None:
+            stuck = self.along_units(self.stuck, y.ndim)
+            low, high = (torch.as_tensor(end, dtype=y.dtype, device=y.device) for end in self.full_scale)
+            y = torch.where(stuck == 0, y, torch.where(stuck < 0, low, high))
+        return y if self.converter is None else self.converter(y)
+
+    def _without_variation(self) -> Any:
+        """A copy without noise and faults."""
+        twin = copy.deepcopy(self)
+        twin.noise_std, twin.faults = 0.0, None
+        twin._buffers.pop("stuck", None)  # noqa: SLF001 - of our own copy
+        return twin
 
 
 def _relu_like(argument: torch.Tensor, *, corner: float, saturation: float) -> torch.Tensor:
@@ -133,7 +177,7 @@ def _shape_of(neuron: LinearNeuron) -> Shape:
     if isinstance(neuron, SigmoidNeuron):
         return torch.sigmoid
     if isinstance(neuron, ReluNeuron):
-        return partial(_relu_like, corner=neuron.corner, saturation=neuron.saturation)
+        return partial(_relu_like, corner=float(neuron.corner), saturation=float(neuron.saturation))
     return nn.Identity()
 
 
@@ -143,10 +187,11 @@ class ParametricActivation(DeviceActivation):
     Parameters
     ----------
     kind : ``"sigmoid"`` or ``"relu"`` (with the device's round corner and saturation), a nominal neuron of
-        :mod:`holdfast.devices.neuron`, or any elementwise nonlinearity (module or function) that keeps its own shape and gets
-        varying gain, steepness, threshold and offset
-    out_features, dim, seed, noise_std : as in :class:`DeviceActivation`
-    spread : relative standard deviation from neuron to neuron, >= 0; 0 is the nominal device
+        :mod:`holdfast.devices.neuron`, an ensemble of them (numbers of shape (m,)) whose members each chip draws, a
+        :class:`~holdfast.devices.VariationSummary`, or any elementwise nonlinearity (module or function) that keeps its own
+        shape and gets varying gain, steepness, threshold and offset
+    out_features, dim, seed, noise_std, faults, bits, full_scale : as in :class:`DeviceActivation`
+    spread : relative standard deviation from neuron to neuron, >= 0; 0 is the nominal device. Ensembles bring their own
     trainable : make the four numbers parameters instead of buffers
     scales : typical sizes of pre-activation and activation, in which threshold and offset spread
 
@@ -174,15 +219,23 @@ class ParametricActivation(DeviceActivation):
         seed: int = 0,
         dim: int = -1,
         trainable: bool = False,
-        noise_std: float = 0.0,
         scales: tuple[float, float] = (1.0, 1.0),
+        **read_out: Any,
     ) -> None:
-        super().__init__(out_features, dim=dim, seed=seed, noise_std=noise_std)
+        named = KINDS[check_one_of(kind, "kind", allowed=KINDS)]() if isinstance(kind, str) else kind
+        differ = isinstance(named, VariationSummary) or (isinstance(named, LinearNeuron) and np.ndim(named.amplitude) > 0)
+        ensemble = named if differ and isinstance(named, VariationSummary | LinearNeuron) else None
+        if ensemble and spread:
+            refuse("spread", f"is {spread:g} for devices that differ already", allowed="0 with an ensemble or a summary")
+        nominal = _nominal_of(named)
+        if read_out.get("full_scale") is None:
+            read_out["full_scale"] = _ends_of(nominal)
+        super().__init__(out_features, dim=dim, seed=seed, **read_out)
         self.spread = check_within(spread, "spread", low=0)
         self.scales = (check_within(scales[0], "scales", low=0, low_open=True), check_within(scales[1], "scales", low=0))
-        named = KINDS[check_one_of(kind, "kind", allowed=KINDS)]() if isinstance(kind, str) else kind
-        self.neuron = named if isinstance(named, LinearNeuron) else LinearNeuron()
-        self.shape: Shape = _shape_of(named) if isinstance(named, LinearNeuron) else named
+        self.ensemble = ensemble
+        self.neuron = nominal if isinstance(nominal, LinearNeuron) else LinearNeuron()
+        self.shape: Shape = _shape_of(nominal) if isinstance(nominal, LinearNeuron) else nominal
         params = self._fabricate(seed).to(torch.get_default_dtype())
         if trainable:
             self.params = nn.Parameter(params)
@@ -191,28 +244,29 @@ class ParametricActivation(DeviceActivation):
 
     def _fabricate(self, seed: int) -> torch.Tensor:
         """The four numbers (n, 4) of the chip `seed`, float64."""
-        chip = vary(
-            self.neuron,
-            self.spread,
-            samples=self.out_features,
-            seed=seed,
-            drive_scale=self.scales[0],
-            output_scale=self.scales[1],
-        )
-        return torch.from_numpy(np.stack([chip.amplitude, chip.steepness, chip.threshold, chip.offset], axis=1))
+        if isinstance(self.ensemble, VariationSummary):
+            chip = self.ensemble.draw(self.out_features, seed=seed)
+        elif self.ensemble is not None:
+            members = np.size(self.ensemble.amplitude)
+            drawn = Seeds(seed).numpy("devices").choice(members, self.out_features, replace=members < self.out_features)
+            chip = _members(self.ensemble, drawn)
+        else:
+            scales = {"drive_scale": self.scales[0], "output_scale": self.scales[1]}
+            chip = vary(self.neuron, self.spread, samples=self.out_features, seed=seed, **scales)
+        return torch.from_numpy(np.stack([np.asarray(getattr(chip, name), dtype=float) for name in NUMBERS], axis=1))
 
     def extra_repr(self) -> str:
         """Units, axis, seed and spread."""
         return f"{super().extra_repr()}, spread={self.spread:g}"
 
-    def draw(self, seed: int) -> dict[str, torch.Tensor]:
+    def devices_of(self, seed: int) -> dict[str, torch.Tensor]:
         """The numbers ``params`` (n, 4) of the chip `seed`: amplitude, steepness, threshold, offset."""
         return {"params": self._fabricate(seed).to(self.params)}
 
     def ideal(self) -> ParametricActivation:
-        """The same layer made of nominal devices, without noise."""
-        twin = copy.deepcopy(self)
-        twin.spread, twin.noise_std = 0.0, 0.0
+        """The same layer made of nominal devices, all sound, without noise."""
+        twin = self._without_variation()
+        twin.spread, twin.ensemble = 0.0, None
         twin.redraw_(int(self.seed))
         return twin
 
@@ -222,4 +276,27 @@ class ParametricActivation(DeviceActivation):
         numbers: Any = self.params.unbind(-1)
         amplitude, steepness, threshold, offset = (self.along_units(values, u.ndim) for values in numbers)
         argument = torch.addcmul(-steepness * threshold, u, steepness)
-        return self.with_noise(torch.addcmul(offset, self.shape(argument), amplitude).to(u.dtype))
+        return self.read_out(torch.addcmul(offset, self.shape(argument), amplitude).to(u.dtype))
+
+
+def _members(ensemble: LinearNeuron, numbers: np.ndarray) -> LinearNeuron:
+    """The members of an ensemble with these numbers."""
+    size = np.size(ensemble.amplitude)
+    return replace(ensemble, **{name: np.broadcast_to(getattr(ensemble, name), (size,))[numbers] for name in NUMBERS})
+
+
+def _nominal_of(named: LinearNeuron | VariationSummary | Shape) -> LinearNeuron | Shape:
+    """The nominal device: of an ensemble the one with the mean numbers."""
+    if isinstance(named, VariationSummary):
+        return named.nominal
+    if isinstance(named, LinearNeuron):
+        return replace(named, **{name: float(np.mean(getattr(named, name))) for name in NUMBERS})
+    return named
+
+
+def _ends_of(nominal: LinearNeuron | Shape) -> tuple[float, float] | None:
+    """Lowest and highest output of a nominal device that has them."""
+    if not isinstance(nominal, SigmoidNeuron):
+        return None
+    ends = sorted((float(nominal.offset), float(nominal.offset) + float(nominal.amplitude)))
+    return ends[0], ends[1]

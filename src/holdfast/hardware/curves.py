@@ -8,7 +8,6 @@ backward pass is one product.
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,10 +16,12 @@ import numba
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
+from torch import nn
 
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.seeds import Seeds
 from holdfast.hardware.activations import DeviceActivation
+from holdfast.hardware.hermite import hermite_cubics
 
 if TYPE_CHECKING:
     from holdfast.devices.neuron import CharacteristicCurves
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CurveActivation"]
 
 Extrapolation = Literal["clamp", "linear"]
+Grid = tuple[float, float, bool, bool]  # first drive, step, whether to go on linearly, whether to look for inputs outside
 SHARE_OUTSIDE = 0.05  # of all pre-activations: above it the user is told that the grid is too narrow
 SHARE_TURNING = 0.10  # of all curves: above it the user is told that they are not monotone
 
@@ -66,9 +68,9 @@ def _look_up(u: Any, cubics: Any, devices: Any, grid: Any) -> Any:  # pragma: no
     return value, slope, outside
 
 
-def _gather(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
+def _gather(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: Grid) -> Any:
     """The same as :func:`_look_up` in torch operations, for other places and number formats."""
-    start, step, linear = grid
+    start, step, linear, _ = grid
     intervals = cubics.shape[1]
     way = u - start
     inside = way.clamp(0, intervals * step)
@@ -89,24 +91,36 @@ def _cubics(x: np.ndarray, y: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(coefficients.transpose(2, 1, 0)))
 
 
+def _outside(u: torch.Tensor, cubics: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """How many of `u` lie outside the grid."""
+    return ((u < grid[0]) | (u > grid[0] + grid[1] * cubics.shape[1])).sum()
+
+
+def _announce_outside(outside: float, inputs: int) -> None:
+    """Warn where more than a few of the inputs have left the grid."""
+    if outside > SHARE_OUTSIDE * inputs:
+        warnings.warn(
+            f"more than {SHARE_OUTSIDE:.0%} of the pre-activations lie outside the curves' grid, where a clamped neuron has no "
+            "gradient. Scale the layer's initial weights down, map the curves to a wider drive, or extrapolate='linear'.",
+            stacklevel=2,
+        )
+
+
 class _Table(torch.autograd.Function):
     """Curves at (outer, n, inner) pre-activations; gives the value and, for the backward pass, the slope."""
 
     @staticmethod
-    def forward(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
+    def forward(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: Grid) -> Any:
         """Value and slope."""
         if u.device.type != "cpu" or u.dtype not in {torch.float32, torch.float64}:
+            if grid[3]:
+                _announce_outside(float(_outside(u, cubics, grid)), u.numel())
             return _gather(u, cubics, devices, grid)
         dense = u.shape[2] == 1  # the rows of a dense layer become one run per unit
         runs = u.transpose(0, 2) if dense else u
         rows, tables, units = (tensor.detach().contiguous().numpy() for tensor in (runs, cubics.to(u.dtype), devices))
-        *found, outside = _look_up(rows, tables, units, grid)
-        if outside > SHARE_OUTSIDE * u.numel():
-            warnings.warn(
-                f"more than {SHARE_OUTSIDE:.0%} of the pre-activations lie outside the curves' grid, where a clamped neuron has no "
-                "gradient. Scale the layer's initial weights down, map the curves to a wider drive, or extrapolate='linear'.",
-                stacklevel=2,
-            )
+        *found, outside = _look_up(rows, tables, units, grid[:3])
+        _announce_outside(outside, u.numel())
         value, slope = map(torch.from_numpy, found)
         return (value.transpose(0, 2), slope.transpose(0, 2)) if dense else (value, slope)
 
@@ -138,7 +152,7 @@ class _Table(torch.autograd.Function):
         return tuple(part.reshape(outer, batch, units, inner) for part in (value, slope)), (1, 1)
 
 
-def _evaluate(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: tuple[float, float, bool]) -> Any:
+def _evaluate(u: torch.Tensor, cubics: torch.Tensor, devices: torch.Tensor, grid: Grid) -> Any:
     return _Table.apply(u, cubics, devices, grid)  # type: ignore[no-untyped-call]  # torch's own signature
 
 
@@ -150,9 +164,13 @@ class CurveActivation(DeviceActivation):
     curves : the ensemble that the layer's devices are taken from, in the units of the network
     out_features : number of units; default: one per curve. With as many curves as units each unit gets its own, one curve is
         shared by all, and with any other number `seed` draws a device for each unit
-    dim, noise_std : as in :class:`DeviceActivation`
     seed : of the draw; None takes the curves in their order
     extrapolate : ``"clamp"`` holds the end values outside the grid (gradient 0), ``"linear"`` goes on with the end slopes
+    trainable : make the heights of the knots parameters; slopes follow them, so a curve stays smooth and, where its knots are,
+        monotone. A slower path of plain torch
+    noise_std : standard deviation of the noise of each call, or ``"stderr"`` for that of the curves, from cycle to cycle: it
+        belongs to averages as long as those that were simulated or measured
+    dim, faults, bits, full_scale : as in :class:`DeviceActivation`; the natural scale is that of all curves together
 
     Shapes
     ------
@@ -160,11 +178,12 @@ class CurveActivation(DeviceActivation):
 
     Raises
     ------
-    InputError : no `seed` and a number of curves that is neither 1 nor the number of units
+    InputError : no `seed` and a number of curves that is neither 1 nor the number of units; ``"stderr"`` for curves without
 
     Warns
     -----
-    UserWarning : many curves are not monotone, or many pre-activations lie outside the grid
+    UserWarning : many curves are not monotone, or many pre-activations lie outside the grid (away from the CPU this is looked for
+        at calls 1, 2, 4, 8 ... only, because looking waits for the device)
 
     Examples
     --------
@@ -175,8 +194,10 @@ class CurveActivation(DeviceActivation):
     """
 
     cubics: torch.Tensor
+    heights: torch.Tensor
     nominal: torch.Tensor
     devices: torch.Tensor
+    errors: torch.Tensor
 
     def __init__(
         self,
@@ -184,11 +205,20 @@ class CurveActivation(DeviceActivation):
         out_features: int | None = None,
         *,
         seed: int | None = None,
-        dim: int = -1,
         extrapolate: Extrapolation = "clamp",
-        noise_std: float = 0.0,
+        trainable: bool = False,
+        noise_std: float | Literal["stderr"] = 0.0,
+        **read_out: Any,
     ) -> None:
-        super().__init__(out_features or len(curves), dim=dim, seed=seed or 0, noise_std=noise_std)
+        from_errors = isinstance(noise_std, str)
+        if isinstance(noise_std, str):
+            check_one_of(noise_std, "noise_std", allowed=("stderr",))
+        if from_errors and curves.stderr is None:
+            refuse("noise_std", "is 'stderr' for curves without standard errors", allowed="numbers, or simulated curves")
+        if read_out.get("full_scale") is None and np.ptp(curves.y) > 0:
+            read_out["full_scale"] = (float(curves.y.min()), float(curves.y.max()))
+        noise = 0.0 if isinstance(noise_std, str) else noise_std
+        super().__init__(out_features or len(curves), seed=seed or 0, noise_std=noise, **read_out)
         check_one_of(extrapolate, "extrapolate", allowed=("clamp", "linear"))
         if seed is None and len(curves) not in {1, self.out_features}:
             refuse(
@@ -198,14 +228,23 @@ class CurveActivation(DeviceActivation):
                 remedy="Or give a `seed`, and each unit gets a device drawn from the ensemble.",
             )
         if (turning := 1 - curves.monotone.mean()) > SHARE_TURNING:
-            warnings.warn(f"{turning:.0%} of the curves are not monotone; is the measurement too noisy?", stacklevel=2)
-        self.linear = extrapolate == "linear"
+            warnings.warn(
+                f"{turning:.0%} of the curves are not monotone. If that is noise, average longer or take curves.made_monotone().",
+                stacklevel=2,
+            )
+        self.linear, self.trainable, self.members = extrapolate == "linear", trainable, len(curves)
+        self.looked = {"calls": 0}  # in a box, so that networks of one form that were called more or less often stay of one form
+        self.start, self.step = float(curves.x[0]), float((curves.x[-1] - curves.x[0]) / (len(curves.x) - 1))
         number = torch.get_default_dtype()
-        self.register_buffer("cubics", _cubics(curves.x, curves.y).to(number))
+        if trainable:
+            self.heights = nn.Parameter(torch.tensor(curves.y, dtype=number))
+        else:
+            self.register_buffer("cubics", _cubics(curves.x, curves.y).to(number))
         self.register_buffer("nominal", _cubics(curves.x, np.asarray(curves.nominal)[None]).to(number))
+        if from_errors:
+            self.register_buffer("errors", torch.tensor(curves.stderr, dtype=number))
         in_order = torch.arange(self.out_features) % len(curves)
         self.register_buffer("devices", in_order if seed is None else self._assign(seed))
-        self.start, self.step = float(curves.x[0]), float((curves.x[-1] - curves.x[0]) / (len(curves.x) - 1))
 
     def get_extra_state(self) -> torch.Tensor:
         """The grid, first drive and step, and what every layer of devices keeps, so that a saved network is complete."""
@@ -218,18 +257,22 @@ class CurveActivation(DeviceActivation):
 
     def _assign(self, seed: int) -> torch.Tensor:
         """A device for each unit: different ones while the ensemble lasts."""
-        ensemble = len(self.cubics)
         generator = Seeds(seed).numpy("devices")
-        return torch.from_numpy(generator.choice(ensemble, self.out_features, replace=ensemble < self.out_features))
+        return torch.from_numpy(generator.choice(self.members, self.out_features, replace=self.members < self.out_features))
 
-    def draw(self, seed: int) -> dict[str, torch.Tensor]:
+    def devices_of(self, seed: int) -> dict[str, torch.Tensor]:
         """The numbers ``devices`` (n,) of the ensemble's members that the chip `seed` carries."""
         return {"devices": self._assign(seed).to(self.devices.device)}
 
     def ideal(self) -> CurveActivation:
-        """The same layer made of nominal devices, without noise."""
-        twin = copy.deepcopy(self)
-        twin.noise_std, twin.cubics, twin.devices = 0.0, self.nominal.clone(), torch.zeros_like(self.devices)
+        """The same layer made of nominal devices, all sound, without noise."""
+        twin = self._without_variation()
+        for name in ("errors", "cubics", "heights"):
+            if hasattr(twin, name):
+                delattr(twin, name)
+        twin.trainable, twin.members = False, 1
+        twin.register_buffer("cubics", self.nominal.clone())
+        twin.devices = torch.zeros_like(self.devices)
         return twin
 
     def forward(self, u: torch.Tensor) -> torch.Tensor:
@@ -239,5 +282,21 @@ class CurveActivation(DeviceActivation):
         units = u.shape[axis]
         wide = u.to(torch.promote_types(u.dtype, torch.float32))  # half precision cannot find its place on a fine grid
         flat = wide.reshape(math.prod(u.shape[:axis]), units, math.prod(u.shape[axis + 1 :]))
-        value, _ = _evaluate(flat, self.cubics, self.devices.expand(units), (self.start, self.step, self.linear))
-        return self.with_noise(value.reshape(u.shape).to(u.dtype))
+        self.looked["calls"] += 1
+        calls = self.looked["calls"]
+        grid = (self.start, self.step, self.linear, calls & (calls - 1) == 0)
+        devices = self.devices.expand(units)
+        if self.trainable:
+            value, _ = _gather(flat, hermite_cubics(self.heights, self.step), devices, grid)
+        else:
+            value, _ = _evaluate(flat, self.cubics, devices, grid)
+        noise = self._noise_at(flat, devices, u) if "errors" in self._buffers else None
+        return self.read_out(value.reshape(u.shape).to(u.dtype), noise)
+
+    def _noise_at(self, flat: torch.Tensor, devices: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """Standard deviation of the curves' noise at the pre-activations, linear between the knots."""
+        last = self.errors.shape[1] - 1
+        place = ((flat.detach() - self.start) / self.step).clamp(0, last).nan_to_num(0)
+        left = place.long().clamp(0, last - 1)
+        before, after = (self.errors[devices[:, None], left + shift] for shift in (0, 1))
+        return torch.lerp(before, after, (place - left).to(before.dtype)).reshape(like.shape).to(like.dtype)

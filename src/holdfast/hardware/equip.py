@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,11 +44,12 @@ FUNCTIONAL: set[Any] = {
 
 @dataclass(frozen=True)
 class _Site:
-    """Where an activation stands: its unit axis and the typical size of what goes in and comes out."""
+    """Where an activation stands: its unit axis, the typical size of what goes in and comes out, and the ends of the latter."""
 
     dim: int
     drive_scale: float
     output_scale: float
+    ends: tuple[float, float]
 
 
 class _DryRun(TorchFunctionMode):
@@ -74,7 +76,8 @@ class _DryRun(TorchFunctionMode):
     def leave(self, module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
         del args
         self.inside -= 1
-        site = _Site(1 if output.ndim >= 4 else -1, self.drive, float(output.std(correction=0)))
+        ends = (float(output.min()), float(output.max()))
+        site = _Site(1 if output.ndim >= 4 else -1, self.drive, float(output.std(correction=0)), ends)
         self.sites.setdefault(id(module), site)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -85,30 +88,32 @@ class _DryRun(TorchFunctionMode):
 
 def hardware_activations(
     model: nn.Module,
-    kind: Kind | CharacteristicCurves,
+    kind: Kind | CharacteristicCurves | PathLike[str],
     *,
     x: torch.Tensor | None = None,
     spread: float = 0.0,
     seed: int = 0,
     modules: tuple[type[nn.Module], ...] | None = None,
-    noise_std: float = 0.0,
+    **read_out: Any,
 ) -> nn.Module:
     """A copy of `model` in which every activation module is a layer of devices.
 
     Parameters
     ----------
     model : network, unchanged
-    kind : ``"sigmoid"`` or ``"relu"`` device neurons, a nominal neuron, measured or simulated curves, or ``"own"``: each module
-        keeps its nonlinearity, and its neurons get varying gain, steepness, threshold and offset. Thresholds then spread in
-        units of the standard deviation of the layer's pre-activations, offsets in units of that of its activations, both
-        measured on `x`
+    kind : ``"sigmoid"`` or ``"relu"`` device neurons, a nominal neuron, an ensemble or a summary of one, measured or simulated
+        curves in the units of the network or the CSV file that they are in, or ``"own"``: each module keeps its nonlinearity, and
+        its neurons get varying gain, steepness, threshold and offset. Thresholds then spread in units of the standard deviation of
+        the layer's pre-activations, offsets in units of that of its activations, both measured on `x`
     x : one batch (N, ...) that the network accepts; needed to count units, unless the network begins with a linear layer, and
         real data for ``"own"``
     spread : relative standard deviation from neuron to neuron; curves carry their own
     seed : of the chip; each layer has its own stream, found by its name here, which the layer keeps wherever it is put later
     modules : what to swap; default: ``nn.Sigmoid`` and ``nn.ReLU``, for ``"own"`` every elementwise activation of torch. After
         convolutions (4 or 5 dimensions) one device serves a channel, otherwise one device serves an entry of the last axis
-    noise_std : noise per call
+    read_out : `noise_std`, `faults`, `bits` and `full_scale` of all layers, as in
+        :class:`~holdfast.hardware.DeviceActivation`; with ``"own"`` the natural scale of a layer is
+        what its activations span on `x`
 
     Raises
     ------
@@ -136,26 +141,33 @@ def hardware_activations(
     sites = _measure(twin, batch, kinds)
     owned = {id(part) for layer in device_layers(twin).values() for part in layer.modules()}
     swapped: dict[int, nn.Module] = {}
+    devices = _read(kind)
     for name, module in twin.named_modules():
         if name in counts and id(module) not in owned:
             site, stream = sites[id(module)], Seeds(seed).integer("devices", name)
-            if isinstance(kind, CharacteristicCurves):
-                layer: DeviceActivation = CurveActivation(kind, counts[name], seed=stream, dim=site.dim, noise_std=noise_std)
+            if isinstance(devices, CharacteristicCurves):
+                if spread:
+                    refuse("spread", f"is {spread:g} for curves, which differ already", allowed="0 with curves")
+                layer: DeviceActivation = CurveActivation(devices, counts[name], seed=stream, dim=site.dim, **read_out)
             else:
+                extra: dict[str, Any] = {"scales": (_positive(site.drive_scale, name), site.output_scale)} if own else {}
+                if own and site.ends[1] > site.ends[0]:
+                    extra["full_scale"] = site.ends
                 layer = ParametricActivation(
-                    module if own else kind,
-                    counts[name],
-                    spread=spread,
-                    seed=stream,
-                    dim=site.dim,
-                    noise_std=noise_std,
-                    scales=(_positive(site.drive_scale, name), site.output_scale) if own else (1.0, 1.0),
+                    module if own else devices, counts[name], spread=spread, seed=stream, dim=site.dim, **extra | read_out
                 )
             layer.stream = name
             swapped[id(module)] = layer
     if not swapped:
         _refuse_nothing_found(kinds)
     return with_modules(twin, swapped).to(batch.device)
+
+
+def _read(kind: Kind | CharacteristicCurves | PathLike[str]) -> Kind | CharacteristicCurves:
+    """The kind itself, or the curves of the file that it names."""
+    if isinstance(kind, PathLike) or (isinstance(kind, str) and kind.lower().endswith(".csv")):
+        return CharacteristicCurves.from_csv(kind)
+    return kind
 
 
 def _refuse_nothing_found(kinds: tuple[type[nn.Module], ...]) -> None:

@@ -1,9 +1,9 @@
-r"""Re-calibration of a network on its own chip: only a gain and a bias before and after each neuron are fitted again.
+r"""Re-calibration of a network on its own chip: a gain and a bias before and after each neuron are fitted again, or all weights.
 
 .. math:: y_j = b_j\, f_j(a_j u_j + c_j) + d_j
 
 with `f_j` the device of unit `j`. Four numbers per neuron instead of all weights: what a trimming circuit could hold. The recipe
-(200 Adam steps of 128 images at rate 2e-2) is ours.
+(200 Adam steps of 128 images at rate 2e-2) is ours. Where each chip can have weights of its own, as many steps fine-tune those.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibrated", "recalibrate"]
 
-TRIMS = {"bias": ("bias_in", "bias_out"), "bias+gain": ("gain_in", "bias_in", "gain_out", "bias_out")}
+TRIMS = {"bias": ("bias_in", "bias_out"), "bias+gain": ("gain_in", "bias_in", "gain_out", "bias_out"), "all": ()}
+RATES = {"bias": 2e-2, "bias+gain": 2e-2, "all": 2e-3}  # of Adam
 
 
 class Calibrated(nn.Module):
@@ -56,22 +57,24 @@ def recalibrate(
     model: nn.Module,
     examples: Examples,
     *,
-    what: Literal["bias", "bias+gain"] = "bias+gain",
+    what: Literal["bias", "bias+gain", "all"] = "bias+gain",
     steps: int = 200,
     batch_size: int = 128,
-    lr: float = 2e-2,
+    lr: float | None = None,
     seed: int = 0,
 ) -> nn.Module:
     """A copy of `model` whose neurons were trimmed on labelled examples; weights and devices are those of `model`.
 
-    Everything but the trims stays in evaluation mode, so normalisation statistics do not move either.
+    The network stays in evaluation mode, so normalisation statistics do not move either.
 
     Parameters
     ----------
     model : network with layers of devices, on the chip that it is to run on
     examples : labelled data; `steps` times `batch_size` rows are drawn, each row once before any comes again
-    what : ``"bias"`` trims the two biases, ``"bias+gain"`` also the two gains
-    steps, batch_size, lr : of Adam
+    what : ``"bias"`` trims the two biases, ``"bias+gain"`` also the two gains; ``"all"`` adds no trims but fine-tunes whatever the
+        network would train, its weights for one, through the devices
+    steps, batch_size : of Adam
+    lr : its rate; default: 2e-2 for trims and 2e-3 for all weights
     seed : of the draw
 
     Examples
@@ -86,17 +89,22 @@ def recalibrate(
     trims = TRIMS[check_one_of(what, "what", allowed=TRIMS)]
     check_whole(steps, "steps", low=1)
     check_whole(batch_size, "batch_size", low=1)
-    twin = _with_trims(copy.deepcopy(model))
+    device_layers(model, required=True)
+    twin = copy.deepcopy(model) if what == "all" else _with_trims(copy.deepcopy(model))
     flags = [(parameter, parameter.requires_grad) for parameter in twin.parameters()]
     modes = [(module, module.training) for module in twin.modules()]
-    for parameter, _ in flags:
-        parameter.requires_grad_(False)
+    fabricated = {id(parameter) for layer in device_layers(twin).values() for parameter in layer.parameters()}
+    for parameter, flag in flags:
+        parameter.requires_grad_(flag and what == "all" and id(parameter) not in fabricated)
     for module in twin.modules():
         if isinstance(module, Calibrated):
             for name in trims:
                 getattr(module, name).requires_grad_(True)
     rows = _rows(len(examples), steps * batch_size, Seeds(seed).torch("calibration"))
-    fit(twin, examples[rows], epochs=1, lr=lr, batch_size=batch_size, schedule="constant", on_batch=_in_evaluation_mode, seed=seed)
+    rate = RATES[what] if lr is None else lr
+    fit(
+        twin, examples[rows], epochs=1, lr=rate, batch_size=batch_size, schedule="constant", on_batch=_in_evaluation_mode, seed=seed
+    )
     for parameter, flag in flags:
         parameter.requires_grad_(flag)
     for module, training in modes:

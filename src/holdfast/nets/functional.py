@@ -36,6 +36,7 @@ __all__ = [
     "with_weights",
 ]
 
+EXTRA = "_extra_state"  # torch's name for what a module saves beside its tensors
 NORM_LAYERS = (
     nn.modules.batchnorm._NormBase,  # noqa: SLF001 - the common ancestor of batch and instance normalisation
     nn.GroupNorm,
@@ -139,7 +140,8 @@ def with_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Mo
     Parameters
     ----------
     model : network, unchanged
-    weights : tensors by state-dict name, each with the shape of what it replaces
+    weights : tensors by state-dict name, each with the shape of what it replaces; a whole state dict with the modules' extra state
+        too
 
     Raises
     ------
@@ -147,8 +149,12 @@ def with_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Mo
     """
     twin = copy.deepcopy(model)
     known = dict(twin.named_parameters(remove_duplicate=False)) | dict(twin.named_buffers(remove_duplicate=False))
+    extra = {f"{path}.{EXTRA}" if path else EXTRA: module for path, module in twin.named_modules(remove_duplicate=False)}
     with torch.no_grad():
         for name, values in weights.items():
+            if name in extra and type(extra[name]).set_extra_state is not nn.Module.set_extra_state:
+                extra[name].set_extra_state(values)
+                continue
             _check_entry(name, tuple(values.shape), known)
             known[name].copy_(values)
     return twin
