@@ -103,18 +103,29 @@ def cosine_to_reference(mx: Any, my: Any, mz: Any, c: Any, i: int) -> Any:
 
 
 @register_jitable(**FAST)
-def resistance_at(cosine: Any, voltage: Any, c: Any, i: int, terms: Any) -> Any:
-    """Resistance in ohm at a `voltage`; only a junction whose TMR rolls off looks at it."""
+def resistance_at(cosine: Any, c: Any, i: int, terms: Any) -> Any:
+    """Resistance in ohm at 0 V."""
     if terms.readout == 2:
         return row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i) * cosine * cosine
     if terms.readout == 1:
         return row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i) * cosine
-    if terms.biased:
-        reduced = voltage / row(c, V_HALF, i)
-        antiparallel = 1 / (1 + row(c, TMR, i) / (1 + reduced * reduced))
-        parallel = row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i)
-        return 2 / (parallel * (1 + cosine + antiparallel * (1 - cosine)))
     return 1 / (row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i) * cosine)
+
+
+@register_jitable(**FAST)
+def rolled_off(current: Any, resistance: Any, cosine: Any, c: Any, i: int) -> Any:
+    """Resistance in ohm at the voltage that `current` makes where the TMR rolls off; Newton's method on ``V = I R(V)``."""
+    parallel, half, tmr = row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i), row(c, V_HALF, i), row(c, TMR, i)
+    voltage = current * resistance
+    for _ in range(3):
+        reduced = voltage / half
+        square = 1 + reduced * reduced
+        share = 1 / (square + tmr)
+        resistance = 2 / (parallel * (1 + cosine + square * share * (1 - cosine)))
+        slope = -resistance * resistance * parallel * (1 - cosine) * reduced * tmr * share * share / half
+        voltage = voltage - (voltage - current * resistance) / (1 - current * slope)
+    square = 1 + voltage * voltage / (half * half)
+    return 2 / (parallel * (1 + cosine + square / (square + tmr) * (1 - cosine)))
 
 
 @register_jitable(**FAST)
@@ -139,12 +150,11 @@ def current_and_resistance(  # noqa: PLR0913, PLR0917 (numbers of one device)
     """Current in A and junction resistance in ohm while the drive's sine is `wave`."""
     source = row(c, I_DC, i) + row(c, I_AC, i) * wave
     cosine = cosine_to_reference(mx, my, mz, c, i)
-    resistance = resistance_at(cosine, 0.0 * source, c, i, terms)
+    resistance = resistance_at(cosine, c, i, terms)
     if terms.series:
         return diode_current(source, resistance + row(c, SERIES_R, i), c, i, exp, log), resistance
-    if terms.biased:
-        for _ in range(4):  # V = I R(V): each pass wins a factor of about (V / V_half)^2 TMR / 4
-            resistance = resistance_at(cosine, source * resistance, c, i, terms)
+    if terms.biased and terms.readout == 0:
+        resistance = rolled_off(source, resistance, cosine, c, i)
     return source, resistance
 
 

@@ -14,7 +14,9 @@ the right variance and no third moment (P. E. Kloeden and E. Platen, Numerical S
 from __future__ import annotations
 
 import math
+import zlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -42,6 +44,7 @@ SUMS = 26
 
 GOLDEN, MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 TURNED = 2.0**-20  # 21 bits become [-1, 1)
+EQUATIONS = zlib.crc32(Path(eq.__file__).read_bytes())  # numba's cache on disk looks at this file only
 
 
 @register_jitable(**FAST)
@@ -155,7 +158,7 @@ def add(sums: Any, number: int, i: int, value: Any) -> None:
 
 
 @register_jitable(**FAST)
-def observe(w: Any, sums: Any, i: int, weight: float, count: Any, terms: Any) -> None:
+def observe(w: Any, sums: Any, i: int, weight: float, sample: Any, terms: Any) -> None:
     """Add what the device shows now to its sums, with the `weight` of the averaging window."""
     m = row(w, eq.MX, i), row(w, eq.MY, i), row(w, eq.MZ, i)
     n = (row(w, eq.NX, i), row(w, eq.NY, i), row(w, eq.NZ, i)) if terms.coupled else (0.0, 0.0, 0.0)
@@ -183,7 +186,7 @@ def observe(w: Any, sums: Any, i: int, weight: float, count: Any, terms: Any) ->
     add(sums, WATCHED_COS, i, weight * watched * cosine)
     before, crossings = row(sums, BEFORE, i), row(sums, CROSSINGS, i)
     upward = before < 0 <= watched
-    moment = count - watched / (watched - before if upward else 1.0)
+    moment = sample - watched / (watched - before if upward else 1.0)
     sums[FIRST * LANES + i] = moment if upward and crossings == 0 else row(sums, FIRST, i)
     sums[LAST * LANES + i] = moment if upward else row(sums, LAST, i)
     sums[CROSSINGS * LANES + i] = crossings + (1.0 if upward else 0.0)
@@ -201,6 +204,7 @@ def observe(w: Any, sums: Any, i: int, weight: float, count: Any, terms: Any) ->
 @cache
 def compiled(terms: Terms, noise: int) -> Any:  # noqa: C901 (one loop nest)
     """The kernel for these terms; see :func:`run` in its text for the arguments. Compiled once and kept on disk."""
+    edition = EQUATIONS
 
     @numba.njit(cache=True, nogil=True, fastmath=FAST["fastmath"], error_model="numpy")
     def run(w: Any, sums: Any, keys: Any, phases: Any, when: Any, hann: Any, trace: Any) -> None:
@@ -210,6 +214,7 @@ def compiled(terms: Terms, noise: int) -> Any:  # noqa: C901 (one loop nest)
         nothing if it is empty. `phases` (2, LANES) are the drive's cycles at step 0 and per step.
         """
         start, steps, every, first, samples = when
+        assert edition  # a free variable is part of the cache's key
         for offset in range(steps):
             count = start + offset
             if offset % STIR == 0:
@@ -222,7 +227,7 @@ def compiled(terms: Terms, noise: int) -> Any:  # noqa: C901 (one loop nest)
                 sample = place // every
                 weight = 1.0 - math.cos(2 * math.pi * (sample + 0.5) / samples) if hann else 1.0
                 for i in range(LANES):
-                    observe(w, sums, i, weight, count, terms)
+                    observe(w, sums, i, weight, sample, terms)
                 if len(trace):
                     for i in range(LANES):
                         for axis in range(6):

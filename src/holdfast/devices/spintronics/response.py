@@ -90,7 +90,7 @@ def from_sums(  # noqa: PLR0913
     spread = np.maximum(mean(k.WATCHED_SQUARE) - watched**2, 0.0)
     followed = 2 * ((mean(k.WATCHED_SIN) - watched * sine) ** 2 + (mean(k.WATCHED_COS) - watched * cosine) ** 2)
     cycles = np.maximum(sums[k.CROSSINGS] - 1, 0).reshape(shape)
-    passed = ((sums[k.LAST] - sums[k.FIRST]) * dt).reshape(shape)
+    passed = ((sums[k.LAST] - sums[k.FIRST]) * every * dt).reshape(shape)
     end = np.moveaxis(
         (ends[:6] if coupled else ends[:3]).reshape((2, 3, *shape) if coupled else (3, *shape)),
         (0, 1) if coupled else 0,

@@ -170,10 +170,10 @@ def _schedule(diode: SpinDiode, drive: Drive, *, duration: float, settle: float,
     if highest * dt > FASTEST_DRIVE:
         refuse("frequency", f"is {highest:g} Hz", allowed=f"at most {FASTEST_DRIVE / dt:.3g} Hz with dt = {dt:g} s")
     natural = max(1, min(int(np.pi / 4 / (rate * dt + 1e-9)), int(1 / (16 * highest * dt + 1e-9)), 100))
-    sampled = natural if every is None else check_whole(every, "every", low=1)
-    samples = max(1, round(duration / dt / sampled))
+    length = max(1, round(duration / dt))
+    sampled = min(length, natural if every is None else check_whole(every, "every", low=1))
     first = round(settle / dt)
-    return _Schedule(dt=dt, steps=first + samples * sampled, first=first, every=sampled, samples=samples)
+    return _Schedule(dt=dt, steps=first + length, first=first, every=sampled, samples=length // sampled)
 
 
 def _check_periods(drive: Drive, duration: float) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Averages", "derivative", "integrate"]
 
+TORQUE: Any = eq.torque  # called with numbers by the tuple, which a type checker cannot count
+CIRCUIT: Any = eq.current_and_resistance
 SEGMENT = 250  # steps that are computed again in the backward pass
 
 
@@ -83,7 +85,7 @@ def _slope(rows: eq.Rows, terms: eq.Terms) -> Callable[..., Tensor]:
 
     def torque(m: Tensor, n: Any, wave: Any, field: Any) -> Tensor:
         m_parts, n_parts = m.unbind(-1), n.unbind(-1) if terms.coupled else (0.0, 0.0, 0.0)
-        return torch.stack(eq.torque(*m_parts, *n_parts, wave, *field, rows, 0, terms, torch.exp, torch.log), dim=-1)
+        return torch.stack(TORQUE(*m_parts, *n_parts, wave, *field, rows, 0, terms, torch.exp, torch.log), dim=-1)
 
     def slope(m: Tensor, wave: Any, field: Any = None) -> Tensor:
         none = (0.0, 0.0, 0.0)
@@ -198,7 +200,7 @@ def _sample(m: Any, wave: Any, rows: dict[int, Any], terms: eq.Terms, weight: fl
     import torch
 
     order = 0.5 * (m[..., 0, :] - m[..., 1, :]) if terms.coupled else m
-    current, resistance = eq.current_and_resistance(*order.unbind(-1), wave, eq.Rows(rows), 0, terms, torch.exp, torch.log)
+    current, resistance = CIRCUIT(*order.unbind(-1), wave, eq.Rows(rows), 0, terms, torch.exp, torch.log)
     ones = torch.ones_like(resistance)
     return weight * torch.stack(torch.broadcast_tensors(ones, current * ones, resistance, current * resistance))
 
