@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
-from holdfast.core.checks import check_finite, check_within, refuse
+from holdfast.core.checks import check_finite, check_quantity, check_within, refuse
 from holdfast.core.device import fabricate
 
 if TYPE_CHECKING:
@@ -118,17 +118,19 @@ class ReluNeuron(LinearNeuron):
     1.0
     """
 
-    corner: float = 10.0
-    saturation: float = 0.05
+    corner: float | Array = 10.0
+    saturation: float | Array = 0.05
 
     def __post_init__(self) -> None:
-        if not self.corner > 0:
+        if not np.all(np.asarray(self.corner) > 0):
             refuse("corner", f"is {self.corner!r}", allowed="positive numbers; infinity for a perfect corner")
-        check_within(self.saturation, "saturation", low=0)
+        check_quantity(self.saturation, "saturation", low=0)
 
     def shape(self, argument: Array) -> Array:
         """Soft corner and saturation."""
-        rise = np.maximum(argument, 0) if np.isinf(self.corner) else np.logaddexp(0, self.corner * argument) / self.corner
+        sharp = np.isinf(self.corner)
+        corner = np.where(sharp, 1.0, self.corner)
+        rise = np.where(sharp, np.maximum(argument, 0), np.logaddexp(0, corner * argument) / corner)
         return np.asarray(rise / (1 + self.saturation * rise))
 
 
