@@ -41,7 +41,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 # The attack libraries declare packages that tie a torch build (torchvision, an old requests); they run without.
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --editable ".[bench]"
-	$(PIP) --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython==3.2.1 gitdb==4.0.12 smmap==5.0.3 imagecorruptions-imaug==1.1.5
+	$(PIP) --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython==3.2.1 gitdb==4.0.12 smmap==5.0.3 imagecorruptions-imaug==1.1.5 cmtj==1.15.0
 	@touch $@
 
 install: $(VENV)/.installed
@@ -67,7 +67,8 @@ docs: $(VENV)/.installed-docs
 	@echo docs/_build/html/index.html
 
 studies: $(VENV)/.installed-dev
-	$(BIN)/holdfast study run spintronic-neuron --preset standard --out $(OUT)/spintronic-neuron || test $$? -eq 1
+	@for study in spintronic-neuron spin-diode oscillator-binding; do \
+	  $(BIN)/holdfast study run $$study --preset standard --out $(OUT)/$$study || test $$? -eq 1 || exit 1; done
 	$(BIN)/pytest -m slow
 
 clean:

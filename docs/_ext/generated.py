@@ -238,11 +238,11 @@ def packages():
     pages = {}
     for name in ordered:
         lines = _module(f"holdfast.{name}")
-        if name in {"core", "studies"}:
+        if name in {"core", "studies", "devices"}:
             package = import_module(f"holdfast.{name}")
             skipped = {"run", "catalogue"} if name == "studies" else set()
             for entry in pkgutil.iter_modules(package.__path__):
-                if entry.name not in skipped:
+                if entry.name not in skipped and (entry.ispkg or name != "devices"):
                     lines += _module(f"holdfast.{name}.{entry.name}", level="##")
         pages[f"holdfast.{name}"] = lines
     return pages

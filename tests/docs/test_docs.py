@@ -16,7 +16,7 @@ from holdfast.cli import app
 from holdfast.core.grammar import parse
 
 NAMES = [str(page.relative_to(ROOT)) for page in pages()]
-QUICK = ["docs/explanation/statistics.md", "docs/explanation/reproducibility.md"]
+QUICK = ["docs/explanation/statistics.md", "docs/explanation/reproducibility.md", "docs/explanation/spintronics.md"]
 WORKED = [name for name in NAMES if any(block.language == "console" for block in blocks(ROOT / name))]
 
 
