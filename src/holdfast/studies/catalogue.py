@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Study", "find_study", "list_studies"]
 
-MODULES = {"spintronic-neuron": "holdfast.studies.spintronic_neuron"}
+MODULES = {
+    "oscillator-binding": "holdfast.studies.oscillator_binding",
+    "spintronic-neuron": "holdfast.studies.spintronic_neuron",
+}
 
 
 class Study(Protocol):

@@ -1,0 +1,161 @@
+"""One point at work, by the part of the study that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.core.estimate import Estimate, exact, proportion
+from holdfast.core.experiment import Measurement
+from holdfast.devices.spintronics import (
+    AutoOscillatorNetwork,
+    LockCriterion,
+    SequenceBinder,
+    adiabatic_half_range,
+    locking_range,
+    phase_noise_rate,
+    synchronization_map,
+)
+from holdfast.devices.spintronics.linewidth import phase_advances
+from holdfast.studies.oscillator_binding.recipe import COMMENSURATE, INCOMMENSURATE, MISMATCH, NU, group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from holdfast.core.experiment import Point
+
+__all__ = ["PARTS"]
+
+WINDOW = 8e-6  # s in which phases diffuse
+SLIPS = 5e5  # phase slips per second that a bound group may suffer where noise is strong
+
+
+def measure_model(point: Point, seed: int) -> Measurement:
+    """Closed forms of one oscillator against their numbers, and the decay of a small kick of its power."""
+    del point, seed
+    net = AutoOscillatorNetwork(supercriticality=[2.0])
+    known = {"nu": (net.phase_amplitude_ratio, NU), "p0": (net.free_power, 1 / 3), "G_p": (net.relaxation, 3e6)}
+    errors = {name: abs(float(found[0]) / value - 1) for name, (found, value) in known.items()}
+    seen = net.simulate(40e-9, dt=5e-10, start=np.sqrt(net.free_power) * 1.001, trace_every=1e-9)
+    kick = np.abs(seen.trace[:, 0]) ** 2 - net.free_power[0]
+    rate = -np.polyfit(seen.trace_times, np.log(kick), 1)[0]
+    decay = rate / (4 * np.pi * float(net.relaxation[0]))
+    return Measurement(estimates={"closed_form_error": exact(max(errors.values())), "kick_decay": exact(decay)}, details=errors)
+
+
+def measure_locking(point: Point, seed: int) -> Measurement:
+    """The locking half-range of a pair in MHz, and the adiabatic one."""
+    net = group(point["strength"], oscillators=2, phase=point["phase"], n=point["nonlinearity"])
+    found = locking_range(net, seed=seed)
+    half, step = found.half_range / 1e6, found.resolution / 1e6
+    measured = Estimate(half, half - step, half + step, 1, "grid", 1 - 1e-9)
+    return Measurement(estimates={"half_range": measured, "adiabatic": exact(float(adiabatic_half_range(net)) / 1e6)})
+
+
+def measure_map(point: Point, seed: int) -> Measurement:
+    """Shares of the five partitions over two currents."""
+    currents = np.linspace(1.4, 2.6, point["side"])
+    found = synchronization_map(_engine(point), {"i1": currents, "i3": currents}, seed=seed, duration=8e-6, discard=4e-6)
+    shares = {
+        label if label == "none" else f"p{label}": exact(share, found.partition.size) for label, share in found.fractions().items()
+    }
+    return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8)})
+
+
+def _engine(point: Point) -> Any:
+    return group(2e5, noise=point["noise"])
+
+
+def measure_sequence(point: Point, seed: int) -> Measurement:
+    """Whether one target binds and everything else does not."""
+    binder = SequenceBinder(
+        group(point["strength"], noise=point["noise"]),
+        weights=COMMENSURATE if point["weights"] == "commensurate" else INCOMMENSURATE,
+        mismatch=MISMATCH,
+        seed=seed,
+    )
+    return Measurement(estimates=_present(binder, point["target"], point["repeats"]))
+
+
+def _fitted(binder: SequenceBinder, target: str) -> tuple[SequenceBinder, NDArray[np.int_], tuple[int, ...]]:
+    events = tuple(map(int, target))
+    sequences = binder.all_sequences()
+    return binder.fit(sequences, (sequences == events).all(axis=1).astype(int)), sequences, events
+
+
+def _present(binder: SequenceBinder, target: str, repeats: int) -> dict[str, Estimate]:
+    """Shares of presentations that bind: of the target, of its permutations, of all other sequences."""
+    binder, sequences, events = _fitted(binder, target)
+    orders = sorted(set(permutations(events)) - {events})
+    others = [tuple(sequence) for sequence in sequences.tolist() if tuple(sequence) != events]
+    each, extra = -(-2 * repeats // len(others)), -(-repeats // max(1, len(orders)))
+    shown = (
+        [events] * repeats + [other for other in others for _ in range(each)] + [order for order in orders for _ in range(extra)]
+    )
+    bound = binder.events(shown).bound[0]
+    hit, wrong, reordered = np.split(bound, [repeats, repeats + each * len(others)])
+    estimates = {
+        "hits": proportion(int(hit.sum()), len(hit)),
+        "false_alarms": proportion(int(wrong.sum()), len(wrong)),
+    }
+    if len(set(events)) == len(events):
+        estimates["order_kept"] = proportion(int((~reordered).sum()), len(reordered))
+    return estimates
+
+
+def measure_learning(point: Point, seed: int) -> Measurement:
+    """Learning of one target from random offsets, on devices that deviate from the ones that currents are computed for."""
+    nominal = group(1e5, noise=1e-4)
+    deviation = np.random.default_rng(seed).normal(size=(2, 3)) * point["spread"]
+    actual = replace(nominal, nonlinearity=60e6 * (1 + deviation[0]), frequency=18e6 * deviation[1])
+    settings: Mapping[str, Any] = {"net": actual, "nominal": nominal, "mismatch": MISMATCH, "seed": seed}
+    learned, *_ = _fitted(SequenceBinder(learning="rule", **settings), point["target"])
+    assert learned.learned_ is not None
+    errors = learned.learned_.errors[0]
+    after = _present(SequenceBinder(learning="rule", **settings), point["target"], 100)
+    before = _present(SequenceBinder(**settings), point["target"], 100)
+    return Measurement(
+        estimates={
+            "passes": exact(len(errors)),
+            "solved": exact(float(errors[-1] == 0)),
+            "accuracy": exact(_balanced(after)),
+            "closed_form_accuracy": exact(_balanced(before)),
+        },
+        arrays={"offsets": learned.learned_.trajectory[0]},
+        details={"errors": list(errors)},
+    )
+
+
+def _balanced(shares: Mapping[str, Estimate]) -> float:
+    return (shares["hits"].value + 1 - shares["false_alarms"].value) / 2
+
+
+def measure_noise(point: Point, seed: int) -> Measurement:
+    """Balanced accuracy of one target's recognition at a noise level."""
+    criterion = LockCriterion(slip_rate=SLIPS)
+    binder = SequenceBinder(group(1e5, noise=point["noise"]), mismatch=MISMATCH, criterion=criterion, seed=seed)
+    shares = _present(binder, point["target"], point["repeats"])
+    return Measurement(estimates={**shares, "accuracy": exact(_balanced(shares))})
+
+
+def measure_diffusion(point: Point, seed: int) -> Measurement:
+    """Phase advances in independent runs, and the rate that theory gives to one oscillator."""
+    net = group(point["strength"], oscillators=point["oscillators"], noise=1e-4)
+    advances = phase_advances(net, runs=point["runs"], duration=WINDOW + 4e-6, discard=4e-6, seed=seed)
+    return Measurement(estimates={"theory": exact(float(phase_noise_rate(net)[0]))}, arrays={"advances": advances})
+
+
+PARTS: Mapping[str, Callable[[Point, int], Measurement]] = {
+    "model": measure_model,
+    "locking": measure_locking,
+    "map": measure_map,
+    "sequence": measure_sequence,
+    "learning": measure_learning,
+    "noise": measure_noise,
+    "diffusion": measure_diffusion,
+}
