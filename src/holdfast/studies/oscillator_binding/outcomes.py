@@ -59,7 +59,7 @@ class Outcomes:
         """For each variant of the task the target that did worst."""
         for (variant, noise), runs in _grouped(self.parts["sequence"], "variant", "noise").items():
             name = f"sequence.{variant}.{tag(noise)}"
-            for key in ("hits", "false_alarms", "order_kept"):
+            for key in ("hits", "false_alarms", "fires_on", "order_kept"):
                 values = [measurement.estimates[key] for _, measurement in runs if key in measurement.estimates]
                 if values:
                     yield f"{name}.least_{key}", min(values, key=lambda value: value.value)

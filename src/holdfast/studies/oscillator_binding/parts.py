@@ -102,6 +102,7 @@ def _present(binder: SequenceBinder, target: str, repeats: int) -> dict[str, Est
     estimates = {
         "hits": proportion(int(hit.sum()), len(hit)),
         "false_alarms": proportion(int(wrong.sum()), len(wrong)),
+        "fires_on": exact((wrong.reshape(len(others), each).mean(axis=1) > 0.5).mean(), len(others), "share of all sequences"),
     }
     if len(set(events)) == len(events):
         estimates["order_kept"] = proportion(int((~reordered).sum()), len(reordered))
