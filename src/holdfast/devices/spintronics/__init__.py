@@ -25,7 +25,7 @@ from holdfast.devices.spintronics.hard_axis_neuron import HardAxisNeuron
 from holdfast.devices.spintronics.harvest import Harvest, harvest
 from holdfast.devices.spintronics.junction import TunnelJunction
 from holdfast.devices.spintronics.linear import LinearResponse, linear_response
-from holdfast.devices.spintronics.linewidth import phase_diffusion, phase_noise_rate
+from holdfast.devices.spintronics.linewidth import phase_advances, phase_diffusion, phase_noise_rate
 from holdfast.devices.spintronics.locking import Locking, injection_locking
 from holdfast.devices.spintronics.lorentzian import Lorentzian, fit_lorentzian
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, anisotropy_field
@@ -53,6 +53,7 @@ from holdfast.devices.spintronics.synchronization import (
 )
 from holdfast.devices.spintronics.thermal_neuron import ThermalSigmoidNeuron
 from holdfast.devices.spintronics.torque import SpinTorque
+from holdfast.devices.spintronics.vortex import VortexNetwork, vortex_to_autooscillator
 
 __all__ = [
     "GAMMA",
@@ -89,6 +90,7 @@ __all__ = [
     "SynchronizationMap",
     "ThermalSigmoidNeuron",
     "TunnelJunction",
+    "VortexNetwork",
     "absorbed_power",
     "adiabatic_half_range",
     "all_to_all",
@@ -121,6 +123,7 @@ __all__ = [
     "oersted",
     "partition_of",
     "partitions",
+    "phase_advances",
     "phase_diffusion",
     "phase_noise_rate",
     "prism_factors",
@@ -141,4 +144,5 @@ __all__ = [
     "thermal_field",
     "threshold_current",
     "tilted_resonance",
+    "vortex_to_autooscillator",
 ]

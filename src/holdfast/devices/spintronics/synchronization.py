@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from holdfast.core.checks import check_whole, check_within, refuse
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, pairs_of
+from holdfast.devices.spintronics.oscillators import Oscillation, OscillatorNetwork, Source, pairs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,14 +136,14 @@ def partition_of(seen: Oscillation, criterion: LockCriterion | None = None) -> N
     return np.asarray(np.array(places, dtype=np.intp)[inverse].reshape(codes.shape))
 
 
-def adiabatic_half_range(net: AutoOscillatorNetwork, pair: tuple[int, int] = (0, 1)) -> NDArray[np.float64]:
+def adiabatic_half_range(net: OscillatorNetwork, pair: tuple[int, int] = (0, 1)) -> NDArray[np.float64]:
     """Half of the range of frequency differences, in Hz, over which two equal and weakly coupled oscillators lock.
 
     The module's equation, with the means of both oscillators' nonlinearities and of both couplings.
 
     Examples
     --------
-    >>> from holdfast.devices.spintronics import all_to_all
+    >>> from holdfast.devices.spintronics import AutoOscillatorNetwork, all_to_all
     >>> net = AutoOscillatorNetwork(coupling=all_to_all(2, 2e5, np.arctan(20 / 3)))
     >>> float(adiabatic_half_range(net).round(-3))
     2697000.0
@@ -155,7 +155,7 @@ def adiabatic_half_range(net: AutoOscillatorNetwork, pair: tuple[int, int] = (0,
     return np.asarray(2 * np.abs(mean) * np.sqrt(1 + nu**2) * np.abs(np.cos(np.angle(mean) - np.arctan(nu))))
 
 
-def injection_half_range(net: AutoOscillatorNetwork, source: Source) -> NDArray[np.float64]:
+def injection_half_range(net: OscillatorNetwork, source: Source) -> NDArray[np.float64]:
     """Half of the range of frequencies, in Hz (..., K), over which a weak source locks each oscillator."""
     nu = net.phase_amplitude_ratio
     return np.asarray(np.abs(source.amplitude) * np.sqrt(1 + nu**2) / np.sqrt(net.free_power))
@@ -182,7 +182,7 @@ class LockingRange:
 
 
 def locking_range(
-    net: AutoOscillatorNetwork,
+    net: OscillatorNetwork,
     pair: tuple[int, int] = (0, 1),
     *,
     widest: float | None = None,
@@ -217,7 +217,7 @@ def locking_range(
 
     def locks(differences: NDArray[np.float64]) -> NDArray[np.bool_]:
         shift = (alone.free_frequency.mean() - alone.free_frequency) + differences[:, None] * np.array([0.5, -0.5])
-        seen = replace(alone, frequency=alone.frequency + shift).simulate(duration, discard=discard, dt=dt, seed=seed)
+        seen = replace(cast("Any", alone), frequency=alone.frequency + shift).simulate(duration, discard=discard, dt=dt, seed=seed)
         return (criterion or LockCriterion()).locked(seen)[:, 0]
 
     edges, resolution = [], reach
@@ -237,14 +237,12 @@ def locking_range(
     return LockingRange(lower=edges[0], upper=edges[1], resolution=resolution)
 
 
-def _pair_of(net: AutoOscillatorNetwork, pair: tuple[int, int]) -> AutoOscillatorNetwork:
+def _pair_of(net: OscillatorNetwork, pair: tuple[int, int]) -> OscillatorNetwork:
     """The network of two oscillators alone."""
     members = list(pair)
-    chosen: dict[str, Any] = {}
-    for name in ("frequency", "nonlinearity", "damping", "q", "supercriticality", "noise"):
-        chosen[name] = np.broadcast_to(getattr(net, name), (net.oscillators,))[members]
+    chosen: dict[str, Any] = {name: np.broadcast_to(getattr(net, name), (net.oscillators,))[members] for name in net.rows}
     delay = net.delay[np.ix_(members, members)] if net.delay.ndim else net.delay
-    return AutoOscillatorNetwork(coupling=net.coupling[np.ix_(members, members)], delay=delay, **chosen)
+    return replace(cast("Any", net), coupling=net.coupling[np.ix_(members, members)], delay=delay, sources=(), **chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +306,7 @@ def _axis_label(name: str) -> str:
 
 
 def synchronization_map(
-    net: AutoOscillatorNetwork,
+    net: OscillatorNetwork,
     axes: Mapping[str, ArrayLike],
     *,
     duration: float = 8e-6,
@@ -347,7 +345,7 @@ def synchronization_map(
     votes = np.zeros((len(labels), mesh[0].size), dtype=int)
     parts, frequencies, emitted = [], [], []
     for begin in range(0, mesh[0].size, BATCH):
-        part = replace(net, **{field: values[begin : begin + BATCH] for field, values in fields.items()})
+        part = replace(cast("Any", net), **{field: values[begin : begin + BATCH] for field, values in fields.items()})
         for start in range(starts):
             seen = part.simulate(duration, discard=discard, dt=dt, seed=seed + start, first_point=begin)
             found = partition_of(seen, criterion)

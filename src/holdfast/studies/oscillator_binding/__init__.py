@@ -132,16 +132,30 @@ class OscillatorBinding:
 
 
 def _claims_of(experiment: OscillatorBinding) -> tuple[Claim, ...]:
-    return claims_for(map_noises=experiment.map_noises, noises=experiment.noises, spreads=experiment.spreads)
+    return claims_for(
+        engines=experiment.engines, map_noises=experiment.map_noises, noises=experiment.noises, spreads=experiment.spreads
+    )
 
 
 PRESETS: dict[str, OscillatorBinding] = {
     "quick": OscillatorBinding(),
     "standard": OscillatorBinding(
-        side=161, map_noises=(0.0, 1e-4), targets=EVERY_TARGET, spreads=(0.0, 0.01, 0.02, 0.05), runs=16000
+        engines=("universal", "vortex"),
+        side=161,
+        map_noises=(0.0, 1e-4),
+        targets=EVERY_TARGET,
+        spreads=(0.0, 0.01, 0.02, 0.05),
+        runs=16000,
     ),
     "paper": OscillatorBinding(
-        side=501, map_noises=(0.0, 1e-4), targets=EVERY_TARGET, repeats=1000, seeds=50, spreads=(0.0, 0.01, 0.02, 0.05), runs=64000
+        engines=("universal", "vortex"),
+        side=501,
+        map_noises=(0.0, 1e-4),
+        targets=EVERY_TARGET,
+        repeats=1000,
+        seeds=50,
+        spreads=(0.0, 0.01, 0.02, 0.05),
+        runs=64000,
     ),
 }
 CLAIMS: dict[str, tuple[Claim, ...]] = {preset: _claims_of(experiment) for preset, experiment in PRESETS.items()}

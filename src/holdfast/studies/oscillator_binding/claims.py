@@ -71,7 +71,9 @@ def _locking_claims() -> Iterator[Claim]:
     )
 
 
-def _map_claims(noises: Iterable[float]) -> Iterator[Claim]:
+def _map_claims(noises: Iterable[float], engines: Iterable[str]) -> Iterator[Claim]:
+    if "vortex" in engines:
+        yield _claim("4.vortex", "The Thiele equation of three vortices has all five partitions too", "map.vortex.n0.least > 0")
     for noise in noises:
         name = f"map.universal.{tag(noise)}"
         place = f"4.{tag(noise)}"
@@ -173,8 +175,10 @@ def _noise_claims() -> Iterator[Claim]:
     yield _claim("10.degrades", "Accuracy falls from n = 1e-4 to 3e-2", "noise.lost > 0")
 
 
-def claims_for(*, map_noises: Iterable[float], noises: Iterable[float], spreads: Iterable[float]) -> tuple[Claim, ...]:
+def claims_for(
+    *, engines: Iterable[str], map_noises: Iterable[float], noises: Iterable[float], spreads: Iterable[float]
+) -> tuple[Claim, ...]:
     """The claims of a preset."""
     tasks = (_sequence_claims(noises), _learning_claims(spreads), _noise_claims())
-    parts = (_model_claims(), _locking_claims(), _map_claims(map_noises), *tasks)
+    parts = (_model_claims(), _locking_claims(), _map_claims(map_noises, engines), *tasks)
     return tuple(claim for part in parts for claim in part)

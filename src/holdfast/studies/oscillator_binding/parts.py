@@ -20,7 +20,7 @@ from holdfast.devices.spintronics import (
     synchronization_map,
 )
 from holdfast.devices.spintronics.linewidth import phase_advances
-from holdfast.studies.oscillator_binding.recipe import COMMENSURATE, INCOMMENSURATE, MISMATCH, NU, group
+from holdfast.studies.oscillator_binding.recipe import COMMENSURATE, INCOMMENSURATE, MISMATCH, NU, group, vortices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,16 +59,14 @@ def measure_locking(point: Point, seed: int) -> Measurement:
 
 def measure_map(point: Point, seed: int) -> Measurement:
     """Shares of the five partitions over two currents."""
-    currents = np.linspace(1.4, 2.6, point["side"])
-    found = synchronization_map(_engine(point), {"i1": currents, "i3": currents}, seed=seed, duration=8e-6, discard=4e-6)
+    vortex = point["engine"] == "vortex"
+    net = vortices(1e5, noise=point["noise"]) if vortex else group(2e5, noise=point["noise"])
+    currents = np.linspace(*((1.15, 1.45) if vortex else (1.4, 2.6)), point["side"])
+    found = synchronization_map(net, {"i1": currents, "i3": currents}, seed=seed, duration=8e-6, discard=4e-6)
     shares = {
         label if label == "none" else f"p{label}": exact(share, found.partition.size) for label, share in found.fractions().items()
     }
     return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8)})
-
-
-def _engine(point: Point) -> Any:
-    return group(2e5, noise=point["noise"])
 
 
 def measure_sequence(point: Point, seed: int) -> Measurement:

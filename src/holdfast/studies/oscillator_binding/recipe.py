@@ -6,8 +6,9 @@ import math
 from itertools import product
 
 from holdfast.devices.spintronics import AutoOscillatorNetwork, all_to_all
+from holdfast.devices.spintronics.vortex import VortexNetwork
 
-__all__ = ["BEST", "COMMENSURATE", "EVERY_TARGET", "INCOMMENSURATE", "MISMATCH", "NU", "TARGETS", "group", "tag"]
+__all__ = ["BEST", "COMMENSURATE", "EVERY_TARGET", "INCOMMENSURATE", "MISMATCH", "NU", "TARGETS", "group", "tag", "vortices"]
 
 NU = 20 / 3  # nonlinearity of the default device at twice its threshold
 BEST = math.atan(NU)  # coupling phase that widens locking most
@@ -25,6 +26,13 @@ def group(
     return AutoOscillatorNetwork(
         supercriticality=[2.0] * oscillators, nonlinearity=n, coupling=all_to_all(oscillators, strength, phase), noise=noise
     )
+
+
+def vortices(strength: float, *, noise: float = 0.0) -> VortexNetwork:
+    """Three equal vortices at 1.3 times their threshold, coupled all to all at the phase that widens locking most."""
+    alone = VortexNetwork(supercriticality=[1.3] * 3)
+    phase = math.atan(float(alone.phase_amplitude_ratio[0]))
+    return VortexNetwork(supercriticality=[1.3] * 3, coupling=all_to_all(3, strength, phase), noise=noise)
 
 
 def tag(number: float) -> str:

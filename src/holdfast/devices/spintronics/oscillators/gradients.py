@@ -23,7 +23,7 @@ from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from holdfast.devices.spintronics.oscillators.network import AutoOscillatorNetwork
+    from holdfast.devices.spintronics.oscillators.universal import AutoOscillatorNetwork
 
 __all__ = ["integrate_tensors"]
 

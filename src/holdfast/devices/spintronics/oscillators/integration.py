@@ -18,7 +18,7 @@ from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from holdfast.devices.spintronics.oscillators.network import AutoOscillatorNetwork
+    from holdfast.devices.spintronics.oscillators.network import OscillatorNetwork
 
 __all__ = ["Run", "integrate", "trace_steps"]
 
@@ -40,14 +40,14 @@ class Run:
     trace_every: float | None
 
 
-def _flat(net: AutoOscillatorNetwork, value: Any, *, tail: int = 1) -> NDArray[Any]:
+def _flat(net: OscillatorNetwork, value: Any, *, tail: int = 1) -> NDArray[Any]:
     """Array (networks, ...) with one row per network of the batch; `tail` axes belong to the network."""
     tails = (net.oscillators,) * tail
     array = np.broadcast_to(np.asarray(value), (*net.batch, *tails))
     return array.reshape(math.prod(net.batch), *tails)
 
 
-def trace_steps(net: AutoOscillatorNetwork, run: Run) -> tuple[int, int]:
+def trace_steps(net: OscillatorNetwork, run: Run) -> tuple[int, int]:
     """Steps between two looks at the phases, and looks between two rows of the trace (0 without one)."""
     longest = max(1, min(LARGEST_STRIDE, int(1 / (net.fastest_rate * run.dt))))
     if run.trace_every is None:
@@ -58,7 +58,7 @@ def trace_steps(net: AutoOscillatorNetwork, run: Run) -> tuple[int, int]:
     return every // looks, looks
 
 
-def initial_state(net: AutoOscillatorNetwork, run: Run) -> tuple[NDArray[np.complex128], float, int]:
+def initial_state(net: OscillatorNetwork, run: Run) -> tuple[NDArray[np.complex128], float, int]:
     """Amplitudes (networks, K) in the laboratory frame, the time and the number of steps at which they hold."""
     if run.start is None:
         check_whole(run.seed, "seed")
@@ -78,25 +78,24 @@ def initial_state(net: AutoOscillatorNetwork, run: Run) -> tuple[NDArray[np.comp
 class _Blocks:
     """All numbers of a network as (networks, rows), in the order that the kernel expects."""
 
-    def __init__(self, net: AutoOscillatorNetwork, run: Run) -> None:
+    def __init__(self, net: OscillatorNetwork, run: Run) -> None:
         K = net.oscillators
         self.net, self.run, self.count = net, run, math.prod(net.batch)
         self.frame = TURN * _flat(net, net.reference, tail=0)
         state, self.time, self.first_step = initial_state(net, run)
         self.rows = [np.zeros((K, self.count)) for _ in range(HEAD)]
         state = state * np.exp(1j * self.frame * self.time)[:, None]
-        damping = TURN * _flat(net, net.damping)
-        zeta, q = _flat(net, net.supercriticality), _flat(net, net.q)
-        detuning = TURN * _flat(net, net.frequency) - self.frame[:, None]
-        shift = TURN * _flat(net, net.nonlinearity)
         matrix = TURN * _flat(net, net.coupling if net.coupling.ndim else np.zeros((K, K), complex), tail=2)
         self.lags = np.broadcast_to(net.delay, (K, K)) / run.dt
         late = self.lags > 0
         direct = np.where(late, 0, matrix)
         own = np.diagonal(direct, axis1=1, axis2=2)
-        quantities = (state.real, state.imag, damping * (zeta - 1) + own.real, damping * (q + zeta), detuning - own.imag, shift)
+        gain, loss, detuning, shift, *further = (_flat(net, part) for part in net.lane_quantities(self.frame.reshape(net.batch)))
+        if further:  # a vortex takes its own force like that of others
+            own = np.zeros_like(own)
+        quantities = (state.real, state.imag, gain + own.real, loss, detuning - own.imag, shift)
         self.rows[: len(quantities)] = [part.T for part in quantities]
-        self.rows[SIGMA] = UNIFORM * np.sqrt(damping * _flat(net, net.noise) * run.dt).T
+        self.rows[SIGMA] = UNIFORM * np.sqrt(TURN * _flat(net, net.damping) * _flat(net, net.noise) * run.dt).T
         self.rows += [part.reshape(self.count, K * K).T for part in (direct.real, direct.imag)]
         self.rows.append(np.zeros((K * (K - 1) + 2, self.count)))
         self.source_row = sum(map(len, self.rows))
@@ -107,6 +106,8 @@ class _Blocks:
             self.delayed_row = sum(map(len, self.rows))
             delayed = np.where(late, matrix, 0) * np.exp(1j * self.frame[:, None, None] * self.lags * run.dt)
             self.rows += [part.reshape(self.count, K * K).T for part in (delayed.real, delayed.imag)]
+        self.vortex_row = sum(map(len, self.rows)) if further else 0
+        self.rows += [part.T for part in further]
         self.keys = lane_keys(run.seed, run.first_point + np.arange(self.count))
 
     def _source_rows(self, source: Any) -> NDArray[np.float64]:
@@ -133,11 +134,12 @@ class _Blocks:
             sources=len(self.net.sources),
             source_row=self.source_row,
             delayed_row=self.delayed_row,
+            vortex_row=self.vortex_row,
             noisy=int(self.rows[SIGMA].any()),
         )
 
 
-def integrate(net: AutoOscillatorNetwork, run: Run) -> Oscillation:
+def integrate(net: OscillatorNetwork, run: Run) -> Oscillation:
     """Integrate all networks, block by block, on as many threads as :func:`numba.get_num_threads` allows.
 
     A pool of threads runs the compiled blocks, which hold no interpreter lock: blocks share nothing, and unlike numba's own
@@ -145,7 +147,7 @@ def integrate(net: AutoOscillatorNetwork, run: Run) -> Oscillation:
     """
     blocks, K = _Blocks(net, run), net.oscillators
     plan = blocks.plan()
-    oscillators = tuple(range(K)) if K <= SMALL else ()
+    oscillators = tuple(range(K)) if K <= SMALL and not plan.vortex_row else ()
     force = (0,) if plan.sources or plan.delayed_row else ()
     times = 1 + run.window // (plan.stride * plan.every) if plan.every else 0
 

@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     sources: int
     source_row: int
     delayed_row: int
+    vortex_row: int
     noisy: int
 
 
@@ -55,7 +56,24 @@ def local_rates(x: Any, y: Any, gain: Any, loss: Any, detuning: Any, shift: Any)
     return growth * x + turn * y, growth * y - turn * x
 
 
+def gyration_rates(  # noqa: PLR0913, PLR0917 - one argument per quantity of a lane
+    x: Any, y: Any, push_x: Any, push_y: Any, pump: Any, ratio: Any, stiffness: Any, hardening: Any, growth: Any, frame: Any
+) -> Any:  # pragma: no cover - compiled
+    """Rates of the conjugate core position of a vortex; see :mod:`holdfast.devices.spintronics.vortex`."""
+    power = x * x + y * y
+    damping = ratio * (1 + growth * power)
+    restoring = stiffness * (1 + hardening * power)
+    scale = 1 / (1 + damping * damping)
+    gain = (pump - restoring * damping) * scale
+    turn = (restoring + pump * damping) * scale - frame
+    return (
+        gain * x + turn * y + (push_x + damping * push_y) * scale,
+        gain * y - turn * x + (push_y - damping * push_x) * scale,
+    )
+
+
 _local = inlined(local_rates)
+_gyration = inlined(gyration_rates)
 
 
 @inlined
@@ -116,16 +134,32 @@ def _row(w: Any, number: Any) -> Any:  # pragma: no cover - compiled
 
 
 @compiled
-def _rates_in_passes(w: Any, K: Any, forced: Any, at: Any) -> None:  # pragma: no cover - compiled
+def _gyrate(w: Any, K: Any, vortex_row: Any) -> None:  # pragma: no cover - compiled
+    """Turn the forces in (DX, DY) on vortices into rates."""
+    for k in range(K):
+        u, v, dx, dy = _row(w, U * K + k), _row(w, V * K + k), _row(w, DX * K + k), _row(w, DY * K + k)
+        pump, ratio = _row(w, GAIN * K + k), _row(w, LOSS * K + k)
+        stiffness, hardening = _row(w, DETUNING * K + k), _row(w, SHIFT * K + k)
+        growth, frame = _row(w, vortex_row + k), _row(w, vortex_row + K + k)
+        for i in range(LANES):
+            dx[i], dy[i] = _gyration(u[i], v[i], dx[i], dy[i], pump[i], ratio[i], stiffness[i], hardening[i], growth[i], frame[i])
+
+
+@compiled
+def _rates_in_passes(w: Any, plan: Any, forced: Any, at: Any) -> None:  # pragma: no cover - compiled
     """The rates at (U, V) of any number of oscillators, one pass over the lanes per pair."""
+    K, vortex = plan.oscillators, plan.vortex_row > 0
     for k in range(K):
         u, v, dx, dy = _row(w, U * K + k), _row(w, V * K + k), _row(w, DX * K + k), _row(w, DY * K + k)
         gain, loss = _row(w, GAIN * K + k), _row(w, LOSS * K + k)
         detuning, shift = _row(w, DETUNING * K + k), _row(w, SHIFT * K + k)
-        for i in range(LANES):
-            dx[i], dy[i] = _local(u[i], v[i], gain[i], loss[i], detuning[i], shift[i])
+        if vortex:
+            dx[:], dy[:] = 0.0, 0.0
+        else:
+            for i in range(LANES):
+                dx[i], dy[i] = _local(u[i], v[i], gain[i], loss[i], detuning[i], shift[i])
         for j in range(K):
-            if j != k:
+            if j != k or vortex:
                 real, imag = _row(w, HEAD * K + k * K + j), _row(w, HEAD * K + K * K + k * K + j)
                 u, v = _row(w, U * K + j), _row(w, V * K + j)
                 for i in range(LANES):
@@ -136,17 +170,19 @@ def _rates_in_passes(w: Any, K: Any, forced: Any, at: Any) -> None:  # pragma: n
             for i in range(LANES):
                 dx[i] += real[i]
                 dy[i] += imag[i]
+    if vortex:
+        _gyrate(w, K, plan.vortex_row)
 
 
 @compiled
-def _step_in_passes(w: Any, K: Any, forced: Any, dt: Any) -> None:  # pragma: no cover - compiled
+def _step_in_passes(w: Any, plan: Any, forced: Any, dt: Any) -> None:  # pragma: no cover - compiled
     """One Runge-Kutta step of all lanes of a network of any size."""
-    size = K * LANES
+    size = plan.oscillators * LANES
     for i in range(2 * size):  # X and Y are neighbours, and so are U and V, A and B, DX and DY
         w[U * size + i] = w[X * size + i]
         w[A * size + i] = w[X * size + i]
     for stage in range(4):
-        _rates_in_passes(w, K, forced, (stage + 1) // 2)
+        _rates_in_passes(w, plan, forced, (stage + 1) // 2)
         reach = 0.5 * dt if stage < 2 else dt
         weight = dt / 6 if stage in {0, 3} else dt / 3
         for i in range(2 * size):
@@ -305,7 +341,7 @@ def run_block(
         if len(oscillators) > 0:
             _step_unrolled(w, oscillators, force, dt)
         else:
-            _step_in_passes(w, K, len(force), dt)
+            _step_in_passes(w, plan, len(force), dt)
         if plan.noisy:
             _kick(w, keys, K, plan.first_step + step)
     return samples - 1

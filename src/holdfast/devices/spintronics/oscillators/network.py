@@ -1,25 +1,7 @@
-r"""Networks of nonlinear auto-oscillators: spin-torque nano-oscillators that couple to each other and to microwave sources.
+"""What all models of coupled oscillators share: shapes, checks, the frame that rotates, and the door to integration.
 
-The universal model of A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45 (2009) 1875, for the complex amplitude
-:math:`c_k = \sqrt{p_k}\, e^{-i \theta_k}` of each oscillator, all rates in rad/s:
-
-.. math::
-
-    \dot c_k = {} & -i (\omega_k + N_k p_k) c_k - G_k (1 + Q_k p_k) c_k + G_k \zeta_k (1 - p_k) c_k \\
-        & + \sum_j \Omega_{kj} e^{i \beta_{kj}} c_j(t - \tau_{kj}) + \sum_s F_{sk} e^{-i \omega_s t}
-        + \sqrt{G_k n_k}\, (\xi_1 + i \xi_2)
-
-with the supercriticality :math:`\zeta = I / I_{th}` and white noise :math:`\langle \xi(t) \xi(t') \rangle = \delta(t - t')`. A free
-oscillator has
-
-.. math::
-
-    p_0 = \frac{\zeta - 1}{\zeta + Q}, \quad \omega_0 = \omega_k + N p_0, \quad G_p = G (\zeta - 1), \quad
-    \nu = \frac{N}{G (Q + \zeta)}
-
-and a kick of its power decays as :math:`e^{-2 G_p t}`. Equations are integrated in a frame that rotates at the mean free frequency
-of each network, so steps resolve frequency differences, not the microwave itself. Noise enters once per step, after
-it (Euler-Maruyama; the noise is additive). In public, frequencies and rates are in Hz: ``damping`` is :math:`G / 2 \pi`.
+Equations are integrated in a frame that rotates at the mean free frequency of each network, so steps resolve frequency
+differences, not the microwave itself. Noise enters once per step, after it (Euler-Maruyama; the noise is additive).
 """
 
 from __future__ import annotations
@@ -27,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -39,14 +21,14 @@ if TYPE_CHECKING:
 
     from holdfast.devices.spintronics.oscillators.oscillation import Oscillation
 
-__all__ = ["AutoOscillatorNetwork", "Source"]
+__all__ = ["OscillatorNetwork", "Source", "plain"]
 
 TURN = 2 * math.pi
 RESOLUTION = 0.1  # largest angle or relative change in one step
 Backend = Literal["numba", "torch"]
 
 
-def _plain(value: Any) -> NDArray[Any]:
+def plain(value: Any) -> NDArray[Any]:
     """An array of numbers or of a tensor, without its history."""
     return np.asarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
@@ -65,59 +47,58 @@ class Source:
     amplitude: Any
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AutoOscillatorNetwork:
-    r"""K coupled auto-oscillators, or a batch of such networks.
+class OscillatorNetwork:
+    """What all models of coupled oscillators share: shapes, checks, the rotating frame and :meth:`simulate`.
 
-    Parameters
-    ----------
-    frequency : array (..., K), :math:`\omega / 2 \pi` at zero power in Hz
-    nonlinearity : array (..., K), frequency shift :math:`N / 2 \pi` per unit of power in Hz
-    damping : array (..., K), :math:`G / 2 \pi` in Hz, > 0
-    q : array (..., K), nonlinear damping :math:`Q`, >= 0
-    supercriticality : array (..., K), :math:`\zeta`, current over threshold current, > 1
-    coupling : complex array (..., K, K) in Hz, row = who is driven; its diagonal is a feedback of an oscillator on itself
-    delay : array (K, K) or one number, :math:`\tau` of the coupling in s; at least one time step where it is not 0.
-        Between steps the delayed amplitude is interpolated linearly in the rotating frame; before the start it is the initial one
-    noise : array (..., K), dimensionless :math:`n` >= 0
-    sources : external microwave sources
-
-    All arrays broadcast; leading axes are the batch. Fields may be torch tensors, for ``simulate(backend="torch")``.
-
-    Raises
-    ------
-    InputError : a supercriticality <= 1, shapes that do not broadcast, a coupling matrix that is not square
-
-    Examples
-    --------
-    >>> from holdfast.devices.spintronics import all_to_all
-    >>> net = AutoOscillatorNetwork(supercriticality=[2.0, 2.1], coupling=all_to_all(2, 2e5, 1.4))
-    >>> net.free_frequency.round(-3)
-    array([20000000., 21290000.])
+    A model is a frozen dataclass with the fields `coupling`, `delay`, `noise`, `sources`, `supercriticality` and those that it
+    names in `rows` (with the least values in `least`), and says how its free oscillators run.
     """
 
-    frequency: Any = 0.0
-    nonlinearity: Any = 60e6
-    damping: Any = 3e6
-    q: Any = 1.0
-    supercriticality: Any = 2.0
-    coupling: Any = 0j
-    delay: Any = 0.0
-    noise: Any = 0.0
-    sources: tuple[Source, ...] = ()
+    rows: ClassVar[tuple[str, ...]]
+    least: ClassVar[dict[str, tuple[float, str]]]
+    damping: Any
+    frequency: Any
+    coupling: Any
+    delay: Any
+    noise: Any
+    supercriticality: Any
+    sources: tuple[Source, ...]
+
+    @cached_property
+    def free_power(self) -> NDArray[np.float64]:
+        """Array (..., K), power of each oscillator alone."""
+        raise NotImplementedError
+
+    @cached_property
+    def free_frequency(self) -> NDArray[np.float64]:
+        """Array (..., K), frequency of each oscillator alone in Hz."""
+        raise NotImplementedError
+
+    @cached_property
+    def phase_amplitude_ratio(self) -> NDArray[np.float64]:
+        """Array (..., K), dimensionless nonlinearity nu: how strongly the phase follows the amplitude."""
+        raise NotImplementedError
+
+    @cached_property
+    def relaxation(self) -> NDArray[np.float64]:
+        """Array (..., K), amplitude relaxation rate over 2 pi in Hz."""
+        raise NotImplementedError
+
+    def lane_quantities(self, frame: NDArray[np.float64]) -> tuple[Any, ...]:
+        """The arrays (..., K) that the compiled steps take, for a frame that rotates at `frame` (...,) in rad/s."""
+        raise NotImplementedError
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
+        for entry in fields(self):  # type: ignore[arg-type]  # every model is a dataclass
             value = getattr(self, entry.name)
             object.__setattr__(self, entry.name, tuple(value) if entry.name == "sources" else self._taken(value))
-        for name in ("frequency", "nonlinearity", "damping", "q", "supercriticality", "coupling", "delay", "noise"):
-            check_finite(_plain(getattr(self, name)), name)
+        for name in (*self.rows, "coupling", "delay"):
+            check_finite(plain(getattr(self, name)), name)
         self._check_shapes()
-        for name in ("q", "delay", "noise"):
-            if _plain(getattr(self, name)).min() < 0:
-                refuse(name, f"falls to {_plain(getattr(self, name)).min():.4g}", allowed="numbers >= 0")
-        if _plain(self.damping).min() <= 0:
-            refuse("damping", f"falls to {_plain(self.damping).min():.4g} Hz", allowed="numbers > 0")
+        for name, (least, words) in self.least.items():
+            found = plain(getattr(self, name)).min()
+            if not (found > least if words.startswith(">") and "=" not in words else found >= least):
+                refuse(name, f"falls to {found:.4g}", allowed=f"numbers {words}")
         self._check_oscillation()
 
     @staticmethod
@@ -133,11 +114,11 @@ class AutoOscillatorNetwork:
         try:
             self.batch  # noqa: B018 - broadcasts everything
         except ValueError:
-            shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in (*ROWS, "coupling"))
-            refuse("AutoOscillatorNetwork", f"has shapes {shapes}", allowed="shapes (..., K) that broadcast and (..., K, K)")
+            shapes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in (*self.rows, "coupling"))
+            refuse(type(self).__name__, f"has shapes {shapes}", allowed="shapes (..., K) that broadcast and (..., K, K)")
 
     def _check_oscillation(self) -> None:
-        zeta = np.broadcast_to(_plain(self.supercriticality), (*self.batch, self.oscillators))
+        zeta = np.broadcast_to(plain(self.supercriticality), (*self.batch, self.oscillators))
         if zeta.min() > 1:
             return
         place = tuple(int(index) for index in np.unravel_index(zeta.argmin(), zeta.shape))
@@ -153,39 +134,17 @@ class AutoOscillatorNetwork:
         """Their number K."""
         if self.coupling.ndim:
             return int(self.coupling.shape[-1])
-        shapes = [tuple(getattr(self, name).shape[-1:]) for name in ROWS]
+        shapes = [tuple(getattr(self, name).shape[-1:]) for name in self.rows]
         return int(np.broadcast_shapes(*shapes)[0]) if any(shapes) else 1
 
     @cached_property
     def batch(self) -> tuple[int, ...]:
         """Shape of the batch, () for one network."""
-        shapes = [tuple(getattr(self, name).shape) for name in ROWS] + [(self.oscillators,)]
+        shapes = [tuple(getattr(self, name).shape) for name in self.rows] + [(self.oscillators,)]
         leading = [np.broadcast_shapes(*shapes)[:-1], tuple(self.coupling.shape[:-2])]
         for source in self.sources:
-            leading += [_plain(source.frequency).shape, _plain(source.amplitude).shape[:-1]]
+            leading += [plain(source.frequency).shape, plain(source.amplitude).shape[:-1]]
         return np.broadcast_shapes(*leading)
-
-    @cached_property
-    def free_power(self) -> NDArray[np.float64]:
-        """Array (..., K), power p0 of each oscillator alone."""
-        zeta, q = _plain(self.supercriticality), _plain(self.q)
-        return np.asarray((zeta - 1) / (zeta + q) + np.zeros(self.oscillators))
-
-    @cached_property
-    def free_frequency(self) -> NDArray[np.float64]:
-        """Array (..., K), frequency of each oscillator alone in Hz."""
-        return np.asarray(_plain(self.frequency) + _plain(self.nonlinearity) * self.free_power)
-
-    @cached_property
-    def relaxation(self) -> NDArray[np.float64]:
-        """Array (..., K), amplitude relaxation rate G_p over 2 pi in Hz."""
-        return np.asarray(_plain(self.damping) * (_plain(self.supercriticality) - 1) + np.zeros(self.oscillators))
-
-    @cached_property
-    def phase_amplitude_ratio(self) -> NDArray[np.float64]:
-        """Array (..., K), dimensionless nonlinearity nu: how strongly the phase follows the amplitude."""
-        ratio = _plain(self.nonlinearity) / (_plain(self.damping) * (_plain(self.q) + _plain(self.supercriticality)))
-        return np.asarray(ratio + np.zeros(self.oscillators))
 
     @cached_property
     def reference(self) -> NDArray[np.float64]:
@@ -196,12 +155,12 @@ class AutoOscillatorNetwork:
     def fastest_rate(self) -> float:
         """The fastest rate in rad/s that steps must resolve: detunings, relaxation of the power, coupling and forces."""
         detunings = np.abs(self.free_frequency - self.reference[..., None]).max()
-        rates = [detunings, 2 * self.relaxation.max(), np.abs(_plain(self.coupling)).max()]
+        rates = [detunings, 2 * self.relaxation.max(), np.abs(plain(self.coupling)).max()]
         if self.coupling.ndim:
-            rates.append(np.abs(_plain(self.coupling)).sum(axis=-1).max())
+            rates.append(np.abs(plain(self.coupling)).sum(axis=-1).max())
         for source in self.sources:
-            rates.append(np.abs(_plain(source.frequency) - self.reference).max())
-            rates.append((np.abs(_plain(source.amplitude)) / np.sqrt(self.free_power)).max())
+            rates.append(np.abs(plain(source.frequency) - self.reference).max())
+            rates.append((np.abs(plain(source.amplitude)) / np.sqrt(self.free_power)).max())
         return TURN * float(max(rates))
 
     def simulate(
@@ -250,9 +209,11 @@ class AutoOscillatorNetwork:
             dt=dt, discard=skipped, window=whole - skipped, start=start, seed=seed, first_point=first_point, trace_every=trace_every
         )
         if backend == "torch":
+            if "q" not in self.rows:
+                refuse("backend", "is 'torch'", allowed="'numba' for this model", remedy="Map it onto auto-oscillators first.")
             from holdfast.devices.spintronics.oscillators.gradients import integrate_tensors
 
-            return integrate_tensors(self, run)
+            return integrate_tensors(cast("Any", self), run)
         return integrate(self, run)
 
     def _check_delay(self, dt: float) -> None:
@@ -264,6 +225,3 @@ class AutoOscillatorNetwork:
                 allowed="0, or at least one step",
                 remedy="Shorten `dt`, or put the phase of a short delay into the coupling.",
             )
-
-
-ROWS = ("frequency", "nonlinearity", "damping", "q", "supercriticality", "noise")
