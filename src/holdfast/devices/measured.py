@@ -1,7 +1,8 @@
 """Measured curves from a text file, with errors that name the line and the column.
 
 One line per drive: the drive in the first column, one further column per device, separated by commas. Lines that begin with ``#``
-are comments; a first line of words is taken as the columns' names. A drive that was not stepped uniformly can be resampled.
+are comments; a first line of words is taken as the columns' names, and a column ``nominal`` beside others as the nominal device. A
+drive that was not stepped uniformly can be resampled.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ __all__ = ["read_columns", "resampled"]
 Rows = list[tuple[int, list[str]]]
 
 
-def read_columns(path: str | PathLike[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Drive (K,) and outputs (n, K) of a text file.
+def read_columns(path: str | PathLike[str]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Drive (K,), outputs (n, K) and the n names of their columns, or no names, of a text file.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def read_columns(path: str | PathLike[str]) -> tuple[NDArray[np.float64], NDArra
                 allowed=f"{width} values, as in the lines before",
             )
     table = np.array([[_number(cell, number, column, names) for column, cell in enumerate(cells)] for number, cells in rows])
-    return table[:, 0], table[:, 1:].T
+    return table[:, 0], table[:, 1:].T, [name.strip().lower() for name in names[1:]]
 
 
 def _named(rows: Rows) -> tuple[Sequence[str], Rows]:

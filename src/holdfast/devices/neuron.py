@@ -264,7 +264,8 @@ class CharacteristicCurves:
     def from_csv(cls, path: str | PathLike[str], *, resample: int | None = None) -> CharacteristicCurves:
         """Measured curves from a text file: one line per drive; the drive in the first column, one further column per device.
 
-        Columns are separated by commas; lines that begin with ``#`` are comments, and a first line may name the columns.
+        Columns are separated by commas; lines that begin with ``#`` are comments, and a first line may name the columns. Beside
+        others a column with the name ``nominal`` is the nominal device and not one of the ensemble.
 
         Parameters
         ----------
@@ -278,10 +279,25 @@ class CharacteristicCurves:
         """
         from holdfast.devices.measured import read_columns, resampled
 
-        x, y = read_columns(path)
+        x, y, names = read_columns(path)
         if resample is not None:
             x, y = resampled(x, y, resample)
-        return cls(x=x, y=y)
+        if "nominal" not in names or len(y) == 1:
+            return cls(x=x, y=y)
+        place = names.index("nominal")
+        return cls(x=x, y=np.delete(y, place, axis=0), nominal=y[place])
+
+    def deviating(self, times: float) -> CharacteristicCurves:
+        """The curves with their deviations from the nominal device multiplied by `times`: 0 makes all devices nominal.
+
+        Examples
+        --------
+        >>> curves = response_curves(vary(SigmoidNeuron(), 0.1, samples=7), np.linspace(-8, 8, 65))
+        >>> bool((curves.deviating(0.0).y == curves.nominal).all())
+        True
+        """
+        check_within(times, "times", low=0)
+        return replace(self, y=self.nominal + times * (self.y - self.nominal))
 
 
 def response_curves(device: Device, drive: ArrayLike) -> CharacteristicCurves:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.hardware.activations import DeviceActivation, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
 from holdfast.hardware.equip import ELEMENTWISE, chip, device_layers, fresh_devices, hardware_activations, redraw_devices
+from holdfast.hardware.imitation import Imitation, curve_variation, imitate
 from holdfast.hardware.readout import Converter, Faults
 from holdfast.hardware.recalibrate import Calibrated, recalibrate
 from holdfast.hardware.spread import (
@@ -26,15 +27,18 @@ __all__ = [
     "CurveActivation",
     "DeviceActivation",
     "Faults",
+    "Imitation",
     "ParametricActivation",
     "SpreadSweep",
     "activation_variation",
     "chip",
     "chip_seed",
     "chips",
+    "curve_variation",
     "device_layers",
     "fresh_devices",
     "hardware_activations",
+    "imitate",
     "other_chips",
     "recalibrate",
     "redraw_devices",

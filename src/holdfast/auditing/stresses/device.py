@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from holdfast.auditing.stresses.answers import chips_measured, examples_of
+from holdfast.auditing.stresses.answers import answers, chips_measured, examples_of
+from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Cost
-from holdfast.hardware import activation_variation, weight_noise
+from holdfast.hardware import activation_variation, curve_variation, weight_noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,9 @@ def _module(context: Context) -> nn.Module:
     return context.target.module
 
 
-def _curves(axis: str, name: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Curve, ...]:
+def _curves(
+    axis: str, name: str, measurements: Sequence[tuple[Point, Measurement]], *, unit: str = "relative"
+) -> tuple[Curve, ...]:
     if not measurements:
         return ()
     at = tuple(point[axis] for point, _ in measurements)
@@ -45,7 +49,7 @@ def _curves(axis: str, name: str, measurements: Sequence[tuple[Point, Measuremen
         Curve(
             name=label,
             axis=axis,
-            unit="relative",
+            unit=unit,
             quantity="accuracy",
             at=at,
             estimates=tuple(found.estimates[metric] for _, found in measurements),
@@ -161,11 +165,21 @@ class WeightNoise:
 class ActivationVariation:
     """Every neuron has an own gain, steepness, threshold and offset, drawn anew for each chip.
 
+    With `curves`, measured or simulated (``holdfast device NAME --samples 200 --spread ...`` writes them), the neurons are those
+    devices instead. Each layer has one gain and offset before its devices and one behind, so that the nominal device imitates the
+    layer's own activation as well as it can (:mod:`holdfast.hardware.imitation`); every unit of every chip is a device drawn from
+    the file, and keeps its distance from the nominal one. At a measured spread of 0 all devices are nominal: what is then lost
+    against `own_activations_accuracy`, that of the network as it is, is the price of the curve's shape.
+
     Parameters
     ----------
-    spread : relative standard deviations
+    spread : relative standard deviations; not used with `curves`
     chips : Monte Carlo draws
     examples : rows of the data, None for all
+    curves : CSV file, the drive in the first column and one column per device; a column `nominal` is the nominal device, otherwise
+        the mean is. Drives that are not equally far apart are resampled
+    measured_spread : with `curves`, factors on the deviations of the devices from the nominal one
+    curves_digest : of the file's content, filled in; where it is given, another content is refused
     """
 
     name: ClassVar[str] = "activation_variation"
@@ -176,10 +190,17 @@ class ActivationVariation:
     spread: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)
     chips: int = 5
     examples: int | None = None
+    curves: str | None = None
+    measured_spread: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0)
+    curves_digest: str = ""
 
     def __post_init__(self) -> None:
         _check_strengths(self.spread, "spread")
+        _check_strengths(self.measured_spread, "measured_spread")
         check_whole(self.chips, "chips", low=2)
+        if self.curves is not None:
+            object.__setattr__(self, "curves", str(self.curves))
+            object.__setattr__(self, "curves_digest", checked_curves(self.curves, self.curves_digest))
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
@@ -193,30 +214,74 @@ class ActivationVariation:
             return "the target is a callable whose neurons cannot be reached"
         return "" if facts.neurons else "no activation module was found (functional activations cannot be replaced)"
 
+    @property
+    def _axis(self) -> str:
+        return "spread" if self.curves is None else "measured_spread"
+
     def points(self) -> list[Point]:
         """One per strength."""
-        return [{"spread": width} for width in self.spread]
+        strengths: tuple[float, ...] = getattr(self, self._axis)
+        return [{self._axis: strength} for strength in strengths]
 
     def estimate(self, point: Point) -> Cost:
         """One forward pass per chip, with costlier activations."""
-        return Cost(forward=2 * (self.chips if point["spread"] else 1), fixed_seconds=0.1)
+        return Cost(forward=2 * self._count(point), fixed_seconds=0.1 if self.curves is None else 0.5)
+
+    def _count(self, point: Point) -> int:
+        """Chips; one where they are all equal."""
+        return self.chips if point[self._axis] else 1
 
     def measure(self, point: Point, context: Context) -> Measurement:
         """Accuracy over chips."""
         data = examples_of(context, self.examples).to(context.device)
-        return chips_measured(
-            activation_variation(
-                _module(context),
-                data,
-                spread=point["spread"],
-                count=self.chips if point["spread"] else 1,
-                seed=context.seeds.integer("chips"),
-                batch_size=context.batch_size,
-                check_time=context.check_time,
-            )
+        settings: Any = {
+            "count": self._count(point),
+            "seed": context.seeds.integer("chips"),
+            "batch_size": context.batch_size,
+            "check_time": context.check_time,
+        }
+        if self.curves is None:
+            return chips_measured(activation_variation(_module(context), data, spread=point["spread"], **settings))
+        curves = read_curves(self.curves)
+        found = chips_measured(curve_variation(_module(context), data, curves, times=point["measured_spread"], **settings))
+        assert context.target is not None, "an audit always has a target"
+        own = {} if point["measured_spread"] else answers(context.target, data, context).estimates
+        return replace(
+            found,
+            estimates={**found.estimates, **{f"own_activations_{name}": estimate for name, estimate in own.items()}},
+            details={**found.details, "curves": self.curves, "devices": len(curves)},
         )
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Mean and 5th percentile over chips against spread."""
-        curves = _curves("spread", "neurons", measurements)
-        return Summary(curves=curves, findings=_finding(self.name, "a device spread", measurements))
+        if self.curves is None:
+            return Summary(
+                curves=_curves("spread", "neurons", measurements), findings=_finding(self.name, "a device spread", measurements)
+            )
+        name = f"devices of {Path(self.curves).name}"
+        return Summary(
+            curves=_curves("measured_spread", name, measurements, unit="times that of the curves"),
+            findings=(
+                *_shape_finding(name, measurements),
+                *_finding(self.name, f"{name} at a measured spread", measurements),
+            ),
+        )
+
+
+def _shape_finding(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
+    """That the nominal device loses more than two points against the network's own activations."""
+    for point, found in measurements:
+        own, nominal = found.estimates.get("own_activations_accuracy"), found.estimates["accuracy"]
+        if own is not None and nominal.value < own.value - 0.02:
+            return (
+                Finding(
+                    id="device.activation_variation.shape",
+                    severity="medium",
+                    text=f"With nominal {name} for its activations the network's accuracy is {nominal}, not {own.value:.3g}.",
+                    evidence=f"device.activation_variation.accuracy[measured_spread={point['measured_spread']:g}]",
+                    estimate=nominal,
+                    threshold=f"two points below {own.value:.3g}",
+                    remedy="Train the network with these curves in place (holdfast.hardware.hardware_activations).",
+                ),
+            )
+    return ()
