@@ -47,7 +47,7 @@ def test_amperes_and_volts_are_no_worse_than_ones():
 def test_rectifying_devices_come_back_with_their_shared_corner_and_saturation():
     nominal = ReluNeuron(corner=6.0, saturation=0.2)
     ensemble = vary(nominal, 0.1, samples=20, seed=2)
-    grid = np.linspace(-4, 4, 129)
+    grid = np.linspace(-4, 6, 129)
     curves = replace(response_curves(ensemble, grid), nominal=nominal.response(grid))
     fit = fit_neurons(curves, "relu")
     assert fit.nominal.corner == pytest.approx(6.0, rel=1e-3)

@@ -13,10 +13,11 @@ from holdfast.core.experiment import Context, Experiment, Measurement
 from holdfast.core.memo import Memo
 from holdfast.core.seeds import Seeds
 from holdfast.studies import find_study, list_studies
-from holdfast.studies.spintronic_neuron import CLAIMS, PRESETS, Recipe, SpintronicNeuron, prepare
+from holdfast.studies.spintronic_neuron import CLAIMS, PRESETS, Recipe, SpintronicNeuron, physics, prepare
 
 TINY = SpintronicNeuron(
     data="digits",
+    simulated=(),
     recipes=(
         Recipe(
             net="short",
@@ -64,7 +65,7 @@ def test_trainings_come_before_the_uses_that_share_them():
 
 def test_the_claims_of_a_preset_are_those_that_its_networks_can_show():
     ids = {preset: {claim.id.split(".")[0] for claim in claims} for preset, claims in CLAIMS.items()}
-    assert ids == {"quick": set("4569"), "standard": set("1234569"), "paper": set("1239")}
+    assert ids == {"quick": set("456789"), "standard": set("123456789"), "paper": set("123789")}
 
 
 def test_figures_of_the_paper_and_of_ours_are_told_apart():
@@ -90,6 +91,38 @@ def test_without_spread_every_use_is_the_training_in_situ(context):
     uses = [flat.measure(at(mode, spread=0.0), context).arrays["correct"] for mode in ("in_situ", "transferred", "from_ideal")]
     assert (uses[0] == uses[1]).all()
     assert (uses[0] == uses[2]).all()
+
+
+def test_simulated_devices_take_the_place_of_formulas(context, monkeypatch):
+    monkeypatch.setattr(physics, "FABRICATED", 40)
+    recipe = replace(TINY.recipes[0], net="devices", cells=(("thermal", 0.0), ("thermal", 0.1)), modes=("in_situ",))
+    experiment = replace(TINY, recipes=(recipe,))
+    points = [point for point in experiment.points() if point["net"] == "devices"]
+    measured = [(point, experiment.measure(point, context)) for point in points]
+    ideal, simulated = (found.estimates["accuracy"].value for _, found in measured)
+    assert ideal > 0.85
+    assert abs(simulated - ideal) < 0.05
+    metrics = experiment.summarise(measured).metrics
+    assert metrics["devices.thermal.s10.change_from_ideal_thermal"].value == pytest.approx(simulated - ideal)
+
+
+def test_simulated_curves_are_built_once_and_kept_in_network_units(context, monkeypatch):
+    monkeypatch.setattr(physics, "FABRICATED", 10)
+    curves = physics.curves_of("oscillator", 0.1, context)
+    again = physics.curves_of("oscillator", 0.1, context)
+    assert (again.y == curves.y).all()
+    assert curves.monotone.all()
+    assert np.interp(0.0, curves.x, curves.nominal) < 0.2 * curves.nominal.max()  # the threshold is at 0
+    assert curves.y[:, -1].std() > 0.05 * curves.nominal[-1]
+
+
+def test_a_simulation_is_held_against_its_closed_form(context):
+    found = TINY.measure({"net": "closed", "device": "thermal"}, context)
+    assert found.estimates["distance"].value == np.abs(found.arrays["distances"]).max()
+    # Student's t of 63 degrees of freedom at 9 drives: beyond 6.3 once in 3e6
+    assert found.estimates["distance"].value < 6.3
+    metrics = TINY.summarise([({"net": "closed", "device": "thermal"}, found)]).metrics
+    assert "closed.thermal.distance" in metrics
 
 
 def test_transferred_and_trimmed_networks_meet_the_same_chips(context, monkeypatch):

@@ -27,8 +27,8 @@ Family = Literal["sigmoid", "relu"]
 NUMBERS = ("amplitude", "steepness", "threshold", "offset")
 PULL = {"sigmoid": 1e-3, "relu": 1e-2}  # weight of the nominal steepness beside one point of the curve
 POOR = 0.1  # residual in units of the nominal curve's span from which the shape is announced to be another one
-SHARP = (2.5, 1e3)  # corners that are taken for one: rounded over a tenth of the reach at most
-REACH = 4.0  # of a ReLU-like device in network units: from its threshold to the end of its grid
+REACH = 6.0  # of a ReLU-like device in network units: from its threshold to the end of its grid
+SHARP = (10 / REACH, 1e3)  # corners that are taken for one: rounded over a tenth of the reach at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +237,7 @@ def in_network_units(curves: CharacteristicCurves, family: Family = "sigmoid") -
     """The curves in the units of a network: one affine map for all devices, found from the nominal one.
 
     A nominal sigmoid becomes ``sigmoid(u)``. A nominal ReLU-like device gets its threshold at 0, an initial slope of 1, and the end
-    of its grid at ``u = 4``. All other devices keep their distance from it: that is the spread that a network has to live with.
+    of its grid at ``u = 6``. All other devices keep their distance from it: that is the spread that a network has to live with.
 
     Parameters
     ----------

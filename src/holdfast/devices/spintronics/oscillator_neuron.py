@@ -114,7 +114,7 @@ class AutoOscillatorNeuron(JunctionNeuron):
         return np.asarray(self.emission * np.asarray(state))
 
     def experiment(self, drive: NDArray[np.floating]) -> Experiment:
-        """A macrospin that a current polarised against its field drives out; windows of 40 decay times of the quiet moment."""
+        """A macrospin that a current polarised against its field drives out; windows of 30 decay times of the quiet moment."""
         excess = np.asarray(self.field) - self.meff
         time = float(np.max(1 / (np.asarray(self.alpha) * GAMMA0 * excess)))
         largest = float(np.max(np.asarray(self.field) + self.meff))
@@ -125,9 +125,9 @@ class AutoOscillatorNeuron(JunctionNeuron):
             efficiency=self.efficiency,
             state=lambda response: 1 - response.m_square[..., 2],
             start=(0.5, 0.0, 0.87),
-            duration=40 * time,
-            settle=20 * time,
-            dt=0.1 / (GAMMA0 * largest),
+            duration=30 * time,
+            settle=15 * time,
+            dt=0.15 / (GAMMA0 * largest),
         )
 
     @property

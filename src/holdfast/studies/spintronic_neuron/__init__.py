@@ -10,6 +10,9 @@ weights and chips:
 ``recalibrated``   as transferred, but gain and bias before and after each neuron are trimmed on each new chip
 ``aware``          every training batch met another chip; the weights then run on the others without work on the single one
 
+What the devices are is shown beside this: curves simulated from the motion of magnetic moments take the place of the formulas, and
+are held against the closed forms of the same devices.
+
 Source: E. Raimondo et al., arXiv:2106.16043, of which the abstract was read: 98.87 % with all-different sigmoid neurons, 98.89 %
 with identical ones, "similar" for ReLU-like ones. Network size, spread, epochs and everything about transfer are ours.
 """
@@ -25,7 +28,8 @@ from holdfast.core.experiment import Measurement, Summary
 from holdfast.studies.spintronic_neuron.bench import Bench, images, measure_table
 from holdfast.studies.spintronic_neuron.claims import claims_for
 from holdfast.studies.spintronic_neuron.outcomes import Outcomes
-from holdfast.studies.spintronic_neuron.recipes import FINE, LONG, PUBLISHED, SHORT, Recipe, tag
+from holdfast.studies.spintronic_neuron.physics import measure_closed_form
+from holdfast.studies.spintronic_neuron.recipes import DEVICES, FINE, LONG, PUBLISHED, SHORT, Recipe, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,18 +52,21 @@ class SpintronicNeuron:
     recipes : networks and what is done with them
     data : ``"mnist"`` or, where that is missing, scikit-learn's ``"digits"``
     knots : of the tabulated sigmoid that is compared with its formula
+    simulated : devices whose simulation is compared with its closed form
     """
 
     name: ClassVar[str] = "spintronic-neuron"
     version: ClassVar[int] = 1
 
-    recipes: tuple[Recipe, ...] = (SHORT,)
+    recipes: tuple[Recipe, ...] = (SHORT, DEVICES)
     data: str = "mnist"
     knots: int = 129
+    simulated: tuple[str, ...] = ("thermal", "hard_axis", "oscillator")
 
     def points(self) -> list[Point]:
-        """One point per network, neuron, spread, use and seed, and one for the table; trainings that others need come first."""
+        """One point per network, neuron, spread, use and seed, and one for each table; trainings that others need come first."""
         found: list[Point] = [{"net": "table", "knots": self.knots}]
+        found += [{"net": "closed", "device": device} for device in self.simulated]
         for recipe in self.recipes:
             for mode in recipe.modes:
                 found += [
@@ -74,6 +81,8 @@ class SpintronicNeuron:
         """Right and wrong answers on the test images, (n, chips)."""
         if point["net"] == "table":
             return measure_table(int(point["knots"]))
+        if point["net"] == "closed":
+            return measure_closed_form(point["device"], context)
         recipe = next(recipe for recipe in self.recipes if recipe.net == point["net"])
         results = Bench(recipe, point, context, self.data).use(point["mode"])
         estimates = {"accuracy": results.accuracy}
@@ -106,7 +115,7 @@ def _claims_of(experiment: SpintronicNeuron) -> tuple[Claim, ...]:
 
 PRESETS: dict[str, SpintronicNeuron] = {
     "quick": SpintronicNeuron(),
-    "standard": SpintronicNeuron(recipes=(LONG, replace(SHORT, cells=FINE))),
+    "standard": SpintronicNeuron(recipes=(LONG, replace(SHORT, cells=FINE), DEVICES)),
     "paper": SpintronicNeuron(
         recipes=(
             PUBLISHED,
@@ -114,6 +123,7 @@ PRESETS: dict[str, SpintronicNeuron] = {
                 replace(PUBLISHED, net=f"hidden{'x'.join(map(str, hidden))}", hidden=hidden)
                 for hidden in ((100,), (2000,), (512, 512))
             ),
+            replace(DEVICES, seeds=5),
         )
     ),
 }

@@ -9,6 +9,8 @@ import numpy as np
 
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Measurement
+from holdfast.studies.spintronic_neuron.physics import curves_of
+from holdfast.studies.spintronic_neuron.recipes import PHYSICAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,9 +70,10 @@ class Bench:
             activation=nn.Sigmoid,
             seed=seeds.integer("weights", self.seed),
         )
-        return hardware_activations(net, self.kind, spread=spread, seed=seeds.integer("own chip", self.seed)).to(
-            self.context.device
-        )
+        own = seeds.integer("own chip", self.seed)
+        if self.kind in PHYSICAL:
+            return hardware_activations(net, curves_of(self.kind, spread, self.context), seed=own).to(self.context.device)
+        return hardware_activations(net, self.kind, spread=spread, seed=own).to(self.context.device)
 
     def trained(self, *, aware: bool = False, ideal: bool = False) -> nn.Module:
         """The trained network of this cell: on its own chip, on a new chip per batch, or through ideal neurons."""

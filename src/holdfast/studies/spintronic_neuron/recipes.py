@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["FINE", "KINDS", "LONG", "MODES", "PUBLISHED", "SHORT", "Mode", "Recipe", "tag"]
+__all__ = ["DEVICES", "FINE", "KINDS", "LONG", "MODES", "PHYSICAL", "PUBLISHED", "SHORT", "Mode", "Recipe", "tag"]
 
 Mode = Literal["in_situ", "transferred", "from_ideal", "recalibrated", "aware"]
 MODES: tuple[Mode, ...] = ("in_situ", "transferred", "from_ideal", "recalibrated", "aware")
 KINDS = ("sigmoid", "relu")
+PHYSICAL = ("thermal", "oscillator")  # simulated devices; without spread their closed forms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +64,6 @@ LONG = Recipe(
 )
 FINE = _cells(0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 PUBLISHED = replace(LONG, epochs=60, cells=FINE, modes=MODES, seeds=5, trimmed=20)
+DEVICES = replace(
+    SHORT, net="devices", cells=tuple((kind, spread) for kind in PHYSICAL for spread in (0.0, 0.1)), modes=("in_situ",)
+)
