@@ -84,10 +84,10 @@ class Motion:
         return tuple(np.broadcast_arrays(*found))  # type: ignore[return-value]
 
     def jet(self, m: NDArray[np.floating], *, second: bool = False) -> Jet:
-        """Derivatives about the magnetisation `m` (B..., S, 3)."""
+        """Derivatives about the magnetisation `m` (B..., S, 3), whose batch is that of the motion or wider."""
         size = 2 * self.sublattices + 1
         steps = np.eye(size) * IMAGINARY * 1j
-        spread = (slice(None), *([None] * len(self.shape)), slice(None))
+        spread = (slice(None), *([None] * (m.ndim - 2)), slice(None))
         gradients = self._local(m, steps[spread])
         hessians = None
         if second:
