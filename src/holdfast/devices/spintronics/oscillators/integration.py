@@ -134,6 +134,7 @@ class _Blocks:
             sources=len(self.net.sources),
             source_row=self.source_row,
             delayed_row=self.delayed_row,
+            slots=math.ceil(self.lags.max()) + 2 if self.delayed_row else 0,
             vortex_row=self.vortex_row,
             noisy=int(self.rows[SIGMA].any()),
         )

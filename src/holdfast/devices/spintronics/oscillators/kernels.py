@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     sources: int
     source_row: int
     delayed_row: int
+    slots: int
     vortex_row: int
     noisy: int
 
@@ -154,7 +155,8 @@ def _rates_in_passes(w: Any, plan: Any, forced: Any, at: Any) -> None:  # pragma
         gain, loss = _row(w, GAIN * K + k), _row(w, LOSS * K + k)
         detuning, shift = _row(w, DETUNING * K + k), _row(w, SHIFT * K + k)
         if vortex:
-            dx[:], dy[:] = 0.0, 0.0
+            for i in range(LANES):
+                dx[i] = dy[i] = 0.0
         else:
             for i in range(LANES):
                 dx[i], dy[i] = _local(u[i], v[i], gain[i], loss[i], detuning[i], shift[i])
@@ -220,7 +222,8 @@ def _drive(w: Any, plan: Any) -> None:  # pragma: no cover - compiled
 def _remember(w: Any, plan: Any, step: Any, lags: Any, past: Any) -> None:  # pragma: no cover - compiled
     """Keep the present state and add the delayed coupling to the forces, linear between kept states."""
     K, slots = plan.oscillators, len(past)
-    past[step % slots] = w[: 2 * K * LANES]
+    for i in range(2 * K * LANES):
+        past[step % slots, i] = w[i]
     for k in range(K):
         for j in range(K):
             if lags[k, j] > 0:
@@ -319,22 +322,24 @@ def run_block(
     trace : array (times, 2 K, 64), filled every `plan.every` samples; may be empty
     """
     K = plan.oscillators
-    slots = int(np.ceil(lags.max())) + 2
-    past = np.empty((slots if plan.delayed_row > 0 else 0, 2 * K * LANES))
-    for slot in range(len(past)):
-        past[slot] = w[: 2 * K * LANES]
+    past = np.empty((plan.slots, 2 * K * LANES))
+    for slot in range(plan.slots):
+        for i in range(2 * K * LANES):
+            past[slot, i] = w[i]
     samples, next_sample = 0, plan.discard
     for step in range(plan.discard + plan.window + 1):
         if step == next_sample:
             _observe(w, K, step == plan.discard)
             if plan.every > 0 and samples % plan.every == 0 and samples // plan.every < len(trace):
-                trace[samples // plan.every] = w[: 2 * K * LANES].reshape(2 * K, LANES)
+                for i in range(2 * K * LANES):
+                    trace[samples // plan.every, i // LANES, i % LANES] = w[i]
             samples += 1
             next_sample = min(step + plan.stride, plan.discard + plan.window)
         if step == plan.discard + plan.window:
             break
         if len(force) > 0:
-            w[FORCE * K * LANES : (FORCE + 6) * K * LANES] = 0.0
+            for i in range(FORCE * K * LANES, (FORCE + 6) * K * LANES):
+                w[i] = 0.0
             _drive(w, plan)
             if plan.delayed_row > 0:
                 _remember(w, plan, step, lags, past)

@@ -30,7 +30,7 @@ def compiled(function: Function) -> Function:
 
 def inlined(function: Function) -> Function:
     """`function` as part of the compiled functions that call it."""
-    return cast("Function", njit(inline="always", error_model="numpy", fastmath=FAST)(function))
+    return cast("Function", njit(forceinline=True, error_model="numpy", fastmath=FAST)(function))
 
 
 @inlined
