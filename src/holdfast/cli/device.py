@@ -209,8 +209,10 @@ def _explain(entry: DeviceEntry) -> None:
     sweep = entry.default_sweep(entry.settings({}))
     ends = f"{sweep.values[0]:g} to {sweep.values[-1]:g} {entry.units[sweep.name]}".rstrip()
     print(f"\nSwept unless told otherwise: {sweep.name}, {ends}, {len(sweep)} points.\n\nExamples:")  # noqa: T201
-    varied = next(parameter.name for parameter in entry.parameters if not parameter.choices and parameter.default)
-    commands = ["", *(f"--sweep {text}" for text in entry.also), f"--samples 100 --spread {varied}=0.05 --seed 1"]
+    able = [each.name for each in entry.parameters if not each.choices and each.default and each.name != sweep.name]
+    varied = "alpha" if "alpha" in able else next(iter(able), "")
+    commands = ["", *(f"--sweep {text}" for text in entry.also)]
+    commands += [f"--samples 100 --spread {varied}=0.05 --seed 1"] if varied else []
     print("\n".join(f"  holdfast device {entry.name} {words}".rstrip() for words in commands))  # noqa: T201
 
 

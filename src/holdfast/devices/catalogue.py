@@ -53,7 +53,7 @@ def _neurons() -> tuple[DeviceEntry, ...]:
 
 def known_devices() -> dict[str, DeviceEntry]:
     """All devices by name, those of installed packages included."""
-    from holdfast.devices.spintronics.characteristics import spintronic_devices
+    from holdfast.devices.spintronics.entries import spintronic_devices
 
     built_in = {entry.name: entry for entry in (*_neurons(), *spintronic_devices())}
     return built_in | {name: _entry(name, thing) for name, thing in plugins("holdfast.devices").items()}

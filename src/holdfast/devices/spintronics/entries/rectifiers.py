@@ -1,4 +1,4 @@
-"""Rectifiers and oscillators of macrospins on the bench of ``holdfast device``: driven by a current and simulated in time."""
+"""The spin diode, and the oscillator that it becomes at larger direct currents, on the bench of ``holdfast device``."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.devices.entry import DeviceEntry, Parameter, Quantity, parameters_of
-from holdfast.devices.spintronics.constants import GAMMA0
+from holdfast.devices.spintronics.diode import rectified_voltage
 from holdfast.devices.spintronics.drive import Drive
+from holdfast.devices.spintronics.easy_plane import easy_plane_resonance
 from holdfast.devices.spintronics.junction import TunnelJunction
+from holdfast.devices.spintronics.linear import linear_response
 from holdfast.devices.spintronics.macrospin import MacrospinDevice
-from holdfast.devices.spintronics.rectification import Rectification, supplied
 from holdfast.devices.spintronics.simulate import simulate
 from holdfast.devices.spintronics.stack import SpinDiode
 from holdfast.devices.spintronics.torque import SpinTorque
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from holdfast.devices.entry import Bench
-    from holdfast.devices.spintronics.response import Response
 
-__all__ = ["rectifier_devices"]
+__all__ = ["METHOD", "one_time", "rectifier_entries", "vector"]
 
 LAYER = MacrospinDevice(ms=1e6, thickness=2e-9, area=pi * 50e-9**2, alpha=0.01)
 FIELD, EASY_PLANE = 4e4, 6e5  # A/m
+TIMES, IDLE = ("duration", "settle", "dt"), ("phase", "v_dc", "v_ac")
+STILL = 1e-3  # amplitude below which the moment counts as at rest
+METHOD = Parameter(
+    name="method",
+    default="simulation",
+    choices=("simulation", "closed"),
+    meaning="step by step through time, or in closed form: for a diode its exact response to small signals at 0 K",
+)
 CLASSES = "passive and active rectifiers: G. Finocchio et al., arXiv:2103.13793; device and numbers are ours"
 
 
-def rectifier_devices() -> tuple[DeviceEntry, ...]:
+def rectifier_entries() -> tuple[DeviceEntry, ...]:
     """The resonant rectifier and the oscillator that the same layer becomes at larger direct currents."""
     return (_diode(), _oscillator())
-
-
-def resonance(field: Any = FIELD, easy_plane: Any = EASY_PLANE) -> Any:
-    r"""Of the in-plane layer in Hz, :math:`\gamma_0 \sqrt{H (H + M)} / 2 \pi` (C. Kittel, Phys. Rev. 73 (1948) 155)."""
-    return GAMMA0 * np.sqrt(np.asarray(field) * (np.asarray(field) + easy_plane)) / (2 * pi)
 
 
 def _layered(*, angle: float, **times: float) -> tuple[Parameter, ...]:
@@ -66,11 +69,11 @@ def _layered(*, angle: float, **times: float) -> tuple[Parameter, ...]:
 def _stack(bench: Bench) -> SpinDiode:
     """The layer, junction and torque that the bench describes."""
     c, s = np.cos(bench["angle"]), np.sin(bench["angle"])
-    direction = _vector(c, s, 0.0)
+    direction = vector(c, s, 0.0)
     layer = MacrospinDevice(
         **bench.of(("ms", "thickness", "area", "alpha", "temperature")),
-        field=_vector(bench["field"], 0.0, 0.0),
-        demag=_vector(0.0, 0.0, bench["easy_plane"]),
+        field=vector(bench["field"], 0.0, 0.0),
+        demag=vector(0.0, 0.0, bench["easy_plane"]),
     )
     return SpinDiode(
         layer=layer,
@@ -79,45 +82,37 @@ def _stack(bench: Bench) -> SpinDiode:
     )
 
 
-def _vector(*components: Any) -> np.ndarray:
+def vector(*components: Any) -> np.ndarray:
+    """Components that broadcast against each other as vectors (..., 3)."""
     return np.stack(np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in components)), axis=-1)
 
 
-def _run(bench: Bench, drive: Drive, *, share: tuple[float, float] = (0.0, 1.0), **settings: Any) -> Response:
-    """A run with the times of the bench; `share` is the part of the whole work that it is."""
-    times = bench.of(("duration", "settle", "dt"))
+def one_time(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
+    """The times of a simulation, which all devices of a batch share."""
+    times = bench.of(names)
     for name, value in times.items():
         if np.ndim(value):
             refuse(name, "is swept or varied", allowed="one time for all devices")
-    first, last = share
-
-    def tick(done: float) -> None:
-        if bench.tick is not None:
-            bench.tick(first + (last - first) * done)
-
-    return simulate(_stack(bench), drive, **times, seed=bench.seed, tick=tick, **settings)
+    return times
 
 
 def _diode() -> DeviceEntry:
     def measure(bench: Bench) -> Mapping[str, Any]:
         drive = Drive(**bench.of(("i_ac", "i_dc", "frequency")))
-        biased = bool(np.any(np.asarray(drive.i_dc)))
-        driven = _run(bench, drive, share=(0.0, 0.5 if biased else 1.0))
-        idle = _run(bench, drive.replace(i_ac=0.0, frequency=0.0), share=(0.5, 1.0)) if biased else None
-        rest = idle.r_mean if idle else driven.r_mean
-        absorbed, incident = supplied(_stack(bench), drive, rest)
-        voltage = driven.v_dc - (idle.v_dc if idle else 0.0)
-        found = Rectification(frequency=drive.frequency, v_dc=voltage, resistance=rest, absorbed=absorbed, incident=incident)  # type: ignore[arg-type]
-        return {"voltage": voltage, "sensitivity": found.sensitivity_absorbed}
+        if bench["method"] == "closed":
+            found = linear_response(_stack(bench), drive).rectify()
+        else:
+            found = rectified_voltage(_stack(bench), drive, seed=bench.seed, tick=bench.tick, **one_time(bench, TIMES))
+        return {"voltage": found.v_dc, "sensitivity": found.sensitivity_absorbed}
 
-    centre = float(resonance())
     return DeviceEntry(
         name="spin-diode",
         title="Resonant spin-torque diode: an in-plane layer that rectifies a microwave current",
         source=CLASSES,
         parameters=(
+            *parameters_of(Drive(i_ac=1e-5, frequency=float(easy_plane_resonance(FIELD, EASY_PLANE))), without=IDLE),
+            METHOD,
             *_layered(angle=pi / 3, duration=1e-7, settle=1e-7),
-            *(entry for entry in parameters_of(Drive(i_ac=1e-5, frequency=centre), without=("phase", "v_dc", "v_ac"))),
         ),
         outputs=(
             Quantity(name="voltage", unit="V", meaning="rectified: mean voltage less that without alternating current"),
@@ -135,7 +130,14 @@ def _diode() -> DeviceEntry:
 
 def _oscillator() -> DeviceEntry:
     def measure(bench: Bench) -> Mapping[str, Any]:
-        found = _run(bench, Drive(i_dc=bench["i_dc"]), start=(1.0, 0.02, 0.0))
+        found = simulate(
+            _stack(bench),
+            Drive(i_dc=bench["i_dc"]),
+            start=(1.0, 0.02, 0.0),
+            seed=bench.seed,
+            tick=bench.tick,
+            **one_time(bench, TIMES),
+        )
         moving = found.amplitude > STILL
         return {"frequency": np.where(moving, found.frequency, np.nan), "amplitude": found.amplitude, "resistance": found.r_mean}
 
@@ -144,8 +146,8 @@ def _oscillator() -> DeviceEntry:
         title="Spin-torque oscillator: the layer of the spin diode above its threshold current",
         source=CLASSES,
         parameters=(
+            *parameters_of(Drive(i_dc=6e-4), without=("i_ac", "frequency", *IDLE)),
             *_layered(angle=5 * pi / 6, duration=5e-8, settle=1.5e-7),
-            *parameters_of(Drive(i_dc=6e-4), without=("i_ac", "frequency", "phase", "v_dc", "v_ac")),
         ),
         outputs=(
             Quantity(name="frequency", unit="Hz", meaning="of the moment's swing in the plane; none where it has come to rest"),
@@ -156,6 +158,3 @@ def _oscillator() -> DeviceEntry:
         measure=measure,
         also=("i_dc=2e-4:8e-4:31 --sweep alpha=0.01,0.015,0.02", "i_dc=0:8e-4:41 --temperature 300", "field=2e4:8e4:25"),
     )
-
-
-STILL = 1e-3  # amplitude below which the moment counts as at rest

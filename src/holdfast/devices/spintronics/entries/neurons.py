@@ -1,4 +1,4 @@
-"""Spintronic devices as they stand on the bench of ``holdfast device``: neurons, rectifiers, oscillators."""
+"""Magnetic neurons on the bench of ``holdfast device``, in closed form or simulated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from holdfast.devices.spintronics.hard_axis_neuron import HardAxisNeuron
 from holdfast.devices.spintronics.neuron_run import simulate_neuron
 from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
 from holdfast.devices.spintronics.rectifier_neuron import RectifierNeuron
-from holdfast.devices.spintronics.rectifiers import rectifier_devices
 from holdfast.devices.spintronics.thermal_neuron import ThermalSigmoidNeuron
 from holdfast.devices.sweep import Sweep
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from holdfast.devices.spintronics.neuron import JunctionNeuron
 
-__all__ = ["spintronic_devices"]
+__all__ = ["neuron_entries"]
 
 Array = np.ndarray
 METHOD = Parameter(
@@ -34,12 +33,8 @@ RUNS = Parameter(name="runs", default=8.0, meaning="independent runs that a simu
 USE = "as neurons: arXiv:2106.16043"
 
 
-def spintronic_devices() -> tuple[DeviceEntry, ...]:
-    """The entries of this package."""
-    return (*_neurons(), *rectifier_devices())
-
-
-def _neurons() -> tuple[DeviceEntry, ...]:
+def neuron_entries() -> tuple[DeviceEntry, ...]:
+    """A thermal sigmoid, a field-driven one, an oscillator's power, a rectifier."""
     voltage = Quantity(name="voltage", unit="V", meaning="of the read current across the junction")
     return (
         _neuron(
