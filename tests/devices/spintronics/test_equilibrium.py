@@ -105,7 +105,7 @@ def test_the_threshold_separates_decay_from_growth_in_time():
     diode = in_plane(150)
     drive = Drive(i_dc=threshold_current(diode) * np.array([0.96, 1.04]))
     early, late = (
-        simulate(diode, drive, duration=5e-9, settle=settle, start=equilibrium(diode, drive).m + (0, 1e-4, 0)).amplitude
+        simulate(diode, drive, duration=5e-9, settle=settle, start=equilibrium(diode, drive).m + np.array([0, 1e-4, 0])).amplitude
         for settle in (0, 60e-9)
     )
     assert late[0] < early[0]

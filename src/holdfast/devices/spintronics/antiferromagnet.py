@@ -108,6 +108,7 @@ def neel_rotation(layer: AntiferromagnetDevice, pull: ArrayLike) -> Any:
 
     :math:`\gamma_0 a / 2\pi\alpha` where inertia carries it (:func:`retention_field` below :func:`rotation_field`), otherwise the
     mean :math:`\gamma_0 \sqrt{a^2 - a_{th}^2} / 2\pi\alpha` of a motion that slows down at each hard direction; 0 without rotation.
+    Both are limits: where the two fields are within a factor of about 2, neither is better than 50 %.
     """
     a = np.abs(np.asarray(check_quantity(pull, "pull", unit="A/m")))
     least, lasting = rotation_field(layer), retention_field(layer)

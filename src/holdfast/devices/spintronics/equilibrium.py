@@ -33,9 +33,9 @@ Array = np.ndarray
 DAMPING = 1.0  # of the relaxation
 TOLERANCE = 1e-11  # of the speed, in units of the precession about the largest field
 AIM, FARTHEST = 0.1, 0.3  # rad, of a step
-STEPS = 150
+STEPS = 100
 GROWTH = 1.3  # of the current from one trial to the next
-HALVINGS = 30
+HALVINGS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
