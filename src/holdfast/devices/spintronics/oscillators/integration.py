@@ -154,11 +154,11 @@ def integrate(net: OscillatorNetwork, run: Run) -> Oscillation:
 
     def work(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
         rows, keys = blocks.block(number)
-        trace = np.empty((times, 2 * K, LANES))
+        trace = np.empty((times, 2 * K * LANES))
         flat = rows.ravel()
         samples = run_block(flat, keys, oscillators, force, plan, run.dt, blocks.lags, trace)
         kept = flat.reshape(rows.shape)
-        return kept[: blocks.source_row], trace, samples
+        return kept[: blocks.source_row], trace.reshape(times, 2 * K, LANES), samples
 
     numbers = range(math.ceil(blocks.count / LANES))
     threads = min(len(numbers), numba.get_num_threads())

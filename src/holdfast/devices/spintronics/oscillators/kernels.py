@@ -147,6 +147,19 @@ def _gyrate(w: Any, K: Any, vortex_row: Any) -> None:  # pragma: no cover - comp
 
 
 @compiled
+def _couple(w: Any, K: Any, k: Any, itself: Any) -> None:  # pragma: no cover - compiled
+    """Add to the rates of oscillator `k` what all others, and with `itself` it too, do to it."""
+    dx, dy = _row(w, DX * K + k), _row(w, DY * K + k)
+    for j in range(K):
+        if j != k or itself:
+            real, imag = _row(w, HEAD * K + k * K + j), _row(w, HEAD * K + K * K + k * K + j)
+            u, v = _row(w, U * K + j), _row(w, V * K + j)
+            for i in range(LANES):
+                dx[i] += real[i] * u[i] - imag[i] * v[i]
+                dy[i] += real[i] * v[i] + imag[i] * u[i]
+
+
+@compiled
 def _rates_in_passes(w: Any, plan: Any, forced: Any, at: Any) -> None:  # pragma: no cover - compiled
     """The rates at (U, V) of any number of oscillators, one pass over the lanes per pair."""
     K, vortex = plan.oscillators, plan.vortex_row > 0
@@ -160,13 +173,7 @@ def _rates_in_passes(w: Any, plan: Any, forced: Any, at: Any) -> None:  # pragma
         else:
             for i in range(LANES):
                 dx[i], dy[i] = _local(u[i], v[i], gain[i], loss[i], detuning[i], shift[i])
-        for j in range(K):
-            if j != k or vortex:
-                real, imag = _row(w, HEAD * K + k * K + j), _row(w, HEAD * K + K * K + k * K + j)
-                u, v = _row(w, U * K + j), _row(w, V * K + j)
-                for i in range(LANES):
-                    dx[i] += real[i] * u[i] - imag[i] * v[i]
-                    dy[i] += real[i] * v[i] + imag[i] * u[i]
+        _couple(w, K, k, vortex)
         if forced:
             real, imag = _row(w, (FORCE + 2 * at) * K + k), _row(w, (FORCE + 2 * at + 1) * K + k)
             for i in range(LANES):
@@ -219,11 +226,16 @@ def _drive(w: Any, plan: Any) -> None:  # pragma: no cover - compiled
 
 
 @compiled
+def _copy(rows: Any, which: Any, w: Any, count: Any) -> None:  # pragma: no cover - compiled
+    for i in range(count):
+        rows[which, i] = w[i]
+
+
+@compiled
 def _remember(w: Any, plan: Any, step: Any, lags: Any, past: Any) -> None:  # pragma: no cover - compiled
     """Keep the present state and add the delayed coupling to the forces, linear between kept states."""
     K, slots = plan.oscillators, len(past)
-    for i in range(2 * K * LANES):
-        past[step % slots, i] = w[i]
+    _copy(past, step % slots, w, 2 * K * LANES)
     for k in range(K):
         for j in range(K):
             if lags[k, j] > 0:
@@ -306,6 +318,26 @@ def _observe(w: Any, K: Any, begin: Any) -> None:  # pragma: no cover - compiled
 
 
 @compiled
+def _advance(  # noqa: PLR0913, PLR0917 - all that a block has
+    w: Any, keys: Any, oscillators: Any, force: Any, plan: Any, dt: Any, lags: Any, past: Any, step: Any
+) -> None:  # pragma: no cover - compiled
+    """One time step with its forces and its noise."""
+    K = plan.oscillators
+    if len(force) > 0:
+        for i in range(FORCE * K * LANES, (FORCE + 6) * K * LANES):
+            w[i] = 0.0
+        _drive(w, plan)
+        if plan.delayed_row > 0:
+            _remember(w, plan, step, lags, past)
+    if len(oscillators) > 0:
+        _step_unrolled(w, oscillators, force, dt)
+    else:
+        _step_in_passes(w, plan, len(force), dt)
+    if plan.noisy:
+        _kick(w, keys, K, plan.first_step + step)
+
+
+@compiled
 def run_block(
     w: Any, keys: Any, oscillators: Any, force: Any, plan: Any, dt: Any, lags: Any, trace: Any
 ) -> Any:  # pragma: no cover - compiled
@@ -319,34 +351,21 @@ def run_block(
     force : empty if there are neither sources nor delays
     plan, dt : see :class:`Plan`; s
     lags : array (K, K), delays in steps; 0 is immediate
-    trace : array (times, 2 K, 64), filled every `plan.every` samples; may be empty
+    trace : array (times, 2 K * 64), filled every `plan.every` samples; may be empty
     """
     K = plan.oscillators
     past = np.empty((plan.slots, 2 * K * LANES))
     for slot in range(plan.slots):
-        for i in range(2 * K * LANES):
-            past[slot, i] = w[i]
+        _copy(past, slot, w, 2 * K * LANES)
     samples, next_sample = 0, plan.discard
     for step in range(plan.discard + plan.window + 1):
         if step == next_sample:
             _observe(w, K, step == plan.discard)
             if plan.every > 0 and samples % plan.every == 0 and samples // plan.every < len(trace):
-                for i in range(2 * K * LANES):
-                    trace[samples // plan.every, i // LANES, i % LANES] = w[i]
+                _copy(trace, samples // plan.every, w, 2 * K * LANES)
             samples += 1
             next_sample = min(step + plan.stride, plan.discard + plan.window)
         if step == plan.discard + plan.window:
             break
-        if len(force) > 0:
-            for i in range(FORCE * K * LANES, (FORCE + 6) * K * LANES):
-                w[i] = 0.0
-            _drive(w, plan)
-            if plan.delayed_row > 0:
-                _remember(w, plan, step, lags, past)
-        if len(oscillators) > 0:
-            _step_unrolled(w, oscillators, force, dt)
-        else:
-            _step_in_passes(w, plan, len(force), dt)
-        if plan.noisy:
-            _kick(w, keys, K, plan.first_step + step)
+        _advance(w, keys, oscillators, force, plan, dt, lags, past, step)
     return samples - 1
