@@ -62,8 +62,8 @@ strengths = np.array([0.05, 0.1, 0.2, 0.3]) * MHZ
 tongue_figure, (axes,) = new_figure(size=(5.2, 3.4))
 reach = np.linspace(0, 0.33, 2) * MHZ
 for colour, nonlinearity, name in (
-    (PALETTE[0], 60e6, "with nonlinearity 6.67"),
-    (PALETTE[1], 0.0, "phase oscillators"),
+    (PALETTE[0], 60e6, f"ν = {NU:.2f}"),
+    (PALETTE[1], 0.0, "phase oscillators, ν = 0"),
 ):
     phase = BEST if nonlinearity else 0.0
     pairs = [
@@ -91,7 +91,7 @@ for colour, nonlinearity, name in (
     print(f"{name}: half-range {ranges[2].half_range / MHZ:.3f} MHz at 0.2 MHz")
 axes.set(xlabel="frequency difference (MHz)", ylabel="coupling (MHz)", ylim=(0, 0.33))
 axes.set_title("Arnold tongues of a pair", loc="left")
-axes.legend(frameon=False, loc="lower right")
+axes.legend(frameon=False, loc="lower left")
 
 # %%
 # A sequence, event by event
@@ -107,37 +107,32 @@ is_target = (everything == target).all(axis=1)
 binder.fit(everything, is_target.astype(int))
 
 shown = [(0, 1, 2), (0, 2, 1)]
-course = binder.events(shown, trace_every=50e-9)
-events_figure, panels = new_figure(columns=2, size=(4.4, 3.2))
+course = binder.events(shown, trace_every=20e-9)
+bound = ("", "1 and 2 bound", "1 and 3 bound", "2 and 3 bound", "all bound")
+events_figure, panels = new_figure(columns=2, size=(4.6, 3.4))
 for panel, sequence in enumerate(shown):
     axes = panels[panel]
-    for event, seen in enumerate(course.seen):
-        times = (seen.trace_times[1:] + event * binder.hold) * 1e6
-        frequencies = seen.trace_frequency[0, panel] / MHZ
-        smooth = np.stack(
-            [np.convolve(one, np.ones(8) / 8, mode="same") for one in frequencies.T]
+    for oscillator in range(3):
+        smooth = np.convolve(
+            course.frequency[0, panel, :, oscillator], np.ones(15) / 15, mode="same"
         )
-        for oscillator, values in enumerate(smooth):
-            axes.plot(
-                times[4:-4],
-                values[4:-4],
-                color=PALETTE[oscillator],
-                linewidth=1,
-                label=f"oscillator {oscillator + 1}" if event == 0 else None,
-            )
-        axes.axvline(event * binder.hold * 1e6, color=INK, linewidth=0.8, linestyle=":")
-        axes.text(event * 8 + 0.3, 34.5, f"event {sequence[event]}", fontsize=8)
-        if course.partition[0, panel, event]:
-            bound = ("", "1 and 2 bound", "1 and 3 bound", "2 and 3 bound", "all bound")
-            axes.axvspan(
-                event * 8, event * 8 + 8, color=PALETTE[2], alpha=0.15, linewidth=0
-            )
-            axes.text(
-                event * 8 + 0.3, 0.8, bound[course.partition[0, panel, event]], fontsize=8
-            )
-    axes.set(xlabel="time (µs)", ylabel="frequency (MHz)", ylim=(0, 36.5))
+        axes.plot(
+            course.times[7:-7] * 1e6,
+            smooth[7:-7] / MHZ,
+            color=PALETTE[oscillator],
+            linewidth=1,
+            label=f"oscillator {oscillator + 1}",
+        )
+    for event, partition in enumerate(course.partition[0, panel]):
+        begin, end = event * binder.hold * 1e6, (event + 1) * binder.hold * 1e6
+        axes.axvline(begin, color=INK, linewidth=0.8, linestyle=":")
+        axes.text(begin + 0.3, 37.5, f"event {sequence[event]}", fontsize=8)
+        if partition:
+            axes.axvspan(begin, end, color=PALETTE[2], alpha=0.15, linewidth=0)
+            axes.text(begin + 0.3, 0.8, bound[partition], fontsize=8)
+    axes.set(xlabel="time (µs)", ylabel="frequency (MHz)", ylim=(0, 40))
     axes.set_title(f"sequence {' '.join(map(str, sequence))}", loc="left")
-panels[0].legend(frameon=False, fontsize=8, loc="center right")
+panels[1].legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.74))
 
 # %%
 # All 27 sequences
@@ -227,7 +222,7 @@ axes.errorbar(
 )
 for level, name in ((1, "one alone, theory"), (0.5, "half of it")):
     axes.axhline(level, color=INK, linewidth=0.9, linestyle=":")
-    axes.text(0.33, level + 0.02, name, ha="right", fontsize=8)
+    axes.text(0.0012, level + 0.07, name, fontsize=8)
 axes.set_xscale("log")
 axes.set_xticks([0.001, 0.01, 0.1], ["0", "0.01", "0.1"])
 axes.set(
@@ -240,7 +235,7 @@ axes.set_title("One of two oscillators", loc="left")
 # -------------------
 #
 # From random biases a rule learns, presentation by presentation, which currents bind the target and nothing else.
-# The lines show how far each learnt frequency of the target lies from that of oscillator 2: inside the band all three bind.
+# The lines show how far each learnt frequency of the target lies from that of oscillator 2: well inside the band all three bind.
 
 learning_figure, (axes,) = new_figure(size=(5.2, 3.4))
 number = np.array([-1.0, 0.0, 1.0])

@@ -87,7 +87,10 @@ class EventCourse:
     set_frequency : array (m, n, K, K), free frequencies in Hz, event by oscillator
     mean_frequency : array (m, n, K, K), measured frequencies in Hz, event by oscillator
     emitted : array (m, n, K), power into one load after each event
-    seen : what the simulation gave for each event; with traces where they were asked for
+    seen : what the simulation gave for each event, its transient left out
+    times : array (times,), s since the first event, where traces were asked for
+    frequency : array (m, n, times, K), frequency in Hz of each oscillator, transients included; it resolves what lies within half
+        of the inverse trace interval of the mean of a group's frequencies
     """
 
     partition: NDArray[np.intp]
@@ -95,6 +98,8 @@ class EventCourse:
     mean_frequency: NDArray[np.float64]
     emitted: NDArray[np.float64]
     seen: tuple[Oscillation, ...]
+    times: NDArray[np.float64] | None = None
+    frequency: NDArray[np.float64] | None = None
 
     @property
     def bound(self) -> NDArray[np.bool_]:
@@ -235,23 +240,36 @@ class SequenceBinder:
         Parameters
         ----------
         sequences : array (n, length) of events
-        trace_every : keep amplitudes this often, in s, the transients after each event included
+        trace_every : measure frequencies this often, in s, the transients after each event included
         """
         if not hasattr(self, "offsets_"):
             refuse("SequenceBinder", "has not been fitted", allowed="calls after fit(sequences, labels)")
         final = self.base + self.encode(sequences) * self._weights - self.offsets_[:, None, :]
         idle = self.base + IDLE * np.resize([1.0, -1.0], self.length)
-        stages, seen, start = [], [], None
+        stages: list[NDArray[np.float64]] = []
+        seen: list[Oscillation] = []
+        traced: list[Oscillation] = []
+        start = None
         for event in range(self.length):
             stages.append(np.where(np.arange(self.length) <= event, final, idle))
-            seen.append(self._present(stages[-1], start=start, trace_every=trace_every))
+            net = self._driven(stages[-1])
+            if trace_every is not None:
+                start = self._hold(net, self.discard, start=start, trace_every=trace_every)
+                traced.append(start)
+                seen.append(self._hold(net, self.hold - self.discard, start=start, trace_every=trace_every))
+                traced.append(seen[-1])
+            else:
+                seen.append(self._hold(net, self.hold, discard=self.discard, start=start))
             start = seen[-1]
+        begins = [0.0, *(one.time for one in traced)]
         return EventCourse(
             partition=np.stack([partition_of(one, self.criterion) for one in seen], axis=-1),
             set_frequency=np.stack(stages, axis=-2),
             mean_frequency=np.stack([one.mean_frequency for one in seen], axis=-2),
             emitted=np.stack([one.emitted for one in seen], axis=-1),
             seen=tuple(seen),
+            times=np.concatenate([at + one.trace_times[1:] for at, one in zip(begins, traced, strict=False)]) if traced else None,
+            frequency=np.concatenate([one.trace_frequency for one in traced], axis=-2) if traced else None,
         )
 
     def encode(self, sequences: ArrayLike) -> NDArray[np.float64]:
@@ -301,17 +319,15 @@ class SequenceBinder:
         if self._group.batch:
             refuse("net", f"is a batch of shape {self._group.batch}", allowed="one group of oscillators")
 
-    def _present(
-        self, frequency: NDArray[np.float64], *, start: Oscillation | None = None, trace_every: float | None = None
-    ) -> Oscillation:
-        """Hold currents that are meant to give `frequency` (..., K) for one event."""
+    def _driven(self, frequency: NDArray[np.float64]) -> AutoOscillatorNetwork:
+        """The groups at currents that are meant to give `frequency` (..., K)."""
         group = self._group
         currents = supercriticality_at(self.nominal or group, frequency)
-        shifted = group.frequency + np.asarray(self.mismatch, dtype=float)
-        net = replace(group, frequency=shifted, supercriticality=currents)
+        return replace(group, frequency=group.frequency + np.asarray(self.mismatch, dtype=float), supercriticality=currents)
+
+    def _hold(self, net: AutoOscillatorNetwork, duration: float, **settings: Any) -> Oscillation:
         dt = self.dt or min(1e-9, 0.999 * 0.1 / net.fastest_rate)
-        discard = 0.0 if trace_every else self.discard
-        return net.simulate(self.hold, dt=dt, discard=discard, start=start, seed=self.seed, trace_every=trace_every)
+        return net.simulate(duration, dt=dt, seed=self.seed, **settings)
 
     def _learn(self, values: NDArray[np.float64]) -> Learned:
         """Offsets by the rule, from the states that follow the last event of each sequence."""
@@ -321,7 +337,7 @@ class SequenceBinder:
 
         def respond(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
             given = np.clip(self.base + sequences * self._weights - offsets[:, None, :], lowest, highest)
-            seen = self._present(given)
+            seen = self._hold(self._driven(given), self.hold, discard=self.discard)
             return given, seen.mean_frequency, partition_of(seen, self.criterion) == len(partitions(self.length)) - 1
 
         generator = Seeds(self.seed).numpy("binding")
