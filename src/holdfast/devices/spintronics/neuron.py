@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["JunctionNeuron", "neuron_curves"]
 
 Array = np.ndarray
+MORE_RUNS = 8
 POSITIVE, NOT_NEGATIVE, ANY = (0.0, True), (0.0, False), (-np.inf, False)  # lower end, and whether it is left out
 
 
@@ -162,7 +163,8 @@ def neuron_curves(
     method : ``"closed"`` tabulates the closed form; ``"simulation"`` averages over the motion of macrospins, all devices and drives
         in one batch, and gives standard errors
     drive : smallest and largest drive; default: the operating range of the nominal device
-    settings : of :func:`~holdfast.devices.spintronics.neuron_run.simulate_neuron`
+    settings : of :func:`~holdfast.devices.spintronics.neuron_run.simulate_neuron`; the nominal device, on which the map to network
+        units rests, has 8 times the runs
 
     Raises
     ------
@@ -186,5 +188,7 @@ def neuron_curves(
         return CharacteristicCurves(x=grid, y=output.T, nominal=device.output(device.mean_state(grid)))
     from holdfast.devices.spintronics.neuron_run import simulate_neuron
 
-    run, nominal = (simulate_neuron(each, grid, seed=seed, **settings) for each in (ensemble, device))
+    run = simulate_neuron(ensemble, grid, seed=seed, **settings)
+    longer = settings | {"runs": MORE_RUNS * settings.get("runs", 8)}
+    nominal = simulate_neuron(device, grid, seed=seed + 1, **longer)
     return CharacteristicCurves(x=grid, y=run.output.T, stderr=run.stderr.T, nominal=nominal.output[:, 0])

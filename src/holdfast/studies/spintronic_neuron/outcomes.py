@@ -11,7 +11,7 @@ import numpy as np
 
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, bootstrap, cluster_bootstrap, exact, mean_t, proportion
-from holdfast.studies.spintronic_neuron.recipes import KINDS, MODES, PHYSICAL
+from holdfast.studies.spintronic_neuron.recipes import KINDS, MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -103,8 +103,8 @@ class Outcomes:
         mine = self.per_image(recipe.net, kind, spread)
         if mine is not None:
             yield "accuracy", mean_t(mine)
-            for other in KINDS + PHYSICAL:
-                ideal = self.per_image(recipe.net, other, 0.0)
+            for other in KINDS:
+                ideal = self.per_image(recipe.beside or recipe.net, other, 0.0)
                 if ideal is not None and (other, 0.0) != (kind, spread):
                     yield f"change_from_ideal_{other}", mean_t(mine - ideal)
         for mode in MODES[1:]:
@@ -132,7 +132,7 @@ class Outcomes:
     def curves(self, recipes: Iterable[Recipe]) -> Iterator[Curve]:
         """Accuracy against spread for each network, kind and use."""
         for recipe in recipes:
-            for kind in KINDS + PHYSICAL:
+            for kind in KINDS:
                 for mode in recipe.modes:
                     dots = {
                         spread: self.estimate(recipe.net, kind, spread, mode) for other, spread in recipe.cells if other == kind

@@ -38,13 +38,11 @@ def _device(kind: str) -> tuple[JunctionNeuron, Literal["sigmoid", "relu"]]:
 
 
 def curves_of(kind: str, spread: float, context: Context) -> CharacteristicCurves:
-    """Curves in network units: simulated with this spread of damping, thickness and area; without spread the closed form."""
+    """Simulated curves in network units, with this spread of damping, thickness and area."""
     from holdfast.devices import CharacteristicCurves, in_network_units
     from holdfast.devices.spintronics import neuron_curves
 
     device, family = _device(kind)
-    if not spread:
-        return in_network_units(neuron_curves(device, points=2 * DRIVES - 1), family)
     settings = {"spread": spread, "samples": FABRICATED, "points": DRIVES, "runs": RUNS}
 
     def build() -> Mapping[str, NDArray[np.floating]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["DEVICES", "FINE", "KINDS", "LONG", "MODES", "PHYSICAL", "PUBLISHED", "SHORT", "Mode", "Recipe", "tag"]
+__all__ = ["BUILT", "DEVICES", "FINE", "KINDS", "LONG", "MODES", "PHYSICAL", "PUBLISHED", "SHORT", "Mode", "Recipe", "tag"]
 
 Mode = Literal["in_situ", "transferred", "from_ideal", "recalibrated", "aware"]
 MODES: tuple[Mode, ...] = ("in_situ", "transferred", "from_ideal", "recalibrated", "aware")
 KINDS = ("sigmoid", "relu")
-PHYSICAL = ("thermal", "oscillator")  # simulated devices; without spread their closed forms
+PHYSICAL = ("thermal", "oscillator")  # simulated devices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class Recipe:
     seeds : number of trainings per cell
     chips : number of other chips per training
     trimmed : how many of them are re-calibrated
+    beside : the network, equal but for its neurons, whose identical ones these are compared with; None: this one
     """
 
     net: str
@@ -40,6 +41,7 @@ class Recipe:
     seeds: int = 2
     chips: int = 20
     trimmed: int = 5
+    beside: str | None = None
 
 
 def _cells(*spreads: float) -> tuple[tuple[str, float], ...]:
@@ -64,6 +66,5 @@ LONG = Recipe(
 )
 FINE = _cells(0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 PUBLISHED = replace(LONG, epochs=60, cells=FINE, modes=MODES, seeds=5, trimmed=20)
-DEVICES = replace(
-    SHORT, net="devices", cells=tuple((kind, spread) for kind in PHYSICAL for spread in (0.0, 0.1)), modes=("in_situ",)
-)
+BUILT = tuple((kind, 0.1) for kind in PHYSICAL)
+DEVICES = replace(SHORT, net="devices", cells=BUILT, modes=("in_situ",), beside="short")
