@@ -63,7 +63,7 @@ tongue_figure, (axes,) = new_figure(size=(5.2, 3.4))
 reach = np.linspace(0, 0.33, 2) * MHZ
 for colour, nonlinearity, name in (
     (PALETTE[0], 60e6, f"ν = {NU:.2f}"),
-    (PALETTE[1], 0.0, "phase oscillators, ν = 0"),
+    (PALETTE[1], 0.0, "ν = 0, Kuramoto"),
 ):
     phase = BEST if nonlinearity else 0.0
     pairs = [
@@ -91,7 +91,7 @@ for colour, nonlinearity, name in (
     print(f"{name}: half-range {ranges[2].half_range / MHZ:.3f} MHz at 0.2 MHz")
 axes.set(xlabel="frequency difference (MHz)", ylabel="coupling (MHz)", ylim=(0, 0.33))
 axes.set_title("Arnold tongues of a pair", loc="left")
-axes.legend(frameon=False, loc="lower left")
+axes.legend(frameon=False, loc="lower left", fontsize=8)
 
 # %%
 # A sequence, event by event

@@ -52,7 +52,7 @@ class OscillatorBinding:
     side : points of the map along each current
     map_noises : noise of the maps
     starts : maps per noise, from other phases
-    engines : ``"universal"``, and ``"vortex"`` for the Thiele equation
+    engines : ``"universal"``, and ``"vortex"`` for the Thiele equation, which is mapped without noise
     targets : sequences to be recognised, each by a group of its own
     noises : noise of the sequence task
     repeats : presentations of each target
@@ -89,7 +89,7 @@ class OscillatorBinding:
 
     def _maps(self) -> Iterator[Point]:
         for engine in self.engines:
-            for noise in self.map_noises:
+            for noise in self.map_noises if engine == "universal" else (0.0,):
                 for start in range(self.starts):
                     yield {"part": "map", "engine": engine, "noise": noise, "start": start, "side": self.side}
 
