@@ -137,7 +137,8 @@ class Outcomes:
             yield _curve("one of two oscillators", "coupling", at, ratios, "MHz", "line width over that of one alone")
         levels = self.noise_levels()
         if len(levels) > 1:
-            yield _curve("mean over targets", "noise n", tuple(levels), [*levels.values()], "", "balanced accuracy")
+            at = tuple(float(np.log10(level)) for level in levels)
+            yield _curve("mean over targets", "log10 of the noise n", at, [*levels.values()], "", "balanced accuracy")
 
 
 def _curve(name: str, axis: str, at: tuple[float, ...], estimates: list[Estimate], unit: str, quantity: str) -> Curve:
