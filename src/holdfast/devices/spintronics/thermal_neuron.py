@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ThermalSigmoidNeuron"]
 
-REACH = 12.0  # bias over thermal energy at the ends of the operating range
+REACH = 16.0  # bias over thermal energy at the ends of the operating range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +96,6 @@ class ThermalSigmoidNeuron(JunctionNeuron):
 
     @property
     def operating_range(self) -> tuple[float, float]:
-        """Currents in A at which the bias is 12 times the thermal energy, either way."""
+        """Currents in A at which the bias is 16 times the thermal energy, either way."""
         zero, one = float(self.bias(0.0)), float(self.bias(1.0))
         return (-REACH - zero) / (one - zero), (REACH - zero) / (one - zero)

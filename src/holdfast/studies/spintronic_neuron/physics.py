@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["curves_of", "measure_closed_form"]
 
 FABRICATED = 200  # devices that the units of a network draw from
-DRIVES, RUNS = 17, 2  # of each simulated curve; more runs make it less noisy
+DRIVES, RUNS = 21, 2  # of each simulated curve; more runs make it less noisy
 COMPARED, REPEATED = 9, 64  # drives and runs of the comparison with the closed form
 
 
