@@ -12,6 +12,7 @@ from holdfast.devices.spintronics.antiferromagnet import (
     spin_pumping_voltage,
     tilted_resonance,
 )
+from holdfast.devices.spintronics.autooscillator_fit import AutoOscillatorFit, fit_autooscillator
 from holdfast.devices.spintronics.binding import EventCourse, SequenceBinder, supercriticality_at
 from holdfast.devices.spintronics.binding_rule import BindingRule
 from holdfast.devices.spintronics.constants import GAMMA, GAMMA0, MU0, oersted, spin_transfer_field, tesla, thermal_field
@@ -60,6 +61,7 @@ __all__ = [
     "GAMMA0",
     "MU0",
     "AntiferromagnetDevice",
+    "AutoOscillatorFit",
     "AutoOscillatorNetwork",
     "AutoOscillatorNeuron",
     "BindingRule",
@@ -103,6 +105,7 @@ __all__ = [
     "easy_plane_threshold",
     "equilibrium",
     "exchange_lengths",
+    "fit_autooscillator",
     "fit_lorentzian",
     "harvest",
     "incident_amplitude",
