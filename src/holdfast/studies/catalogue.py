@@ -18,6 +18,7 @@ __all__ = ["Study", "find_study", "list_studies"]
 
 MODULES = {
     "oscillator-binding": "holdfast.studies.oscillator_binding",
+    "spin-diode": "holdfast.studies.spin_diode",
     "spintronic-neuron": "holdfast.studies.spintronic_neuron",
 }
 

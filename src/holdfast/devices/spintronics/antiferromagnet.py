@@ -14,7 +14,7 @@ import numpy as np
 
 from holdfast.core.checks import check_quantity, refuse
 from holdfast.devices.spintronics.constants import GAMMA0
-from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, unit_vector
+from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, unit_vector
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def _fields(layer: AntiferromagnetDevice) -> tuple[Any, Any, Any]:
+def _fields(layer: MacrospinDevice) -> tuple[Any, Any, Any]:
     """Exchange, easy-axis and hard-axis field in A/m."""
     if not isinstance(layer, AntiferromagnetDevice):
         refuse("layer", f"is a {type(layer).__name__}", allowed="an AntiferromagnetDevice")
@@ -44,7 +44,7 @@ def _fields(layer: AntiferromagnetDevice) -> tuple[Any, Any, Any]:
     return np.asarray(layer.exchange, dtype=float), easy, hard
 
 
-def antiferromagnetic_modes(layer: AntiferromagnetDevice) -> tuple[Any, Any]:
+def antiferromagnetic_modes(layer: MacrospinDevice) -> tuple[Any, Any]:
     r"""Resonances in Hz of the Neel vector in the plane and out of it, without field and damping.
 
     :math:`\gamma_0 \sqrt{H_a (2 H_E + H_a + H_h)} / 2\pi` and :math:`\gamma_0 \sqrt{(H_a + H_h)(2 H_E + H_a)} / 2\pi` (F. Keffer
@@ -62,12 +62,12 @@ def antiferromagnetic_modes(layer: AntiferromagnetDevice) -> tuple[Any, Any]:
     return GAMMA0 * inside / (2 * np.pi), GAMMA0 * outside / (2 * np.pi)
 
 
-def rotation_field(layer: AntiferromagnetDevice) -> Any:
+def rotation_field(layer: MacrospinDevice) -> Any:
     """Damping-like field in A/m from which on the Neel vector has no rest, half the easy-axis field."""
     return _fields(layer)[1] / 2
 
 
-def retention_field(layer: AntiferromagnetDevice) -> Any:
+def retention_field(layer: MacrospinDevice) -> Any:
     r"""Damping-like field in A/m down to which a rotation goes on once begun, :math:`(2 \alpha / \pi) \sqrt{2 H_E H_a}`.
 
     Holds where it lies well below :func:`rotation_field`, that is for weak damping.
@@ -76,7 +76,7 @@ def retention_field(layer: AntiferromagnetDevice) -> Any:
     return 2 * np.asarray(layer.alpha) / np.pi * np.sqrt(2 * exchange * easy)
 
 
-def neel_tilt(layer: AntiferromagnetDevice, pull: ArrayLike) -> Any:
+def neel_tilt(layer: MacrospinDevice, pull: ArrayLike) -> Any:
     r"""Angle in rad of the resting Neel vector from the easy axis, :math:`\sin 2\varphi = -a / a_{th}`.
 
     Parameters
@@ -97,13 +97,13 @@ def neel_start(angle: ArrayLike) -> NDArray[np.floating]:
     return np.stack([n, -n], axis=-2)
 
 
-def tilted_resonance(layer: AntiferromagnetDevice, pull: ArrayLike) -> Any:
+def tilted_resonance(layer: MacrospinDevice, pull: ArrayLike) -> Any:
     r"""Resonance in Hz in the plane under a torque, :math:`f_0 [1 - (a / a_{th})^2]^{1/4}`."""
     share = np.asarray(check_quantity(pull, "pull", unit="A/m")) / rotation_field(layer)
     return antiferromagnetic_modes(layer)[0] * np.maximum(1 - share**2, 0.0) ** 0.25
 
 
-def neel_rotation(layer: AntiferromagnetDevice, pull: ArrayLike) -> Any:
+def neel_rotation(layer: MacrospinDevice, pull: ArrayLike) -> Any:
     r"""Frequency in Hz at which the Neel vector rotates, once it does.
 
     :math:`\gamma_0 a / 2\pi\alpha` where inertia carries it (:func:`retention_field` below :func:`rotation_field`), otherwise the
