@@ -32,7 +32,7 @@ import numpy as np
 
 from holdfast.devices.spintronics import Drive, MacrospinDevice, SpinDiode, SpinTorque, simulate
 from holdfast.devices.spintronics.constants import GAMMA0, spin_transfer_field
-from holdfast.devices.spintronics.equations import LANES
+from holdfast.devices.spintronics.lanes import LANES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,12 +23,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba.extending import register_jitable
+from holdfast.devices.spintronics.lanes import LANES, shared
 
 __all__ = ["LANES", "ROWS", "Rows", "Terms", "current_and_resistance", "torque"]
 
-LANES = 64  # devices in a block; a block of coefficients stays in the first-level cache
-FAST: Any = {"fastmath": {"nsz", "contract", "arcp", "reassoc"}, "error_model": "numpy", "forceinline": True}
 
 # rows of a block: the state, ...
 MX, MY, MZ, NX, NY, NZ = range(6)  # the magnetisation, and that of the second sublattice
@@ -90,19 +88,19 @@ class Rows:
         return self.rows.get(place // LANES, 0.0)
 
 
-@register_jitable(**FAST)
+@shared
 def row(c: Any, number: int, i: int) -> Any:
     """The coefficient of device `i`."""
     return c[number * LANES + i]
 
 
-@register_jitable(**FAST)
+@shared
 def cosine_to_reference(mx: Any, my: Any, mz: Any, c: Any, i: int) -> Any:
     """Cosine of the angle to the junction's reference direction."""
     return mx * row(c, REF_X, i) + my * row(c, REF_Y, i) + mz * row(c, REF_Z, i)
 
 
-@register_jitable(**FAST)
+@shared
 def resistance_at(cosine: Any, c: Any, i: int, terms: Any) -> Any:
     """Resistance in ohm at 0 V."""
     if terms.readout == 2:
@@ -112,7 +110,7 @@ def resistance_at(cosine: Any, c: Any, i: int, terms: Any) -> Any:
     return 1 / (row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i) * cosine)
 
 
-@register_jitable(**FAST)
+@shared
 def rolled_off(current: Any, resistance: Any, cosine: Any, c: Any, i: int) -> Any:
     """Resistance in ohm at the voltage that `current` makes where the TMR rolls off; Newton's method on ``V = I R(V)``."""
     parallel, half, tmr = row(c, ELECTRIC_MEAN, i) + row(c, ELECTRIC_SWING, i), row(c, V_HALF, i), row(c, TMR, i)
@@ -128,7 +126,7 @@ def rolled_off(current: Any, resistance: Any, cosine: Any, c: Any, i: int) -> An
     return 2 / (parallel * (1 + cosine + square / (square + tmr) * (1 - cosine)))
 
 
-@register_jitable(**FAST)
+@shared
 def diode_current(source: Any, resistance: Any, c: Any, i: int, exp: Any, log: Any) -> Any:
     r"""Current in A through a resistance and an exponential barrier ``I = I_s (exp(V / V_T) - 1)`` in series.
 
@@ -143,7 +141,7 @@ def diode_current(source: Any, resistance: Any, c: Any, i: int, exp: Any, log: A
     return w / per_thermal - row(c, I_SAT, i)
 
 
-@register_jitable(**FAST)
+@shared
 def current_and_resistance(  # noqa: PLR0913, PLR0917 (numbers of one device)
     mx: Any, my: Any, mz: Any, wave: Any, c: Any, i: int, terms: Any, exp: Any, log: Any
 ) -> Any:
@@ -158,7 +156,7 @@ def current_and_resistance(  # noqa: PLR0913, PLR0917 (numbers of one device)
     return source, resistance
 
 
-@register_jitable(**FAST)
+@shared
 def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
     mx: Any,
     my: Any,

@@ -5,26 +5,27 @@ through a whole step in registers, and because all rows have one base address th
 and computes four or eight at once. A block is always full (the last one is padded), so a device's bits do not depend on its
 neighbours, on the number of devices or on the threads.
 
-Noise is counter-based: the numbers of a step are a hash (SplitMix64, G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014) of
-the device's key and the number of the step. Heun's stochastic scheme is of weak order one, for which increments need mean zero,
-the right variance and no third moment (P. E. Kloeden and E. Platen, Numerical Solution of Stochastic Differential Equations,
-14.1), so uniform numbers serve, three from one 64-bit word; Gaussian ones are there for work along single paths.
+Noise is counter-based: the numbers of a step are a hash of the device's key and the number of the step. Heun's stochastic
+scheme is of weak order one, for which increments need mean zero, the right variance and no third moment (P. E. Kloeden and
+E. Platen, Numerical Solution of Stochastic Differential Equations, 14.1), so uniform numbers serve, three from one 64-bit word;
+Gaussian ones are there for work along single paths.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 import zlib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
 
 from holdfast.devices.spintronics import equations as eq
-from holdfast.devices.spintronics.equations import FAST, LANES, Terms, current_and_resistance, row, torque
+from holdfast.devices.spintronics import lanes
+from holdfast.devices.spintronics.equations import Terms, current_and_resistance, row, torque
+from holdfast.devices.spintronics.lanes import FAST, GOLDEN, LANES, mixed, shared
 
 __all__ = ["GAUSSIAN", "NO_NOISE", "SUMS", "UNIFORM", "compiled"]
 
@@ -42,21 +43,17 @@ STIR = 1024  # steps after which the drive's sine is computed afresh, so that th
 ) = range(26)  # fmt: skip
 SUMS = 26
 
-GOLDEN, MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 TURNED = 2.0**-20  # 21 bits become [-1, 1)
-EQUATIONS = zlib.crc32(Path(eq.__file__).read_bytes())  # numba's cache on disk looks at this file only
+EQUATIONS = zlib.crc32("".join(map(inspect.getsource, (eq, lanes))).encode())  # numba's cache on disk looks at this file only
 
 
-@register_jitable(**FAST)
+@shared
 def word(key: Any, count: Any) -> Any:
     """64 random bits of the stream `key` at the place `count`."""
-    z = key + np.uint64(count) * GOLDEN
-    z = (z ^ (z >> np.uint64(30))) * MIX_A
-    z = (z ^ (z >> np.uint64(27))) * MIX_B
-    return z ^ (z >> np.uint64(31))
+    return mixed(key + np.uint64(count) * GOLDEN)
 
 
-@register_jitable(**FAST)
+@shared
 def three_uniform(key: Any, count: Any) -> Any:
     """Three independent uniform numbers in (-1, 1), of variance 1/3."""
     bits = word(key, count)
@@ -66,7 +63,7 @@ def three_uniform(key: Any, count: Any) -> Any:
     return a * TURNED - half, b * TURNED - half, c * TURNED - half
 
 
-@register_jitable(**FAST)
+@shared
 def three_gaussian(key: Any, count: Any) -> Any:
     """Three independent normal numbers of variance 1/3, by the method of Box and Muller."""
     first, second = word(key, 2 * count), word(key, 2 * count + 1)
@@ -78,7 +75,7 @@ def three_gaussian(key: Any, count: Any) -> Any:
     return r1 * math.cos(t1), r1 * math.sin(t1), r2 * math.cos(t2)
 
 
-@register_jitable(**FAST)
+@shared
 def thermal(w: Any, key: Any, count: Any, i: int, noise: int) -> Any:
     """The thermal field of a step."""
     if noise == NO_NOISE:
@@ -88,7 +85,7 @@ def thermal(w: Any, key: Any, count: Any, i: int, noise: int) -> Any:
     return strength * x, strength * y, strength * z
 
 
-@register_jitable(**FAST)
+@shared
 def slopes(w: Any, i: int, m: Any, n: Any, wave: Any, field: Any, other_field: Any, terms: Any) -> Any:
     """Torques on both sublattices; that on a missing one is zero."""
     dm = torque(m[0], m[1], m[2], n[0], n[1], n[2], wave, field[0], field[1], field[2], w, i, terms, math.exp, math.log)
@@ -99,20 +96,20 @@ def slopes(w: Any, i: int, m: Any, n: Any, wave: Any, field: Any, other_field: A
     )
 
 
-@register_jitable(**FAST)
+@shared
 def moved(m: Any, k: Any, share: Any) -> Any:
     """The magnetisation after a `share` of the step `k`."""
     return m[0] + share * k[0], m[1] + share * k[1], m[2] + share * k[2]
 
 
-@register_jitable(**FAST)
+@shared
 def on_sphere(m: Any) -> Any:
     """The magnetisation back on the unit sphere by one Newton step, which suffices for the norm errors that are allowed."""
     scale = 1.5 - 0.5 * (m[0] * m[0] + m[1] * m[1] + m[2] * m[2])
     return m[0] * scale, m[1] * scale, m[2] * scale
 
 
-@register_jitable(**FAST)
+@shared
 def advance(w: Any, i: int, keys: Any, count: Any, terms: Any, noise: int) -> None:
     """One step of the device `i`: Runge-Kutta of fourth order, or stochastic Heun where there is noise."""
     m = row(w, eq.MX, i), row(w, eq.MY, i), row(w, eq.MZ, i)
@@ -145,19 +142,19 @@ def advance(w: Any, i: int, keys: Any, count: Any, terms: Any, noise: int) -> No
     w[eq.SIN * LANES + i], w[eq.COS * LANES + i] = full_s, full_c
 
 
-@register_jitable(**FAST)
+@shared
 def cross(a: Any, b: Any) -> Any:
     """Vector product."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@register_jitable(**FAST)
+@shared
 def add(sums: Any, number: int, i: int, value: Any) -> None:
     """Add to a device's sum."""
     sums[number * LANES + i] += value
 
 
-@register_jitable(**FAST)
+@shared
 def observe(w: Any, sums: Any, i: int, weight: float, sample: Any, terms: Any) -> None:
     """Add what the device shows now to its sums, with the `weight` of the averaging window."""
     m = row(w, eq.MX, i), row(w, eq.MY, i), row(w, eq.MZ, i)
@@ -206,7 +203,7 @@ def compiled(terms: Terms, noise: int) -> Any:  # noqa: C901 (one loop nest)
     """The kernel for these terms; see :func:`run` in its text for the arguments. Compiled once and kept on disk."""
     edition = EQUATIONS
 
-    @numba.njit(cache=True, nogil=True, fastmath=FAST["fastmath"], error_model="numpy")
+    @numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
     def run(w: Any, sums: Any, keys: Any, phases: Any, when: Any, hann: Any, trace: Any) -> None:
         """Carry a block through `steps` steps from step `start`, with ``when = (start, steps, every, first, samples)``.
 

@@ -20,6 +20,7 @@ from holdfast.devices.spintronics import equations as eq
 from holdfast.devices.spintronics import kernels
 from holdfast.devices.spintronics.constants import GAMMA0, thermal_field
 from holdfast.devices.spintronics.drive import Drive
+from holdfast.devices.spintronics.lanes import LANES, lane_keys
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, unit_vector
 from holdfast.devices.spintronics.response import Response, from_sums
 from holdfast.devices.spintronics.stack import SpinDiode, coefficients, fastest_field, terms_of
@@ -132,21 +133,21 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     count = int(np.prod(shape))
     terms = terms_of(diode, drive)
     keys = _keys(seed, count, check_whole(offset, "offset"))
-    sums = np.zeros((len(block_rows), kernels.SUMS * eq.LANES))
-    traces = np.zeros((len(block_rows), plan.samples if trace else 0, 6, eq.LANES))
+    sums = np.zeros((len(block_rows), kernels.SUMS * LANES))
+    traces = np.zeros((len(block_rows), plan.samples if trace else 0, 6, LANES))
     if plan.steps:
         _run(
             kernels.compiled(terms, kind), block_rows, (sums, traces, keys), plan, hann=window == "hann", threads=threads, tick=tick
         )
-    by_device = sums.reshape(-1, kernels.SUMS, eq.LANES).transpose(1, 0, 2).reshape(kernels.SUMS, -1)[:, :count]
-    ends = block_rows.reshape(-1, eq.ROWS, eq.LANES).transpose(1, 0, 2).reshape(eq.ROWS, -1)[:, :count]
+    by_device = sums.reshape(-1, kernels.SUMS, LANES).transpose(1, 0, 2).reshape(kernels.SUMS, -1)[:, :count]
+    ends = block_rows.reshape(-1, eq.ROWS, LANES).transpose(1, 0, 2).reshape(eq.ROWS, -1)[:, :count]
     if not (np.isfinite(by_device).all() and np.isfinite(ends[:6]).all()):
         bad = int(np.argwhere(~(np.isfinite(by_device).all(axis=0) & np.isfinite(ends[:6]).all(axis=0)))[0, 0])
         raise FloatingPointError(
             f"device {tuple(map(int, np.unravel_index(bad, shape)))} of the batch {shape} became NaN; take a smaller `dt` "
             f"than {dt:g} s, or look at its parameters"
         )
-    path = traces.transpose(1, 2, 0, 3).reshape(-1, 6, traces.shape[0] * eq.LANES)[:, :, :count] if trace else None
+    path = traces.transpose(1, 2, 0, 3).reshape(-1, 6, traces.shape[0] * LANES)[:, :, :count] if trace else None
     return from_sums(
         by_device, ends, shape=shape, dt=dt, every=plan.every, first=plan.first, coupled=terms.coupled, trace=path, drive=drive
     )
@@ -201,14 +202,9 @@ def _noise_of(diode: SpinDiode, noise: str, method: str) -> int:
 
 
 def _keys(seed: int, count: int, offset: int) -> NDArray[np.uint64]:
-    """One key per device, (blocks, LANES), scattered over all 64-bit words."""
-    blocks = -(-count // eq.LANES)
-    places = np.arange(offset + 1, offset + 1 + blocks * eq.LANES, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        z = np.uint64(Seeds(seed).integer("macrospin")) + places * np.uint64(0xD1B54A32D192ED03)
-        for shift, factor in ((30, kernels.MIX_A), (27, kernels.MIX_B)):
-            z = (z ^ (z >> np.uint64(shift))) * factor
-    return np.asarray((z ^ (z >> np.uint64(31))).reshape(blocks, eq.LANES))
+    """One key per device, (blocks, LANES)."""
+    blocks = -(-count // LANES)
+    return lane_keys(Seeds(seed).integer("macrospin"), offset + np.arange(blocks * LANES)).reshape(blocks, LANES)
 
 
 def _pack(
@@ -240,12 +236,12 @@ def _pack(
     count = int(np.prod(shape))
     if count == 0:
         refuse("diode", f"has the batch shape {shape}", allowed="at least one device")
-    blocks = -(-count // eq.LANES)
-    table = np.zeros((eq.ROWS, blocks * eq.LANES))
+    blocks = -(-count // LANES)
+    table = np.zeros((eq.ROWS, blocks * LANES))
     for number, values in rows.items():
         table[number, :count] = np.broadcast_to(values, shape).ravel()
     table[:, count:] = table[:, :1]  # the last block is filled with copies of the first device
-    return shape, np.ascontiguousarray(table.reshape(eq.ROWS, blocks, eq.LANES).transpose(1, 0, 2).reshape(blocks, -1))
+    return shape, np.ascontiguousarray(table.reshape(eq.ROWS, blocks, LANES).transpose(1, 0, 2).reshape(blocks, -1))
 
 
 def _run(
@@ -260,7 +256,7 @@ def _run(
 ) -> None:
     """Carry all blocks through all steps, each block in one thread."""
     sums, traces, keys = results
-    phases = blocks.reshape(len(blocks), eq.ROWS, eq.LANES)[:, eq.SIN : eq.COS + 1].copy()
+    phases = blocks.reshape(len(blocks), eq.ROWS, LANES)[:, eq.SIN : eq.COS + 1].copy()
     turns = range(0, plan.steps, PACE)
     workers = min(
         len(blocks), threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1

@@ -8,8 +8,7 @@ number of threads nor on how a batch is cut.
 
 Noise is counter-based: a hash of (seed, number of the network, step, oscillator) gives the increments of that step. They are
 uniform with the right variance instead of normal, which keeps the weak order of the Euler-Maruyama method (P. Kloeden and
-E. Platen, Numerical Solution of Stochastic Differential Equations, section 14.1), and they are vectorised. The hash is
-splitmix64 (G. Steele, D. Lea and C. Flood, OOPSLA 2014).
+E. Platen, Numerical Solution of Stochastic Differential Equations, section 14.1), and they are vectorised.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from holdfast.devices.spintronics.oscillators.lanes import LANES, arctangent, compiled, inlined, mixed
+from holdfast.devices.spintronics.lanes import LANES, arctangent, compiled, inlined, mixed
 
 __all__ = ["FORCE", "HEAD", "SMALL", "Plan", "local_rates", "run_block"]
 

@@ -1,4 +1,8 @@
-"""Arithmetic for compiled loops over lanes: what a vectorised loop may call, and random numbers that a counter finds."""
+"""Arithmetic for compiled loops over lanes: what a vectorised loop may call, and random numbers that a counter finds.
+
+The hash is SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, OOPSLA 2014): a number of a stream is found by its key and its
+place, so nothing depends on what else is computed, in which order, or where.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LANES", "arctangent", "compiled", "increments", "inlined", "lane_keys", "mixed", "uniform_phases"]
+__all__ = [
+    "FAST",
+    "GOLDEN",
+    "LANES",
+    "arctangent",
+    "compiled",
+    "increments",
+    "inlined",
+    "lane_keys",
+    "mixed",
+    "shared",
+    "uniform_phases",
+]
 
-LANES = 64
+LANES = 64  # devices in a block; what a block needs stays in the first-level cache
 # no assumption that a NaN does away with: a diverged lane must stay visible
 FAST = {"nsz", "contract", "arcp", "reassoc"}
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,6 +50,11 @@ def inlined(function: Function) -> Function:
     return cast("Function", njit(forceinline=True, error_model="numpy", fastmath=FAST)(function))
 
 
+def shared(function: Function) -> Function:
+    """`function` as it is, for arrays and tensors, and as part of the compiled functions that call it."""
+    return cast("Function", register_jitable(forceinline=True, error_model="numpy", fastmath=FAST)(function))
+
+
 @inlined
 def arctangent(y: Any, x: Any) -> Any:  # pragma: no cover - compiled
     """The angle of the point (x, y) in rad, without branches."""
@@ -49,14 +71,12 @@ def arctangent(y: Any, x: Any) -> Any:  # pragma: no cover - compiled
     return -angle if y < 0 else angle
 
 
-def _mixed(z: Any) -> Any:
+@shared
+def mixed(z: Any) -> Any:
     """The finaliser of splitmix64: 64 bits that look random, a different number for each `z`."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
-
-
-mixed = inlined(_mixed)
 
 
 def lane_keys(seed: int, points: ArrayLike) -> NDArray[np.uint64]:
@@ -67,21 +87,21 @@ def lane_keys(seed: int, points: ArrayLike) -> NDArray[np.uint64]:
     seed : whole number in [0, 2**63)
     points : array (n,) of whole numbers
     """
-    root = _mixed(np.asarray([seed], dtype=np.uint64) + GOLDEN)
-    return np.asarray(_mixed(root ^ _mixed((np.asarray(points, dtype=np.uint64) + np.uint64(1)) * GOLDEN)))
+    root = mixed(np.asarray([seed], dtype=np.uint64) + GOLDEN)
+    return np.asarray(mixed(root ^ mixed((np.asarray(points, dtype=np.uint64) + np.uint64(1)) * GOLDEN)))
 
 
 def uniform_phases(keys: NDArray[np.uint64], count: int) -> NDArray[np.float64]:
     """Array (n, count) of angles in [0, 2 pi), from the streams' own random numbers; the noise of a run uses others."""
     which = np.arange(count, dtype=np.uint64) + np.uint64(1 << 62)
-    drawn = _mixed(keys[:, None] + which * GOLDEN)
+    drawn = mixed(keys[:, None] + which * GOLDEN)
     return np.asarray((drawn >> np.uint64(11)).astype(float) * (2 * np.pi / 2**53))
 
 
 def increments(keys: NDArray[np.uint64], step: int, oscillators: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The numbers in (-2**31, 2**31) that the compiled noise of step `step` uses: two arrays (n, oscillators)."""
     count = np.uint64(step * oscillators + 1) + np.arange(oscillators, dtype=np.uint64)
-    drawn = np.asarray(_mixed(keys[:, None] + count * GOLDEN))
+    drawn = np.asarray(mixed(keys[:, None] + count * GOLDEN))
     lower = (drawn & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32)
     upper = (drawn >> np.uint64(32)).astype(np.uint32).view(np.int32)
     return np.asarray(lower + 0.5), np.asarray(upper + 0.5)
