@@ -52,7 +52,7 @@ def inlined(function: Function) -> Function:
 
 def shared(function: Function) -> Function:
     """`function` as it is, for arrays and tensors, and as part of the compiled functions that call it."""
-    return cast("Function", register_jitable(forceinline=True, error_model="numpy", fastmath=FAST)(function))
+    return register_jitable(forceinline=True, error_model="numpy", fastmath=FAST)(function)
 
 
 @inlined
