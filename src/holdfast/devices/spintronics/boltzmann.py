@@ -70,7 +70,7 @@ def transverse_mean(barrier: ArrayLike, axial: ArrayLike, transverse: ArrayLike)
     r"""Mean component along a field that is perpendicular to the easy axis.
 
     .. math:: P(\theta) \propto \sin\theta\, e^{\Delta \cos^2\theta + \xi_a \cos\theta} I_0(\xi_t \sin\theta), \qquad
-              \langle m_t \rangle = \Big\langle \sin\theta\, \frac{I_1(\xi_t \sin\theta)}{I_0(\xi_t \sin\theta)} \Big\rangle
+              \langle m_t \rangle = \bigl\langle \sin\theta\, \frac{I_1(\xi_t \sin\theta)}{I_0(\xi_t \sin\theta)} \bigr\rangle
 
     Parameters
     ----------

@@ -3,13 +3,13 @@ r"""Power of an auto-oscillator near its threshold, and how noise rounds the cor
 With the drive `zeta` in units of its threshold the power `p` obeys
 
 .. math:: \frac{dp}{dt} = -2\,\Gamma\,[(1 + Q p) - \zeta (1 - p)]\, p + \text{noise},
-          \qquad p_0 = \begin{cases} 0 & \zeta \le 1 \\ (\zeta - 1)/(\zeta + Q) & \zeta > 1 \end{cases}
+          \qquad p_0 = \frac{\max(\zeta - 1, 0)}{\zeta + Q}
 
 (A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45 (2009) 1875). With thermal noise that is proportional to the positive damping
 ``Gamma (1 + Q p)``, the Fokker-Planck equation of the complex amplitude has the stationary density :math:`e^{-U(p)}` with
 
-.. math:: U(p) = \frac1n \int_0^p \Big[1 - \zeta \frac{1 - x}{1 + Q x}\Big] dx
-               = \frac1n \Big[p - \zeta p - \zeta \frac{1 + Q}{Q^2} (\ln(1 + Q p) - Q p)\Big]
+.. math:: U(p) = \frac1n \int_0^p \bigl[1 - \zeta \frac{1 - x}{1 + Q x}\bigr] dx
+               = \frac1n \bigl[p - \zeta p - \zeta \frac{1 + Q}{Q^2} (\ln(1 + Q p) - Q p)\bigr]
 
 where `n` is thermal energy over the energy of the oscillation at unit power (V. Tiberkevich, A. Slavin and J.-V. Kim, Appl. Phys.
 Lett. 91 (2007) 192506, treat the same equation; the integral here was derived anew). The mean is

@@ -13,7 +13,7 @@ exact too, as for :class:`~holdfast.devices.spintronics.thermal_neuron.ThermalSi
 What is read is the microwave power of a junction whose reference layer lies in the plane: its resistance swings with
 ``sin(theta)``, and to first order in the swing the power available to a matched load is
 
-.. math:: P = \frac{I_r^2 \bar R}{8} \Big(\frac{TMR}{2 + TMR}\Big)^2 \langle 1 - m_z^2 \rangle, \qquad \bar R = R(c = 0).
+.. math:: P = \frac{I_r^2 \bar R}{8} \bigl(\frac{TMR}{2 + TMR}\bigr)^2 \langle 1 - m_z^2 \rangle, \qquad \bar R = R(c = 0).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ stationary distribution is exactly that of a moment in the field ``H + a_J / alp
 Fokker-Planck equation (W. F. Brown, Phys. Rev. 130 (1963) 1677) as the damping of such a field does,
 
 .. math:: P(m_z) \propto e^{\Delta m_z^2 + \xi m_z}, \quad \Delta = \frac{\mu_0 M_s V H_k}{2 k_B T}, \quad
-          \xi = \frac{\mu_0 M_s V}{k_B T}\Big(H + \frac{a_J}{\alpha}\Big), \quad a_J = \frac{\hbar \eta I}{2 e \mu_0 M_s V}.
+          \xi = \frac{\mu_0 M_s V}{k_B T}\bigl(H + \frac{a_J}{\alpha}\bigr), \quad a_J = \frac{\hbar \eta I}{2 e \mu_0 M_s V}.
 
 Without a barrier the mean is Langevin's ``coth xi - 1/xi``; with a high one it is ``tanh xi``. The volume cancels in the part of
 `xi` that the current makes: at zero barrier and field only damping, efficiency and temperature set the steepness.
