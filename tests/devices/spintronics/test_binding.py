@@ -110,7 +110,11 @@ def test_currents_invert_frequencies():
             lambda: supercriticality_at(AutoOscillatorNetwork(), [[20e6, 61e6]]),
             r"61 MHz for oscillator 1 at place \(0,\); allowed: between 0",
         ),
-        (lambda: binder(base=3e6).fit(SEQUENCES, labels((0, 1, 2))).predict(SEQUENCES), "for oscillator 1"),
+        (
+            lambda: binder(base=8e6).fit(SEQUENCES, labels((0, 2, 2))),
+            "put event 0 of oscillator 2 at -2 MHz; allowed: between 0 and 60",
+        ),
+        (lambda: binder(base=10e6).fit(SEQUENCES, labels((1, 1, 1))).predict(SEQUENCES), "for oscillator 1 at place"),
         (lambda: binder(alphabet=["a", "b", "a"]).fit([["a", "b", "a"]], [1]), "repeats a"),
         (lambda: binder(alphabet=1).fit([[0, 0, 0]], [1]), "at least 2"),
         (lambda: binder().fit([[0, 1, 3]], [1]), "holds 3; allowed: events of the alphabet: 0, 1, 2"),

@@ -222,6 +222,8 @@ class SequenceBinder:
         if self.learning == "rule":
             self.learned_ = self._learn(values)
             self.offsets_ = self.learned_.offsets
+        else:
+            self._check_currents()
         return self
 
     def predict(self, sequences: ArrayLike) -> NDArray[Any]:
@@ -244,7 +246,7 @@ class SequenceBinder:
         """
         if not hasattr(self, "offsets_"):
             refuse("SequenceBinder", "has not been fitted", allowed="calls after fit(sequences, labels)")
-        final = self.base + self.encode(sequences) * self._weights - self.offsets_[:, None, :]
+        final = self._set_frequencies(self.encode(sequences), self.offsets_)
         idle = self.base + IDLE * np.resize([1.0, -1.0], self.length)
         stages: list[NDArray[np.float64]] = []
         seen: list[Oscillation] = []
@@ -319,6 +321,29 @@ class SequenceBinder:
         if self._group.batch:
             refuse("net", f"is a batch of shape {self._group.batch}", allowed="one group of oscillators")
 
+    def _set_frequencies(self, values: NDArray[np.float64], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Free frequencies (m, n, K) that encoded events (n, K) set; where biases are learnt the source of current has ends."""
+        wanted = self.base + values * self._weights - offsets[:, None, :]
+        return np.clip(wanted, *self._reach()) if self.learning == "rule" else wanted
+
+    def _check_currents(self) -> None:
+        """Refuse an event whose frequency no current gives."""
+        device, known = self.nominal or self._group, self._events()
+        for number, event in enumerate(known):
+            values = np.full((1, self.length), 2 * number / (len(known) - 1) - 1)
+            frequency = self._set_frequencies(values, self.offsets_)[:, 0]
+            low = np.broadcast_to(device.frequency, frequency.shape)
+            high = low + device.nonlinearity
+            bad = np.argwhere((frequency <= low) | (frequency >= high))
+            if len(bad):
+                place = tuple(bad[0])
+                refuse(
+                    "weights",
+                    f"put event {event!r} of oscillator {place[1] + 1} at {frequency[place] / 1e6:.4g} MHz",
+                    allowed=f"between {low[place] / 1e6:.4g} and {high[place] / 1e6:.4g} MHz, where powers lie between 0 and 1",
+                    remedy="Choose smaller weights or another base frequency.",
+                )
+
     def _driven(self, frequency: NDArray[np.float64]) -> AutoOscillatorNetwork:
         """The groups at currents that are meant to give `frequency` (..., K)."""
         group = self._group
@@ -333,10 +358,9 @@ class SequenceBinder:
         """Offsets by the rule, from the states that follow the last event of each sequence."""
         sequences = np.unique(values, axis=0)
         wanted = (sequences[None] == self.targets_[:, None]).all(axis=-1)
-        lowest, highest = self._reach()
 
         def respond(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-            given = np.clip(self.base + sequences * self._weights - offsets[:, None, :], lowest, highest)
+            given = self._set_frequencies(sequences, offsets)
             seen = self._hold(self._driven(given), self.hold, discard=self.discard)
             return given, seen.mean_frequency, partition_of(seen, self.criterion) == len(partitions(self.length)) - 1
 
