@@ -25,6 +25,7 @@ Begin here:
                                        the same for your own network
   holdfast study list                  published experiments that can be repeated here
   holdfast list stresses               everything that an audit does to a network
+  holdfast device list                 devices whose curves can be measured here and put into a network
 
 `holdfast COMMAND --help` explains a command with examples."""
 

@@ -42,7 +42,7 @@ device = App(
     help_flags=[],
 )
 app.command(device)
-Words = Annotated[list[str] | None, Parameter(negative=())]
+Words = Annotated[list[str] | None, Parameter(negative=(), allow_leading_hyphen=True)]
 
 
 @device.command(name="list", help_flags=["--help", "-h"])
@@ -56,9 +56,8 @@ def list_devices() -> None:
     rows = [
         {
             "device": entry.name,
-            "what": entry.title,
-            "against": entry.default_sweep(entry.settings({})).name,
-            "gives": ", ".join(output.name for output in entry.outputs),
+            "what": entry.title.partition(":")[0],
+            "shows": f"{', '.join(output.name for output in entry.outputs)} against {entry.default_sweep(entry.settings({})).name}",
         }
         for entry in known_devices().values()
     ]

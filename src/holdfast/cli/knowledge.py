@@ -6,13 +6,14 @@ from typing import Literal
 
 from holdfast.cli.app import app, console
 from holdfast.cli.data import data_list
+from holdfast.cli.device import list_devices
 from holdfast.cli.studies import study_list
 
 __all__ = ["describe", "list_", "schema"]
 
 
 @app.command(name="list")
-def list_(what: Literal["stresses", "studies", "data", "presets"] = "stresses", /) -> None:
+def list_(what: Literal["stresses", "studies", "devices", "data", "presets"] = "stresses", /) -> None:
     """List what there is.
 
     Example: holdfast list stresses
@@ -20,10 +21,12 @@ def list_(what: Literal["stresses", "studies", "data", "presets"] = "stresses", 
     Parameters
     ----------
     what
-        Stresses of an audit, studies, data sets, or the presets of an audit.
+        Stresses of an audit, studies, devices, data sets, or the presets of an audit.
     """
     if what == "studies":
         return study_list()
+    if what == "devices":
+        return list_devices()
     if what == "data":
         return data_list()
     from holdfast.auditing import catalogue

@@ -33,7 +33,7 @@ def _neurons() -> tuple[DeviceEntry, ...]:
         closed_form(
             "sigmoid-neuron",
             SigmoidNeuron(),
-            title="Neuron whose output rises once between two levels",
+            title="Sigmoid neuron: its output rises once between two levels",
             source=FOUR_NUMBERS,
             drive=drive,
             output=output,
@@ -42,7 +42,7 @@ def _neurons() -> tuple[DeviceEntry, ...]:
         closed_form(
             "relu-neuron",
             ReluNeuron(),
-            title="Neuron that is silent below a threshold, then rises and slowly saturates",
+            title="Rectifying neuron: silent below a threshold, then it rises and slowly saturates",
             source=FOUR_NUMBERS,
             drive=drive,
             output=output,

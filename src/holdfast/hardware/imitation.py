@@ -48,7 +48,7 @@ FINE = 4097  # points of the table that stands for the nominal curve while an in
 PLACES = np.linspace(-1.3, 1.3, 27)  # where on its grid (-1 to 1) the device may take a pre-activation of 0
 WIDTHS = np.geomspace(0.05, 20, 25)  # half of the grid in units of the largest pre-activation
 READ_ERROR = 0.005  # of the nominal span: no interface lives on a part of the curve in which that would matter
-EDGE = 1e-6  # of the grid: rounding must not lead out of it
+EDGE = 2e-6  # of the numbers on the grid: rounding to 24 bits must not lead out of it
 
 
 class HeldCurves(CurveActivation):
@@ -57,7 +57,8 @@ class HeldCurves(CurveActivation):
     def forward(self, u: torch.Tensor) -> torch.Tensor:
         """Outputs of all neurons at the pre-activations `u`, brought into the range."""
         low, end = self.start, self.step * self.cubics.shape[1]
-        return super().forward(u.clamp(low + EDGE * end, low + (1 - EDGE) * end))
+        edge = EDGE * (abs(low) + end)
+        return super().forward(u.clamp(low + edge, low + end - edge))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,12 @@ import numpy as np
 from holdfast.core.checks import refuse
 from holdfast.core.errors import InputError
 from holdfast.devices import CharacteristicCurves
+from holdfast.devices.measured import read_columns
 
 __all__ = ["checked_curves", "read_curves"]
 
 SETTING = "device.activation_variation.curves"
+FEWEST = 4
 RESAMPLED = 257  # drives of the grid that unequal steps are brought to
 
 
@@ -32,10 +34,11 @@ def read_curves(path: str) -> CharacteristicCurves:
             remedy="`holdfast device thermal-sigmoid --samples 200 --spread alpha=0.05` writes one.",
         )
     try:
-        try:
-            curves = CharacteristicCurves.from_csv(path)
-        except InputError:
-            curves = CharacteristicCurves.from_csv(path, resample=RESAMPLED)
+        drives = np.sort(read_columns(path)[0])
+        if len(drives) < FEWEST:
+            refuse("path", f"has {len(drives)} drives", allowed=f"at least {FEWEST}")
+        uniform = np.allclose(np.diff(drives), np.ptp(drives) / (len(drives) - 1), rtol=1e-6, atol=0)
+        curves = CharacteristicCurves.from_csv(path, resample=len(drives) if uniform else RESAMPLED)
     except (InputError, UnicodeDecodeError) as error:
         raise InputError(f"`{SETTING}` cannot be read from {path!r}: {error}") from error
     assert curves.nominal is not None

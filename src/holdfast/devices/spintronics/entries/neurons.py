@@ -70,7 +70,7 @@ def _rectifier() -> DeviceEntry:
     entry = _neuron(
         "cone-diode",
         device,
-        title="Easy-cone spin diode without resonance: rectifies an alternating current above a soft threshold",
+        title="Non-resonant spin diode: an easy cone that rectifies an alternating current above a soft threshold",
         drive="amplitude of the alternating current",
         output=Quantity(name="voltage", unit="V", meaning="rectified"),
         source="class of non-resonant rectifiers: G. Finocchio et al., arXiv:2103.13793; device and numbers are ours",

@@ -64,7 +64,7 @@ def _antiferromagnet() -> DeviceEntry:
 
     return DeviceEntry(
         name="antiferromagnet",
-        title="Antiferromagnet with an easy axis: its resonance under a torque, and its rotation beyond",
+        title="Antiferromagnet: its resonance under a torque, and its rotation beyond",
         source="H. V. Gomonay and V. M. Loktev, Phys. Rev. B 81 (2010) 144427; R. Khymyn et al., Sci. Rep. 7 (2017) 43705",
         parameters=(
             Parameter(name="pull", unit="A/m", meaning="damping-like field of the torque, spins along z"),
@@ -143,7 +143,7 @@ def _vortex() -> DeviceEntry:
 
     return DeviceEntry(
         name="vortex-oscillator",
-        title="Vortex in a disc above its threshold current: how fast and how far out its core gyrates",
+        title="Vortex oscillator: how fast and how far out the core gyrates in its disc",
         source="Thiele equation as in A. Dussaux et al., Phys. Rev. B 86 (2012) 014402",
         parameters=own,
         outputs=(
