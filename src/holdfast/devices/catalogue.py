@@ -1,6 +1,6 @@
 """Devices by name: what ``holdfast device`` lists, and what installed packages add.
 
-A package adds a device under the entry point ``holdfast.devices``: a :class:`~holdfast.devices.entry.DeviceEntry`, or a frozen
+A package adds a device under the entry point ``holdfast.devices``: a :class:`~holdfast.devices.DeviceEntry`, or a frozen
 dataclass (or its class) with ``response(drive)`` and the property ``operating_range``.
 """
 
@@ -82,7 +82,7 @@ def characterise(name: str, parameters: dict[str, Any] | None = None, **settings
     ----------
     name : from :func:`known_devices`
     parameters : name -> value in SI units
-    settings : as :meth:`holdfast.devices.entry.DeviceEntry.characteristic` takes them
+    settings : as :meth:`holdfast.devices.DeviceEntry.characteristic` takes them
 
     Examples
     --------

@@ -135,7 +135,7 @@ def curve_variation(
     Parameters
     ----------
     model : network with activation modules, unchanged
-    examples, count, settings : as in :func:`~holdfast.hardware.spread.chips`; the first 256 examples set the layers' interfaces
+    examples, count, settings : as in :func:`~holdfast.hardware.chips`; the first 256 examples set the layers' interfaces
     curves : of the ensemble, in any units (:func:`imitate`)
     times : factor on each device's deviation from the nominal one; 0 puts the nominal device everywhere
     seed : of the chips; the same at every `times`
