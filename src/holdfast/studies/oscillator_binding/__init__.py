@@ -133,7 +133,11 @@ class OscillatorBinding:
 
 def _claims_of(experiment: OscillatorBinding) -> tuple[Claim, ...]:
     return claims_for(
-        engines=experiment.engines, map_noises=experiment.map_noises, noises=experiment.noises, spreads=experiment.spreads
+        every=len(experiment.targets) > len(TARGETS),
+        engines=experiment.engines,
+        map_noises=experiment.map_noises,
+        noises=experiment.noises,
+        spreads=experiment.spreads,
     )
 
 

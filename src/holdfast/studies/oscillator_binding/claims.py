@@ -15,6 +15,10 @@ __all__ = ["claims_for"]
 THEORY = "A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45 (2009) 1875"
 PAPER = "M. Romera et al., arXiv:2001.08044, introduction"
 OURS = "ours, measured on this reconstruction; no figure of the paper was read"
+ALIAS = (
+    "beyond the six targets that the weights were chosen with: steps of -2, -1 and -1 events move the frequencies by -6, -5 and "
+    "-7.5 MHz, which is nearly common; for 211, 212, 221 and 222 one of 26 wrong sequences ends at low powers and binds"
+)
 SHARES = {"none": 0.324, "p12": 0.160, "p13": 0.133, "p23": 0.159, "p123": 0.224}
 
 
@@ -92,12 +96,12 @@ def _map_claims(noises: Iterable[float], engines: Iterable[str]) -> Iterator[Cla
         )
 
 
-def _sequence_claims(noises: Iterable[float]) -> Iterator[Claim]:
+def _sequence_claims(noises: Iterable[float], *, every: bool) -> Iterator[Claim]:
     for noise in noises:
         name, place = f"sequence.coupled.{tag(noise)}", tag(noise)
         yield _claim(
             f"5.{place}.hits",
-            f"Every target binds in at least 98 % of its presentations (noise {noise:g})",
+            f"Every one of six targets binds in at least 98 % of its presentations (noise {noise:g})",
             f"{name}.least_hits >= 0.98",
         )
         yield _claim(
@@ -108,6 +112,18 @@ def _sequence_claims(noises: Iterable[float]) -> Iterator[Claim]:
             f"Permutations of a target with three different events are rejected in at least 98 % (noise {noise:g})",
             f"{name}.least_order_kept >= 0.98",
         )
+        if every:
+            yield _claim(
+                f"5.{place}.every.hits",
+                f"All 27 targets bind in at least 98 % of their presentations (noise {noise:g})",
+                f"every.coupled.{place}.least_hits >= 0.98",
+            )
+            yield _claim(
+                f"5.{place}.every.false",
+                f"For all 27 targets other sequences bind in at most 1 % (noise {noise:g})",
+                f"every.coupled.{place}.most_false_alarms <= 0.01",
+                note=ALIAS,
+            )
     yield _claim(
         "6.commensurate.hits", "Commensurate weights recognise every target too", "sequence.commensurate.n1e4.least_hits >= 0.98"
     )
@@ -176,9 +192,9 @@ def _noise_claims() -> Iterator[Claim]:
 
 
 def claims_for(
-    *, engines: Iterable[str], map_noises: Iterable[float], noises: Iterable[float], spreads: Iterable[float]
+    *, every: bool, engines: Iterable[str], map_noises: Iterable[float], noises: Iterable[float], spreads: Iterable[float]
 ) -> tuple[Claim, ...]:
     """The claims of a preset."""
-    tasks = (_sequence_claims(noises), _learning_claims(spreads), _noise_claims())
+    tasks = (_sequence_claims(noises, every=every), _learning_claims(spreads), _noise_claims())
     parts = (_model_claims(), _locking_claims(), _map_claims(map_noises, engines), *tasks)
     return tuple(claim for part in parts for claim in part)

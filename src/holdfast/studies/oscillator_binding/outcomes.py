@@ -11,7 +11,7 @@ from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
 from holdfast.devices.spintronics.linewidth import phase_diffusion, variance_ratio
 from holdfast.studies.oscillator_binding.parts import WINDOW
-from holdfast.studies.oscillator_binding.recipe import tag
+from holdfast.studies.oscillator_binding.recipe import TARGETS, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,16 +56,11 @@ class Outcomes:
             yield f"{name}.asymmetry", mean_t(shares["p12"] - shares["p23"])
 
     def sequences(self) -> Iterator[tuple[str, Estimate]]:
-        """For each variant of the task the target that did worst."""
-        for (variant, noise), runs in _grouped(self.parts["sequence"], "variant", "noise").items():
-            name = f"sequence.{variant}.{tag(noise)}"
-            for key in ("hits", "false_alarms", "fires_on", "order_kept"):
-                values = [measurement.estimates[key] for _, measurement in runs if key in measurement.estimates]
-                if values:
-                    yield f"{name}.least_{key}", min(values, key=lambda value: value.value)
-                    yield f"{name}.most_{key}", max(values, key=lambda value: value.value)
-            hits = [measurement.estimates["hits"] for _, measurement in runs]
-            yield f"{name}.hits", proportion(round(sum(hit.value * hit.n for hit in hits)), sum(hit.n for hit in hits))
+        """For each variant of the task the target that did worst: of the six targets, and of all where there are more."""
+        six = [(point, found) for point, found in self.parts["sequence"] if point["target"] in TARGETS]
+        yield from _worst("sequence", six)
+        if len(self.parts["sequence"]) > len(six):
+            yield from _worst("every", self.parts["sequence"])
 
     def learning(self) -> Iterator[tuple[str, Estimate]]:
         """Shares of seeds that learnt, passes, and accuracies, by the spread of the devices."""
@@ -139,6 +134,19 @@ class Outcomes:
         if len(levels) > 1:
             at = tuple(float(np.log10(level)) for level in levels)
             yield _curve("mean over targets", "log10 of the noise n", at, [*levels.values()], "", "balanced accuracy")
+
+
+def _worst(family: str, found: Found) -> Iterator[tuple[str, Estimate]]:
+    """The least and the largest of each share over targets, and all hits together."""
+    for (variant, noise), runs in _grouped(found, "variant", "noise").items():
+        name = f"{family}.{variant}.{tag(noise)}"
+        for key in ("hits", "false_alarms", "fires_on", "order_kept"):
+            values = [measurement.estimates[key] for _, measurement in runs if key in measurement.estimates]
+            if values:
+                yield f"{name}.least_{key}", min(values, key=lambda value: value.value)
+                yield f"{name}.most_{key}", max(values, key=lambda value: value.value)
+        hits = [measurement.estimates["hits"] for _, measurement in runs]
+        yield f"{name}.hits", proportion(round(sum(hit.value * hit.n for hit in hits)), sum(hit.n for hit in hits))
 
 
 def _curve(name: str, axis: str, at: tuple[float, ...], estimates: list[Estimate], unit: str, quantity: str) -> Curve:
