@@ -14,8 +14,8 @@ from holdfast.devices.spintronics import (
     phase_diffusion,
     phase_noise_rate,
 )
-from holdfast.devices.spintronics.oscillators import integration, pairs_of
 from holdfast.devices.spintronics.lanes import increments, lane_keys, uniform_phases
+from holdfast.devices.spintronics.oscillators import integration, pairs_of
 
 TURN = 2 * np.pi
 BEST = np.arctan(20 / 3)

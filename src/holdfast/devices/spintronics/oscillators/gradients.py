@@ -15,9 +15,9 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from holdfast.core.checks import refuse
+from holdfast.devices.spintronics.lanes import increments, lane_keys
 from holdfast.devices.spintronics.oscillators.integration import UNIFORM, Run, initial_state, trace_steps
 from holdfast.devices.spintronics.oscillators.kernels import local_rates
-from holdfast.devices.spintronics.lanes import increments, lane_keys
 from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pairs_of
 
 if TYPE_CHECKING:

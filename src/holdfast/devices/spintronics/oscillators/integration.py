@@ -11,8 +11,8 @@ import numba
 import numpy as np
 
 from holdfast.core.checks import check_finite, check_whole, check_within, refuse
-from holdfast.devices.spintronics.oscillators.kernels import HEAD, PHASE, POWER, SIGMA, SMALL, Plan, run_block
 from holdfast.devices.spintronics.lanes import LANES, lane_keys, uniform_phases
+from holdfast.devices.spintronics.oscillators.kernels import HEAD, PHASE, POWER, SIGMA, SMALL, Plan, run_block
 from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pairs_of
 
 if TYPE_CHECKING:
