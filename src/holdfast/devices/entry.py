@@ -165,9 +165,8 @@ class DeviceEntry:
         drawn = self._ensemble(settings, samples=samples, spread=spread or {}, absolute=absolute or {}, seed=seed)
         if drawn and family is not None:
             refuse("samples", "are asked for together with a second sweep", allowed="a family of designs or an ensemble of one")
-        for name in drawn:
-            if name == swept.name:
-                refuse("spread", f"names {name!r}, which is swept", allowed="parameters that are not swept")
+        if swept.name in drawn:
+            refuse("spread", f"names {swept.name!r}, which is swept", allowed="parameters that are not swept")
         rows = drawn | ({} if family is None else {family.name: family.values})
         bench = Bench(
             parameters=settings | {name: values[:, None] for name, values in rows.items()} | {swept.name: swept.values},
@@ -175,16 +174,12 @@ class DeviceEntry:
             tick=tick,
         )
         shape = (max((len(values) for values in rows.values()), default=1), len(swept))
-        found = self.measure(bench)
         moved = {swept.name} | ({family.name} if family else set())
         return Characteristic(
             device=self.name,
             title=self.title,
             sweep=swept,
-            outputs=tuple(
-                Output(name=each.name, unit=each.unit, meaning=each.meaning, values=_spread_out(found[each.name], shape))
-                for each in self.outputs
-            ),
+            outputs=self._measured(bench, shape),
             parameters={name: value for name, value in settings.items() if name not in moved},
             units=self.units,
             family=family,
@@ -192,6 +187,12 @@ class DeviceEntry:
             absolute=dict(absolute or {}),
             seed=seed,
         )
+
+    def _measured(self, bench: Bench, shape: tuple[int, int]) -> tuple[Output, ...]:
+        """All outputs, each an array of its own with the shape (rows, K)."""
+        found = self.measure(bench)
+        arrays = {each: np.broadcast_to(np.asarray(found[each.name], dtype=float), shape).copy() for each in self.outputs}
+        return tuple(Output(**vars(each), values=values) for each, values in arrays.items())
 
     def _sweeps(self, sweeps: Iterable[Sweep | str], settings: Mapping[str, Any]) -> tuple[Sweep, Sweep | None]:
         """The sweep and the family."""
@@ -232,10 +233,6 @@ class DeviceEntry:
                 moved = deviations(width, f"spread[{given}]", samples=samples, generator=generator, signed=not relative)
                 drawn[entry.name] = np.append(nominal, nominal * (1 + moved) if relative else nominal + moved)
         return drawn
-
-
-def _spread_out(values: Any, shape: tuple[int, int]) -> Array:
-    return np.array(np.broadcast_to(np.asarray(values, dtype=float), shape))
 
 
 def parameters_of(device: Any, *, without: Iterable[str] = (), **changes: Any) -> tuple[Parameter, ...]:

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.devices.entry import Bench, DeviceEntry, Parameter, Quantity, parameters_of
-from holdfast.devices.spintronics.hard_axis_neuron import HardAxisNeuron
+from holdfast.devices.spintronics import AutoOscillatorNeuron, HardAxisNeuron, RectifierNeuron, ThermalSigmoidNeuron
 from holdfast.devices.spintronics.neuron_run import simulate_neuron
-from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
-from holdfast.devices.spintronics.rectifier_neuron import RectifierNeuron
-from holdfast.devices.spintronics.thermal_neuron import ThermalSigmoidNeuron
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.devices.spintronics.neuron import JunctionNeuron
+    from holdfast.devices.spintronics import JunctionNeuron
 
 __all__ = ["neuron_entries"]
 

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.devices.entry import DeviceEntry, Parameter, Quantity, parameters_of
-from holdfast.devices.spintronics.antiferromagnet import neel_rotation, neel_start, neel_tilt, rotation_field, tilted_resonance
-from holdfast.devices.spintronics.drive import Drive
+from holdfast.devices.spintronics import (
+    AntiferromagnetDevice,
+    AutoOscillatorNetwork,
+    Drive,
+    SpinDiode,
+    SpinTorque,
+    VortexNetwork,
+    all_to_all,
+    current_for_pull,
+    neel_rotation,
+    neel_start,
+    neel_tilt,
+    rotation_field,
+    simulate,
+    tilted_resonance,
+)
 from holdfast.devices.spintronics.entries.rectifiers import METHOD, one_time, vector
-from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, all_to_all
-from holdfast.devices.spintronics.rectification import current_for_pull
-from holdfast.devices.spintronics.simulate import simulate
-from holdfast.devices.spintronics.stack import SpinDiode
-from holdfast.devices.spintronics.torque import SpinTorque
-from holdfast.devices.spintronics.vortex import VortexNetwork
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:

@@ -9,15 +9,17 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.devices.entry import DeviceEntry, Parameter, Quantity, parameters_of
-from holdfast.devices.spintronics.diode import rectified_voltage
-from holdfast.devices.spintronics.drive import Drive
-from holdfast.devices.spintronics.easy_plane import easy_plane_resonance
-from holdfast.devices.spintronics.junction import TunnelJunction
-from holdfast.devices.spintronics.linear import linear_response
-from holdfast.devices.spintronics.macrospin import MacrospinDevice
-from holdfast.devices.spintronics.simulate import simulate
-from holdfast.devices.spintronics.stack import SpinDiode
-from holdfast.devices.spintronics.torque import SpinTorque
+from holdfast.devices.spintronics import (
+    Drive,
+    MacrospinDevice,
+    SpinDiode,
+    SpinTorque,
+    TunnelJunction,
+    easy_plane_resonance,
+    linear_response,
+    rectified_voltage,
+    simulate,
+)
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:
