@@ -89,6 +89,18 @@ def test_a_series_diode_alone_rectifies_as_its_curvature_says():
     assert small.v_dc(1e9) == pytest.approx(1e-6 * volts**2 / (4 * 0.0258**2), rel=2e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("v_dc", [0.0, 0.05])
+def test_a_series_diode_and_the_moment_rectify_together_as_in_time(v_dc):
+    diode = in_plane(60).replace(series=SeriesDiode(saturation_current=2e-5, thermal_voltage=0.0258))
+    drive = Drive(v_dc=v_dc, v_ac=2e-3)
+    f = np.array([2e9, 5.5e9, 5.633e9, 5.8e9])
+    timed = rectified_voltage(diode, drive.replace(frequency=f), duration=60e-9, settle=40e-9)
+    small = linear_response(diode, drive).rectify(f)
+    assert timed.v_dc == pytest.approx(small.v_dc, rel=1e-3)  # the barrier's next order is (2 mV / V_T)^2 / 8 = 7e-4
+    assert timed.absorbed == pytest.approx(small.absorbed, rel=1e-5)
+
+
 def test_two_rectifications_add_or_compete():
     barrier = SeriesDiode(saturation_current=2e-5, thermal_voltage=0.0258)
     drive = Drive(v_ac=5e-3)

@@ -87,9 +87,8 @@ class LinearResponse:
         rates, right, weights = self._modes
         mode = np.take_along_axis(right, self._main[..., None, None], axis=-1)[..., 0] * self._of_main(weights)[..., None]
         damping = -self._of_main(rates).real
-        mixing, quadratic = self._forms
-        single = 0.5 * (mixing * mode).sum(-1)
-        double = 0.25 * np.einsum("...i,...ij,...j->...", mode.conj(), quadratic, mode).real
+        single = 0.5 * (self._effective[..., :-1, -1] * mode).sum(-1)
+        double = 0.25 * np.einsum("...i,...ij,...j->...", mode.conj(), self._effective[..., :-1, :-1], mode).real
         return Lorentzian(
             resonance=self.resonance,
             half_width=self.half_width,
@@ -99,21 +98,12 @@ class LinearResponse:
         )
 
     @cached_property
-    def _forms(self) -> tuple[Array, Array]:
-        """How the voltage depends on X: the linear form, and the quadratic one."""
-        hessian = self.jet.second
+    def _effective(self) -> Array:
+        """Second derivatives of the voltage with respect to coordinates and sine, with those of the motion's mean shift."""
+        hessian, first = self.jet.second, self.jet.first
         assert hessian is not None, "the response was built with second derivatives"
-        pull = -np.linalg.solve(np.swapaxes(self.jet.jacobian, -1, -2), self.jet.first[..., -1, :-1, None])[..., 0]
-        total = hessian[..., -1, :, :] + np.einsum("...k,...kij->...ij", pull, hessian[..., :-1, :, :])
-        return total[..., :-1, -1], total[..., :-1, :-1]
-
-    @cached_property
-    def _constant(self) -> Array:
-        """What does not depend on frequency, in V."""
-        hessian = self.jet.second
-        assert hessian is not None, "the response was built with second derivatives"
-        pull = -np.linalg.solve(np.swapaxes(self.jet.jacobian, -1, -2), self.jet.first[..., -1, :-1, None])[..., 0]
-        return 0.25 * (hessian[..., -1, -1, -1] + (pull * hessian[..., :-1, -1, -1]).sum(-1))
+        shift = -np.linalg.solve(np.swapaxes(self.jet.jacobian, -1, -2), first[..., -1, :-1, None])[..., 0]
+        return np.asarray(hessian[..., -1, :, :] + np.einsum("...k,...kij->...ij", shift, hessian[..., :-1, :, :]))
 
     def amplitude(self, frequency: ArrayLike) -> NDArray[Any]:
         """Complex amplitudes (..., n) of the coordinates at these frequencies in Hz, which broadcast with (B...)."""
@@ -126,9 +116,9 @@ class LinearResponse:
     def v_dc(self, frequency: ArrayLike) -> NDArray[np.floating]:
         """Rectified voltage in V at these frequencies in Hz, which broadcast with (B...)."""
         x = self.amplitude(frequency)
-        mixing, quadratic = self._forms
-        double = np.einsum("...i,...ij,...j->...", x.conj(), quadratic, x).real
-        return np.asarray(0.5 * (mixing * x).sum(-1).real + 0.25 * double + self._constant)
+        double = np.einsum("...i,...ij,...j->...", x.conj(), self._effective[..., :-1, :-1], x).real
+        single = (self._effective[..., :-1, -1] * x).sum(-1).real
+        return np.asarray(0.25 * double + 0.5 * single + 0.25 * self._effective[..., -1, -1])
 
     def rectify(self, frequency: ArrayLike | None = None, *, impedance: float = LINE_IMPEDANCE) -> Rectification:
         """Voltage and powers at these frequencies in Hz, which broadcast with (B...); default: that of the drive."""
