@@ -71,13 +71,15 @@ def _draw(axes: Axes, x: Any, output: Output, characteristic: Characteristic) ->
     axes.set_ylabel(quantity(output.name, unit))
     few = "o" if len(x) <= 12 else ""
     if characteristic.family is not None:
-        for row, label in zip(rows, characteristic.labels, strict=True):
-            axes.plot(x, row, label=label, marker=few, color=_shade(len(axes.lines), len(rows)))
+        count = len(rows)
+        named = set(range(count) if count <= len(PALETTE) else np.linspace(0, count - 1, 5).round().astype(int).tolist())
+        for place, (row, label) in enumerate(zip(rows, characteristic.labels, strict=True)):
+            axes.plot(x, row, label=label if place in named else None, marker=few, color=_shade(place, count))
         return
     if characteristic.samples:
         count = characteristic.samples
         thin = rows[1:][: min(count, MOST_LINES)]
-        axes.plot(x, thin.T, color=PALETTE[5], linewidth=0.6, alpha=max(0.15, min(0.7, 15 / count)), zorder=1)
+        axes.plot(x, thin.T, color=PALETTE[5], linewidth=0.6, alpha=max(0.25, min(0.7, 40 / count)), zorder=1)
         axes.lines[0].set_label(f"{count} devices" + (f", {MOST_LINES} drawn" if count > MOST_LINES else ""))
     axes.plot(x, rows[0], color=PALETTE[0], linewidth=2.2, marker=few, label="nominal device", zorder=3)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["characteristic_rows"]
 
+WIDEST = 5  # members of a family that a table shows if its rows are limited too
+
 
 def characteristic_rows(characteristic: Characteristic, *, most: int | None = None) -> list[dict[str, str]]:
     """One row per swept value: its outputs; of an ensemble the nominal device and percentiles of the main output.
@@ -20,7 +22,7 @@ def characteristic_rows(characteristic: Characteristic, *, most: int | None = No
     Parameters
     ----------
     characteristic : what was measured
-    most : rows at most, evenly taken from all; None for all
+    most : rows at most, evenly taken from all, and then five members of a family at most; None for all
 
     Examples
     --------
@@ -32,8 +34,9 @@ def characteristic_rows(characteristic: Characteristic, *, most: int | None = No
     columns = _column(swept.name, characteristic.units.get(swept.name, ""), swept.values)
     for output in characteristic.outputs if characteristic.family is None else characteristic.outputs[:1]:
         if characteristic.family is not None:
-            for label, row in zip(characteristic.labels, output.values, strict=True):
-                columns |= _column(f"{output.name} at {label}", output.unit, row, like=output.values)
+            for place in _chosen(len(output.values), None if most is None else WIDEST):
+                header = f"{output.name} at {characteristic.labels[place]}"
+                columns |= _column(header, output.unit, output.values[place], like=output.values)
             continue
         columns |= _column(output.name, output.unit, output.values[0], like=output.values)
         if output is characteristic.outputs[0]:
