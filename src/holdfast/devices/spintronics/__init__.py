@@ -28,6 +28,7 @@ from holdfast.devices.spintronics.junction import TunnelJunction
 from holdfast.devices.spintronics.linear import LinearResponse, linear_response
 from holdfast.devices.spintronics.linewidth import phase_advances, phase_diffusion, phase_noise_rate
 from holdfast.devices.spintronics.locking import Locking, injection_locking
+from holdfast.devices.spintronics.locking_rule import LockingRule
 from holdfast.devices.spintronics.lorentzian import Lorentzian, fit_lorentzian
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, anisotropy_field
 from holdfast.devices.spintronics.neuron import JunctionNeuron, neuron_curves
@@ -40,6 +41,7 @@ from holdfast.devices.spintronics.rectification import Rectification, current_fo
 from holdfast.devices.spintronics.rectifier_neuron import RectifierNeuron
 from holdfast.devices.spintronics.response import Response
 from holdfast.devices.spintronics.simulate import simulate
+from holdfast.devices.spintronics.source_mixing import SourceMixing, design_mixing
 from holdfast.devices.spintronics.stack import SpinDiode
 from holdfast.devices.spintronics.synchronization import (
     LockCriterion,
@@ -51,6 +53,12 @@ from holdfast.devices.spintronics.synchronization import (
     partition_of,
     partitions,
     synchronization_map,
+)
+from holdfast.devices.spintronics.synchronization_classifier import (
+    SynchronizationClassifier,
+    linear_baselines,
+    locked_to,
+    pattern_names,
 )
 from holdfast.devices.spintronics.thermal_neuron import ThermalSigmoidNeuron
 from holdfast.devices.spintronics.torque import SpinTorque
@@ -76,6 +84,7 @@ __all__ = [
     "LockCriterion",
     "Locking",
     "LockingRange",
+    "LockingRule",
     "Lorentzian",
     "MacrospinDevice",
     "NeuronRun",
@@ -87,8 +96,10 @@ __all__ = [
     "SequenceBinder",
     "SeriesDiode",
     "Source",
+    "SourceMixing",
     "SpinDiode",
     "SpinTorque",
+    "SynchronizationClassifier",
     "SynchronizationMap",
     "ThermalSigmoidNeuron",
     "TunnelJunction",
@@ -100,6 +111,7 @@ __all__ = [
     "antiferromagnetic_modes",
     "current_for_pull",
     "cylinder_factors",
+    "design_mixing",
     "easy_plane_half_width",
     "easy_plane_resonance",
     "easy_plane_threshold",
@@ -112,7 +124,9 @@ __all__ = [
     "injection_half_range",
     "injection_locking",
     "johnson_noise",
+    "linear_baselines",
     "linear_response",
+    "locked_to",
     "locking_range",
     "magnetic_noise",
     "mean_power",
@@ -126,6 +140,7 @@ __all__ = [
     "oersted",
     "partition_of",
     "partitions",
+    "pattern_names",
     "phase_advances",
     "phase_diffusion",
     "phase_noise_rate",
