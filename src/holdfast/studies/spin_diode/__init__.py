@@ -144,6 +144,8 @@ class SpinDiodes:
             "A single moment stands for each device; a disc of 100 nm is 20 exchange lengths wide and can hold more than one.",
             "Runs at 0 K are exact; intervals are over noise seeds, random starts, devices, or the turns of a timing.",
         ]
+        if self.temperature > 0:
+            notes.append("Above 0 K the deviation within the ensemble holds the noise of one run besides the devices' own.")
         if not self.peer:
             notes.append("cmtj is not installed: claim 11, on speed, was not measured.")
         return Summary(

@@ -82,25 +82,25 @@ class Outcomes:
         yield from self._ensembles()
 
     def _lines(self) -> Iterator[Curve]:
-        axes = ("frequency", "GHz", "rectified voltage in uV")
         for point, measurement in self.part("line"):
             arrays = measurement.arrays
-            for name, label in (("linear", "linear response"), ("timed", "time stepping")):
+            for at, name, label in (("fine", "linear", "linear"), ("frequency", "timed", "simulated")):
                 values = [exact(1e6 * value) for value in arrays[name]]
-                yield _curve(f"{label}, field-like {point['field_like']:g}", arrays["frequency"] / 1e9, values, axes)
+                title = f"line shape {label}, field-like {point['field_like']:g}"
+                yield _curve(title, arrays[at] / 1e9, values, ("frequency", "GHz", "rectified voltage in uV"))
 
     def _biases(self) -> Iterator[Curve]:
         points = self.part("bias")
         if len(points) > 1:
             shares = [point["share"] for point, _ in points]
-            for name, label in (("sensitivity", "passive and biased"), ("linear", "linear response")):
+            for name, label in (("sensitivity", "bias gain simulated"), ("linear", "bias gain linear")):
                 values = [exact(np.log10(found.estimates[f"bias.{name}"].value)) for _, found in points]
                 yield _curve(label, shares, values, ("direct current over threshold", "", SENSITIVITY))
             tongues = self.tongues()
             if tongues:
                 best = [_mean(np.log10(np.maximum(runs["sensitivity"][:, 1], 1e-30))) for runs in tongues.values()]
-                yield _curve("locked, 5 uA", tongues, best, ("direct current over threshold", "", SENSITIVITY))
-            for name, label in (("nep", "with magnetic noise"), ("nep_johnson", "Johnson noise alone")):
+                yield _curve("bias gain locked to 5 uA", tongues, best, ("direct current over threshold", "", SENSITIVITY))
+            for name, label in (("nep", "bias noise with magnetic"), ("nep_johnson", "bias noise of Johnson alone")):
                 values = [exact(1e12 * found.estimates[f"bias.{name}"].value) for _, found in points]
                 yield _curve(label, shares, values, ("direct current over threshold", "", "noise-equivalent power in pW/sqrt(Hz)"))
 
@@ -108,39 +108,42 @@ class Outcomes:
         for share, runs in self.tongues().items():
             widths = [_mean(column) for column in runs["width"].T / 1e6]
             amplitudes = [1e6 * amplitude for amplitude in AMPLITUDES]
-            yield _curve(f"{share:g} of the threshold", amplitudes, widths, ("injected current", "uA", "locking range in MHz"))
+            yield _curve(f"locking range at {share:g}", amplitudes, widths, ("injected current", "uA", "locking range in MHz"))
 
     def _powers(self) -> Iterator[Curve]:
         axes = ("absorbed power", "nW", SENSITIVITY)
         for _, measurement in self.part("power"):
             values = [exact(value) for value in np.log10(measurement.arrays["sensitivity"])]
-            yield _curve("passive", 1e9 * measurement.arrays["power"], values, axes)
+            yield _curve("power law passive", 1e9 * measurement.arrays["power"], values, axes)
         for share, runs in self.tongues().items():
             held = (runs["sensitivity"] > 0).all(axis=0)
             if held.any():
                 values = [_mean(column) for column in np.log10(runs["sensitivity"][:, held]).T]
-                yield _curve(f"locked, {share:g} of the threshold", 1e9 * runs["power"][0, held], values, axes)
+                yield _curve(f"power law locked at {share:g}", 1e9 * runs["power"][0, held], values, axes)
 
     def _tails(self) -> Iterator[Curve]:
         for point, measurement in self.part("tail"):
             voltage, frequency = measurement.arrays["voltage"], measurement.arrays["frequency"] / 1e9
             values = [mean_t(column) for column in (voltage / np.abs(voltage.mean(axis=0)).max()).T]
-            yield _curve(point["device"].replace("_", " "), frequency, values, ("frequency", "GHz", "voltage over its largest"))
+            yield _curve(f"low tail {point['device']}", frequency, values, ("frequency", "GHz", "voltage over its largest"))
 
     def _antiferromagnets(self) -> Iterator[Curve]:
-        for part, quantity in (("neel_tuning", "resonance in GHz"), ("neel_rotating", "rotation in GHz")):
+        for part, quantity, family in (
+            ("neel_tuning", "resonance in GHz", "Neel tuning"),
+            ("neel_rotating", "rotation in GHz", "Neel rotation"),
+        ):
             for point, measurement in self.part(part):
                 arrays = measurement.arrays
                 if point.get("kind") != "onset":
                     suffix = f", damping {point['alpha']:g}" if "alpha" in point else ""
-                    for name, label in (("expected", "closed form"), ("frequency", "time stepping")):
+                    for name, label in (("expected", "closed form"), ("frequency", "simulated")):
                         values = [exact(value) for value in arrays[name] / 1e9]
-                        yield _curve(label + suffix, arrays["share"], values, ("torque over threshold", "", quantity))
+                        yield _curve(f"{family} {label}{suffix}", arrays["share"], values, ("torque over threshold", "", quantity))
 
     def _ensembles(self) -> Iterator[Curve]:
         points = self.part("ensemble")
         if len(points) > 1:
             frequencies = [point["frequency"] / 1e9 for point, _ in points]
-            for name, label in (("mean", "mean of the devices"), ("sd", "standard deviation")):
+            for name, label in (("mean", "device ensemble mean"), ("sd", "device ensemble deviation")):
                 values = [found.estimates[f"ensemble.{name}"] for _, found in points]
                 yield _curve(label, frequencies, values, ("frequency", "GHz", "sensitivity of an ensemble in V/W"))

@@ -55,7 +55,7 @@ def line(point: Point, seed: int) -> Measurement:
     }
     return Measurement(
         estimates={f"line.{name}": exact(value) for name, value in values.items()},
-        arrays={"frequency": f, "timed": timed.v_dc, "linear": small.v_dc(f)},
+        arrays={"frequency": f, "timed": timed.v_dc, "fine": fine.frequency[::10], "linear": fine.v_dc[::10]},
     )
 
 
