@@ -214,6 +214,22 @@ def test_lists(workplace, what):
     assert {"stresses": "pgd", "presets": "quick", "studies": "spintronic-neuron", "data": "mnist"}[what] in done.stdout
 
 
+def test_a_reader_that_leaves_early_is_no_error(workplace):
+    """`holdfast ... | head`: silence, and the exit code that a shell gives a program whose reader is gone."""
+    reader = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+    reader.wait()
+    ended = subprocess.run(
+        [sys.executable, "-c", "from holdfast.cli import main; main()", "list", "stresses"],
+        stdout=reader.stdin,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=workplace,
+        text=True,
+    )
+    reader.stdin.close()
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
 def test_schemas_are_json(workplace):
     for what in ("report", "config"):
         assert json.loads(holdfast("schema", what, folder=workplace).stdout)["properties"]

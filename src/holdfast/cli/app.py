@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_FAIL", "app", "console", "main"]
 
 EXIT_FAIL, EXIT_USAGE, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
 WELCOME = """\
 holdfast: will it hold? A laboratory for neural networks that must leave the lab.
 
@@ -60,11 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     try:
         code = app(arguments, exit_on_error=False, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError:
         sys.exit(EXIT_USAGE)
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_USAGE)
+    except BrokenPipeError:  # the reader, `head` say, has gone: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_READER_GONE)
     except OSError as error:
         print(f"holdfast: {error}. Choose another path, or free it.", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_USAGE)

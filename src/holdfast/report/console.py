@@ -38,7 +38,11 @@ class Console:
         if speaks:
             from rich.console import Console as RichConsole
 
-            self._rich = RichConsole(highlight=False)
+            class Terminal(RichConsole):
+                def on_broken_pipe(self) -> None:
+                    raise BrokenPipeError  # rich would exit with 1, which says here that a gate failed
+
+            self._rich = Terminal(highlight=False)
 
     def say(self, text: str) -> None:
         """Print one line; square brackets are rich's markup."""
