@@ -136,8 +136,8 @@ def test_drawn_from_its_summary_a_layer_varies_as_the_devices_that_were_fitted()
     u = np.linspace(-4, 4, 9)
     table = np.stack([np.interp(u, curves.x, row) for row in curves.y])
     mine = drawn(torch.tensor(u, dtype=torch.float32)[:, None].expand(-1, 2000)).T.numpy()
-    # the description by four numbers misses the curves by 1 % of their swing; standard deviations of 2000 devices by 2 % of theirs
-    np.testing.assert_allclose(mine.mean(axis=0), table.mean(axis=0), atol=0.03)
+    # a logistic function misses the shoulders by up to 5 % of the swing; 2000 devices know a standard deviation to 2 %
+    np.testing.assert_allclose(mine.mean(axis=0), table.mean(axis=0), atol=0.06)
     np.testing.assert_allclose(mine.std(axis=0), table.std(axis=0), rtol=0.15, atol=0.01)
 
 
