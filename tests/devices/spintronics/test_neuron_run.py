@@ -78,9 +78,9 @@ def test_the_rectifier_is_silent_then_its_voltage_rises():
     run = simulate_neuron(neuron, np.array([0.0, 2e-5, 1e-4, 2e-4, 3e-4]), runs=16)
     voltage, error = -run.output[:, 0], run.stderr[:, 0]
     assert voltage[0] == 0  # without a drive V = <I R> is exactly 0
-    # steps of 3 mV or more against errors of 0.3 mV: ten standard errors
+    # true steps of 8 mV or more, errors of 0.6 mV between two of them: ten standard errors of margin
     assert (np.diff(voltage[1:]) > 3e-3).all()
-    assert error.max() < 4e-4
+    assert error.max() < 1e-3
     assert voltage[1] < 0.1 * voltage[2]  # far below proportional: the threshold
 
 
