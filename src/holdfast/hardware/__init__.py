@@ -6,6 +6,7 @@ from holdfast.hardware.activations import DeviceActivation, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
 from holdfast.hardware.equip import ELEMENTWISE, chip, device_layers, fresh_devices, hardware_activations, redraw_devices
 from holdfast.hardware.imitation import Imitation, curve_variation, imitate
+from holdfast.hardware.oscillators import OscillatorLayer
 from holdfast.hardware.readout import Converter, Faults
 from holdfast.hardware.recalibrate import Calibrated, recalibrate
 from holdfast.hardware.spread import (
@@ -28,6 +29,7 @@ __all__ = [
     "DeviceActivation",
     "Faults",
     "Imitation",
+    "OscillatorLayer",
     "ParametricActivation",
     "SpreadSweep",
     "activation_variation",
