@@ -74,7 +74,7 @@ class SpintronicNeuron:
                     {"net": recipe.net, "mode": mode, "kind": kind, "spread": spread, "seed": seed}
                     for kind, spread in recipe.cells
                     for seed in range(recipe.seeds)
-                    if spread > 0 or mode == "in_situ"
+                    if recipe.uses(mode, spread)
                 ]
         return found
 
@@ -119,7 +119,7 @@ def _claims_of(experiment: SpintronicNeuron) -> tuple[Claim, ...]:
 
 
 PRESETS: dict[str, SpintronicNeuron] = {
-    "quick": SpintronicNeuron(),
+    "quick": SpintronicNeuron(recipes=(replace(SHORT, repaired_from=0.3), DEVICES)),
     "standard": SpintronicNeuron(recipes=(LONG, replace(SHORT, cells=FINE), DEVICES)),
     "paper": SpintronicNeuron(
         recipes=(

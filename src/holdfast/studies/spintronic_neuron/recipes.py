@@ -41,6 +41,14 @@ class Recipe:
     seeds: int = 2
     chips: int = 20
     trimmed: int = 5
+    repaired_from: float = 0.0
+
+    def uses(self, mode: Mode, spread: float) -> bool:
+        """Whether this use of a cell is measured; without spread all uses are the same."""
+        if mode == "in_situ":
+            return True
+        return spread > 0 and (mode not in {"recalibrated", "aware"} or spread >= self.repaired_from)
+
     beside: str | None = None
 
 
