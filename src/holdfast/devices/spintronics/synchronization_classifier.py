@@ -201,8 +201,11 @@ class SynchronizationClassifier:
 
     def predict(self, x: ArrayLike) -> NDArray[Any]:
         """The class of each example's pattern; one never met in training counts as the most similar one that was."""
-        places = self._answer(self.respond(x))
-        return np.asarray(self.classes_[places])
+        return self.read(self.respond(x))
+
+    def read(self, locked: NDArray[np.bool_]) -> NDArray[Any]:
+        """The classes (n,) of patterns (n, K, 2), as :meth:`respond` gives them."""
+        return np.asarray(self.classes_[self._answer(locked)])
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """Share of right labels."""
