@@ -145,6 +145,11 @@ axes.grid(visible=False)
 # The abstract of the paper credits tunability and mutual coupling with its recognition rates.
 # In this model tunability is decisive: before the currents are learnt, two vowels out of five are named rightly.
 # Coupling is not: the intervals overlap, and that finding of the paper is not reproduced here.
+#
+# One draw of vowels is one draw: over seeds 0 to 7, with 100 vowels of each class to learn from and 200 unheard ones, four equal
+# oscillators reach 0.76 to 0.89, 0.83 on average (0.84 uncoupled), four that are 4 MHz apart by nature 0.84 to 0.90, 0.86 on
+# average, and logistic regression 0.88 to 0.91, 0.90 on average.
+# Equal devices lose because an oscillator with little current locks over a wider range than one with much.
 
 alone = AutoOscillatorNetwork(coupling=all_to_all(4, 0.0))
 deviating = AutoOscillatorNetwork(
