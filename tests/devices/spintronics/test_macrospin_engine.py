@@ -11,6 +11,7 @@ from holdfast.devices.spintronics import (
     AntiferromagnetDevice,
     Drive,
     MacrospinDevice,
+    SeriesDiode,
     SpinDiode,
     SpinTorque,
     TunnelJunction,
@@ -171,6 +172,24 @@ def test_threads_and_splits_do_not_change_a_bit(noise, temperature):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), expected)
 
 
+@pytest.mark.parametrize("temperature", [0.0, np.array([0.0, 300.0, 300.0, 0.0])])
+def test_a_part_of_unlike_devices_gives_the_bits_of_the_whole(temperature):
+    """Nothing may be decided by the largest frequency, the strongest field or the presence of a term elsewhere in the batch."""
+    alone = {"i_dc": [0.0, 1e-4, 0.0, 5e-5], "frequency": [2e9, 20e9, 5e9, 9e9], "hk1": [0.0, 3e4, 0.0, -1e4]}
+    asymmetry, field = np.array([0.0, 0.3, 0.0, 0.1]), np.array([[4e4, 0, 0], [8e4, 0, 0], [0, 5e4, 0], [3e4, 0, 1e4]])
+
+    def run(part):
+        source = SpinTorque(polarization=DIRECTION, asymmetry=asymmetry[part])
+        hot = temperature if np.ndim(temperature) == 0 else temperature[part]
+        numbers = {name: np.array(values)[part] for name, values in alone.items()}
+        device = diode(source, hk1=numbers.pop("hk1"), field=field[part], temperature=hot, alpha=0.05)
+        return simulate(device, Drive(i_ac=1e-5, **numbers), duration=6e-9, dt=5e-13, offset=part.start, seed=3)
+
+    whole, parts = run(slice(0, 4)), [run(slice(0, 1)), run(slice(1, 3)), run(slice(3, 4))]
+    for name in ("end", "v_dc", "m_square", "frequency", "coherence"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(whole, name))
+
+
 def test_devices_and_seeds_have_their_own_noise():
     run, other = (simulate(hot(8), duration=1e-9, seed=seed).end for seed in (0, 1))
     assert len(np.unique(np.concatenate([run, other])[:, 1])) == 16
@@ -277,6 +296,11 @@ def test_an_impossible_layer_is_refused(changes, message):
         (lambda: TunnelJunction(readout="resistance", v_half=0.5), "`v_half` is given"),
         (lambda: SpinTorque(polarization=(0, 0, 0)), "`polarization` has length 0"),
         (lambda: SpinTorque(asymmetry=-1.0), "`asymmetry` is -1"),
+        (lambda: SpinTorque(asymmetry=1.0), "`asymmetry` is 1"),
+        (
+            lambda: SpinDiode(layer=layer(), junction=TunnelJunction(v_half=0.5), series=SeriesDiode()),
+            "`junction` has `v_half` beside a series diode",
+        ),
         (lambda: diode((SpinTorque(asymmetry=0.2), SpinTorque())), "`torque` mixes"),
         (lambda: AntiferromagnetDevice(ms=1e6, thickness=1e-9, area=1e-14, alpha=0.1, exchange=0.0), "`exchange` is 0 A/m"),
         (lambda: Drive(frequency=-1.0), "`frequency` is -1 Hz"),
@@ -298,6 +322,10 @@ def test_an_impossible_part_is_refused(make, message):
         (Drive(v_ac=0.1, frequency=5e9), {}, "`drive` has a voltage"),
         (Drive(), {"start": (0, 0, 0)}, "`start` has length 0"),
         (Drive(), {"method": "euler"}, "`method` is 'euler'"),
+        (Drive(), {"window": "hamming"}, "`window` is 'hamming'"),
+        (Drive(), {"threads": 0}, "`threads` is 0"),
+        (Drive(i_ac=1e-5, frequency=5e9), {"every": 100}, "`every` is 100 steps for a drive of 5e.09 Hz; allowed: at most 50"),
+        (Drive(i_dc=1.0), {}, "`dt` is 1e-12 s"),
     ],
 )
 def test_an_impossible_run_is_refused(drive, options, message):
@@ -308,6 +336,36 @@ def test_an_impossible_run_is_refused(drive, options, message):
 def test_runge_kutta_is_refused_at_a_temperature():
     with pytest.raises(InputError, match="'rk4' for a temperature above 0 K"):
         simulate(hot(1), duration=1e-9, method="rk4")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"alpha": 0.005}, "`dt` is 1e-12 s; allowed: at most 8.3e-13 s for these fields and this damping"),
+        ({"alpha": 0.3, "area": 1e-17, "ms": 2e5}, "`dt` is 1e-12 s; allowed: at most .* s for this volume and temperature"),
+        ({"alpha": 0.3, "vcma": 1e-11}, "`dt` is 1e-12 s; allowed: at most .* s for these fields"),
+    ],
+)
+def test_a_step_that_would_heat_the_moment_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        simulate(diode(temperature=300.0, **changes), Drive(i_dc=1e-4 if "vcma" in changes else 0.0), duration=1e-9)
+
+
+def test_heat_at_the_longest_step_stays_within_its_bound():
+    """A stiff isotropic field at the edge of what is allowed; 3 standard errors of 2 % are left for chance."""
+    field, alpha = 5e5, 0.02
+    longest = (8 * alpha * 0.04) ** (1 / 3) / (GAMMA0 * field)
+    moment = MacrospinDevice(ms=1e6, thickness=2e-9, area=5e-16, alpha=np.full(128, alpha), field=(0, 0, field), temperature=300.0)
+    run = simulate(SpinDiode(layer=moment), duration=1e-8, settle=2e-9, dt=0.999 * longest, seed=1)
+    xi = MU0 * 1e6 * 1e-24 * field / (BOLTZMANN * 300)
+    exact = 2 * (1 / math.tanh(xi) - 1 / xi) / xi
+    assert 0.94 < run.m_square[:, :2].sum(axis=1).mean() / exact < 1.10
+
+
+def test_a_drive_at_frequency_zero_is_a_direct_current():
+    still = SpinDiode(layer=layer(alpha=0.5), junction=TunnelJunction(reference=(0, 1, 0)))
+    run = simulate(still, Drive(i_ac=1e-4, phase=math.pi / 2), duration=5e-9)
+    assert run.v_dc == pytest.approx(1e-4 * 2000 / 3, rel=1e-6)
 
 
 def test_a_stiff_exchange_limits_the_step():

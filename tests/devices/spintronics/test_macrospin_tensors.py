@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from holdfast.core.errors import InputError
 from holdfast.devices.spintronics import (
     AntiferromagnetDevice,
     Drive,
@@ -55,7 +56,7 @@ STACKS = {
 def test_tensors_and_kernels_agree(stack):
     diode, drive = STACKS[stack]
     with torch.no_grad():
-        slow = integrate(diode, drive, start=(0.8, 0.5, 0.3), steps=120, settle=20, dt=5e-13, hann=False)
+        slow = integrate(diode, drive, start=(0.8, 0.5, 0.3), steps=120, settle=20, dt=5e-13, hann=False, averages=False)
     fast = simulate(diode, drive, duration=6e-11, settle=1e-11, dt=5e-13, every=1, start=(0.8, 0.5, 0.3), window="flat", trace=True)
     np.testing.assert_allclose(slow.end, fast.end, atol=1e-11)
     np.testing.assert_allclose(slow.r_mean, fast.r_mean, rtol=1e-11)
@@ -66,7 +67,7 @@ def test_tensors_and_kernels_agree(stack):
 def test_gradients_are_those_of_finite_differences():
     def voltage(alpha, amplitude):
         diode = SpinDiode(layer=LAYER.replace(alpha=alpha), torque=TORQUE)
-        return integrate(diode, Drive(i_dc=5e-5, i_ac=amplitude, frequency=5.6e9), start=(1, 0.1, 0), steps=60).v_dc
+        return integrate(diode, Drive(i_dc=5e-5, i_ac=amplitude, frequency=5.6e9), start=(1, 0.1, 0), steps=60, averages=False).v_dc
 
     alpha, amplitude = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.02, 1e-4))
     voltage(alpha, amplitude).backward()
@@ -97,9 +98,25 @@ def test_thermal_motion_on_tensors_has_the_variance_of_equipartition():
     assert float(1 - run.end[:, 0].mean()) == pytest.approx(1 - (1 / math.tanh(ratio) - 1 / ratio), rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({}, {"dt": 2e-11}, "`dt` is 2e-11 s"),
+        ({}, {"steps": 100}, "`duration` is 1e-10 s"),
+        ({"temperature": 300.0}, {"averages": False, "dt": 1e-13}, "`generator` is None"),
+    ],
+)
+def test_tensors_refuse_what_the_kernels_refuse(changes, options, message):
+    diode = SpinDiode(layer=LAYER.replace(**changes), torque=TORQUE)
+    with pytest.raises(InputError, match=message):
+        integrate(diode, DRIVE, **{"start": (1, 0, 0), "steps": 5000} | options)
+
+
 @pytest.mark.gpu
 def test_a_graphics_processor_gives_the_same():
     diode, drive = STACKS["plain"]
     with torch.no_grad():
-        here, there = (integrate(diode, drive, start=(1, 0.1, 0), steps=200, device=place) for place in ("cpu", "cuda"))
+        here, there = (
+            integrate(diode, drive, start=(1, 0.1, 0), steps=200, averages=False, device=place) for place in ("cpu", "cuda")
+        )
     torch.testing.assert_close(there.v_dc.cpu(), here.v_dc, rtol=1e-8, atol=1e-14)

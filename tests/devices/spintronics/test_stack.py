@@ -134,6 +134,7 @@ def test_vectors_keep_their_direction_and_misaligned_spins_their_length():
     ("spread", "message"),
     [
         ({"thicknes": 0.1}, "names 'thicknes'.*Did you mean 'thickness'"),
+        ({"hk1": 0.1}, "names 'hk1', which is 0"),
         ({"alpha": -0.1}, r"`spread\[alpha\]` is -0.1"),
         ({"tmr": uniform(-3, 1)}, "finite relative deviations above -1"),
     ],

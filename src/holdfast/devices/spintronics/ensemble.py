@@ -90,6 +90,9 @@ class DeviceEnsemble:
                     width, f"spread[{name}]", samples=self.samples, generator=Seeds(self.seed).numpy(stream, name)
                 )
                 value = np.asarray(getattr(part, name), dtype=float)
+                if not value.any():
+                    remedy = f"Give the part an array of {name}s instead."
+                    refuse("spread", f"names {name!r}, which is 0", allowed="parameters that are not 0", remedy=remedy)
                 drawn[name] = factor.reshape(-1, *([1] * value.ndim)) * value
         return replace(part, **drawn)
 

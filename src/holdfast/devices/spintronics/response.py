@@ -82,8 +82,9 @@ def from_sums(  # noqa: PLR0913
     resistance, current, sine, cosine = mean(k.RESISTANCE), mean(k.CURRENT), mean(k.WAVE_SIN), mean(k.WAVE_COS)
     covariance = mean(k.VOLTAGE) - current * resistance
     linear = not (np.any(np.asarray(drive.v_dc)) or np.any(np.asarray(drive.v_ac)))
-    true_current = np.broadcast_to(np.asarray(drive.i_dc, dtype=float), shape) if linear else current
     moving = np.broadcast_to(np.asarray(drive.frequency) > 0, shape)
+    still = np.where(moving, 0.0, np.asarray(drive.i_ac) * np.sin(drive.phase))  # of a drive at frequency 0
+    true_current = np.asarray(drive.i_dc) + still if linear else current
     in_phase = 2 * (mean(k.RESISTANCE_SIN) - resistance * sine)
     quadrature = 2 * (mean(k.RESISTANCE_COS) - resistance * cosine)
     watched = mean(k.WATCHED)

@@ -2,19 +2,19 @@
 
 Deterministic runs use the classical Runge-Kutta method; runs with temperature use Heun's stochastic method in Stratonovich's sense
 with the same thermal field in predictor and corrector. The same seed gives the same bits for any number of threads and for any
-split of the batch (with `offset`).
+split of the batch (with `offset`): nothing that is decided for the whole batch depends on the values of one device, as long as
+what varies is given as an array in every part.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
+from holdfast.core.checks import check_one_of, check_whole, refuse
 from holdfast.core.seeds import Seeds
 from holdfast.devices.spintronics import equations as eq
 from holdfast.devices.spintronics import kernels
@@ -23,7 +23,8 @@ from holdfast.devices.spintronics.drive import Drive
 from holdfast.devices.spintronics.lanes import LANES, lane_keys
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, unit_vector
 from holdfast.devices.spintronics.response import Response, from_sums
-from holdfast.devices.spintronics.stack import SpinDiode, coefficients, fastest_field, terms_of
+from holdfast.devices.spintronics.schedule import EVERY, Schedule, check_thermal_step, schedule
+from holdfast.devices.spintronics.stack import SpinDiode, coefficients, terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,21 +35,7 @@ __all__ = ["Window", "natural_start", "simulate"]
 
 Window = Literal["hann", "flat"]
 NOISES = {"uniform": kernels.UNIFORM, "gaussian": kernels.GAUSSIAN}
-LARGEST_TURN = 0.2  # rad per step, of a moment across the largest field; precession about a real equilibrium is slower
-FASTEST_DRIVE = 0.2  # cycles per step
-FEWEST_PERIODS = 10
 PACE = 64 * kernels.STIR  # steps between two looks at progress and interrupts; a multiple of STIR, so that no bit depends on it
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Schedule:
-    """Steps and samples of a run."""
-
-    dt: float
-    steps: int
-    first: int
-    every: int
-    samples: int
 
 
 def natural_start(diode: SpinDiode) -> NDArray[np.floating]:
@@ -78,7 +65,7 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     seed: int = 0,
     offset: int = 0,
     window: Window = "hann",
-    every: int | None = None,
+    every: int = EVERY,
     watch: ArrayLike = (0.0, 1.0, 0.0),
     trace: bool = False,
     threads: int | None = None,
@@ -99,7 +86,7 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     seed : of the noise; device k of the batch has the stream (seed, offset + k)
     offset : place of the first device in a larger batch that is run in parts
     window : ``"hann"`` forgives a window that is no whole number of periods, ``"flat"`` weighs all samples alike
-    every : steps from sample to sample; default: 8 samples in the period of the largest field, 16 in one of the drive
+    every : steps from sample to sample; there must be 4 samples in a period of the drive
     watch : direction (..., 3) whose component is watched for its frequency
     trace : keep the magnetisation at each sample
     threads : default: one for each processor that this process may use
@@ -111,8 +98,8 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
 
     Raises
     ------
-    InputError : a step that turns the moment by more than 0.2 rad (the largest safe one is named), a drive faster than 0.2 cycles
-        per step, a window of fewer than 10 periods, a temperature with ``"rk4"``
+    InputError : a step that turns the moment by more than 0.2 rad, or heats it (the largest safe one is named), a drive faster than
+        0.2 cycles per step or 0.25 per sample, a window of fewer than 10 periods, a temperature with ``"rk4"``
     FloatingPointError : a result that is not a number; the device is named
 
     Examples
@@ -124,10 +111,11 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     '5.63 GHz'
     """
     drive = Drive() if drive is None else drive
-    plan = _schedule(diode, drive, duration=duration, settle=settle, dt=dt, every=every)
-    if not trace:
-        _check_periods(drive, duration)
+    check_one_of(window, "window", allowed=("hann", "flat"))
     kind = _noise_of(diode, noise, method)
+    plan = schedule(diode, drive, duration=duration, settle=settle, dt=dt, every=every, averages=not trace)
+    if kind != kernels.NO_NOISE:
+        check_thermal_step(diode, drive, dt)
     first = natural_start(diode) if start is None else np.asarray(start, dtype=float)
     shape, block_rows = _pack(diode, drive, plan, first=first, watch=watch)
     count = int(np.prod(shape))
@@ -153,44 +141,12 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     )
 
 
-def _schedule(diode: SpinDiode, drive: Drive, *, duration: float, settle: float, dt: float, every: int | None) -> _Schedule:
-    """Steps and samples, if the step resolves the motion and the window holds enough periods."""
-    check_within(dt, "dt", low=0, low_open=True)
-    check_within(settle, "settle", low=0)
-    check_within(duration, "duration", low=0, low_open=True)
-    rate = GAMMA0 * fastest_field(diode, drive)
-    if rate * dt > LARGEST_TURN:
-        refuse(
-            "dt",
-            f"is {dt:g} s",
-            allowed=f"at most {LARGEST_TURN / rate:.2g} s for these fields",
-            remedy="A step may turn the moment by 0.2 rad.",
-        )
-    frequency = np.asarray(drive.frequency, dtype=float)
-    highest = float(frequency.max())
-    if highest * dt > FASTEST_DRIVE:
-        refuse("frequency", f"is {highest:g} Hz", allowed=f"at most {FASTEST_DRIVE / dt:.3g} Hz with dt = {dt:g} s")
-    natural = max(1, min(int(np.pi / 4 / (rate * dt + 1e-9)), int(1 / (16 * highest * dt + 1e-9)), 100))
-    length = max(1, round(duration / dt))
-    sampled = min(length, natural if every is None else check_whole(every, "every", low=1))
-    first = round(settle / dt)
-    return _Schedule(dt=dt, steps=first + length, first=first, every=sampled, samples=length // sampled)
-
-
-def _check_periods(drive: Drive, duration: float) -> None:
-    """Refuse averages over too few periods; a trace may be as short as one likes."""
-    frequency = np.asarray(drive.frequency, dtype=float)
-    moving = frequency[frequency > 0]
-    if moving.size and moving.min() * duration < FEWEST_PERIODS:
-        least = FEWEST_PERIODS / moving.min()
-        refuse("duration", f"is {duration:g} s", allowed=f"at least {least:.3g} s, {FEWEST_PERIODS} periods of the slowest drive")
-
-
 def _noise_of(diode: SpinDiode, noise: str, method: str) -> int:
     """The kind of noise that the temperature asks for."""
     check_one_of(noise, "noise", allowed=NOISES)
     check_one_of(method, "method", allowed=("auto", "rk4", "heun"))
-    warm = bool((np.asarray(diode.layer.temperature) > 0).any())
+    temperature = np.asarray(diode.layer.temperature)
+    warm = bool((temperature > 0).any())
     if warm and method == "rk4":
         refuse(
             "method",
@@ -198,7 +154,8 @@ def _noise_of(diode: SpinDiode, noise: str, method: str) -> int:
             allowed="'heun' or 'auto'",
             remedy="Runge-Kutta converges to another process.",
         )
-    return NOISES[noise] if warm or method == "heun" else kernels.NO_NOISE
+    several = temperature.ndim > 0 and method == "auto"  # a part of a batch at 0 K goes with the warm part
+    return NOISES[noise] if warm or several or method == "heun" else kernels.NO_NOISE
 
 
 def _keys(seed: int, count: int, offset: int) -> NDArray[np.uint64]:
@@ -208,7 +165,7 @@ def _keys(seed: int, count: int, offset: int) -> NDArray[np.uint64]:
 
 
 def _pack(
-    diode: SpinDiode, drive: Drive, plan: _Schedule, *, first: NDArray[Any], watch: ArrayLike
+    diode: SpinDiode, drive: Drive, plan: Schedule, *, first: NDArray[Any], watch: ArrayLike
 ) -> tuple[tuple[int, ...], NDArray[np.floating]]:
     """Shape of the batch, and its blocks (blocks, ROWS LANES)."""
     layer, dt = diode.layer, plan.dt
@@ -248,7 +205,7 @@ def _run(
     kernel: Any,
     blocks: NDArray[np.floating],
     results: tuple[NDArray[Any], ...],
-    plan: _Schedule,
+    plan: Schedule,
     *,
     hann: bool,
     threads: int | None,
@@ -258,6 +215,8 @@ def _run(
     sums, traces, keys = results
     phases = blocks.reshape(len(blocks), eq.ROWS, LANES)[:, eq.SIN : eq.COS + 1].copy()
     turns = range(0, plan.steps, PACE)
+    if threads is not None:
+        check_whole(threads, "threads", low=1)
     workers = min(
         len(blocks), threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
     )

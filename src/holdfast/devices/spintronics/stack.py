@@ -43,6 +43,10 @@ class SpinDiode:
     def __post_init__(self) -> None:
         if len(self.torques) > 1 and any(np.any(np.asarray(source.asymmetry) != 0) for source in self.torques):
             refuse("torque", "mixes several sources with an asymmetric one", allowed="one asymmetric source, or symmetric ones")
+        if self.series is not None and self.junction.v_half is not None:
+            refuse(
+                "junction", "has `v_half` beside a series diode", allowed="one of the two", remedy="Their circuit is not solved."
+            )
 
     @property
     def torques(self) -> tuple[SpinTorque, ...]:
@@ -61,24 +65,33 @@ class SpinDiode:
         return diode
 
 
-def _any(values: Any) -> bool:
-    """Whether one of the numbers is not 0."""
-    return bool((values.detach() if hasattr(values, "detach") else np.asarray(values) != 0).any())
+def _present(values: Any) -> bool:
+    """Whether a term is needed: a number that is not 0, or an array, of which a part of a batch may hold other values."""
+    found = values.detach() if hasattr(values, "detach") else np.asarray(values)
+    return found.ndim > 0 or bool(found != 0)
+
+
+def _pointing(values: Any) -> bool:
+    """The same for a vector (..., 3)."""
+    found = values.detach() if hasattr(values, "detach") else np.asarray(values)
+    return found.ndim > 1 or bool((found != 0).any())
 
 
 def terms_of(diode: SpinDiode, drive: Drive) -> eq.Terms:
     """Which terms of the equations this diode needs under this drive."""
     layer = diode.layer
-    axial = _any(layer.hk1) or _any(layer.hk2) or _any(layer.vcma)
-    biased = _any(layer.vcma) or diode.junction.v_half is not None or any(_any(source.quadratic) for source in diode.torques)
+    axial = _present(layer.hk1) or _present(layer.hk2) or _present(layer.vcma)
+    biased = (
+        _present(layer.vcma) or diode.junction.v_half is not None or any(_present(source.quadratic) for source in diode.torques)
+    )
     return eq.Terms(
         axis=axial,
-        angular=any(_any(source.asymmetry) for source in diode.torques),
+        angular=any(_present(source.asymmetry) for source in diode.torques),
         biased=biased,
         series=diode.series is not None,
         coupled=isinstance(layer, AntiferromagnetDevice),
-        spin=bool(diode.torques) and any(_any(value) for value in (drive.i_dc, drive.i_ac, drive.v_dc, drive.v_ac)),
-        swing=_any(drive.field_ac),
+        spin=bool(diode.torques) and any(_present(value) for value in (drive.i_dc, drive.i_ac, drive.v_dc, drive.v_ac)),
+        swing=_pointing(drive.field_ac),
         readout=READOUTS.index(diode.junction.readout),
     )
 
@@ -123,7 +136,7 @@ def _torque_rows(source: SpinTorque, per_ampere: Any, scale: Any, convert: Conve
     pull = convert(source.efficiency) * per_ampere
     rows = _vector(eq.PULL_X, spins, pull) | _vector(eq.BIAS_X, spins, convert(source.quadratic) * per_ampere)
     push: dict[int, Any] = {}
-    if _any(source.asymmetry):  # the field-like part follows the angle too
+    if _present(source.asymmetry):  # the field-like part follows the angle too
         rows |= _vector(eq.SPIN_X, spins, 1.0) | {
             eq.ASYMMETRY: convert(source.asymmetry),
             eq.FIELD_LIKE: convert(source.field_like),
@@ -148,10 +161,10 @@ def _circuit_rows(diode: SpinDiode, drive: Drive, convert: Convert) -> dict[int,
         rows |= {eq.ELECTRIC_MEAN: (2 + tmr) / (2 * r_p * (1 + tmr)), eq.ELECTRIC_SWING: tmr / (2 * r_p * (1 + tmr))}
     rows |= {eq.TMR: tmr, eq.V_HALF: convert(1e9 if junction.v_half is None else junction.v_half)}
     if diode.series is None:
-        if _any(drive.v_dc) or _any(drive.v_ac):
+        if _present(drive.v_dc) or _present(drive.v_ac):
             refuse("drive", "has a voltage for a stack without series diode", allowed="currents i_dc and i_ac")
         return rows | {eq.I_DC: convert(drive.i_dc), eq.I_AC: convert(drive.i_ac)}
-    if _any(drive.i_dc) or _any(drive.i_ac):
+    if _present(drive.i_dc) or _present(drive.i_ac):
         refuse("drive", "has a current for a stack with a series diode", allowed="voltages v_dc and v_ac of the source")
     series = diode.series
     rows |= {eq.SERIES_R: convert(series.source_resistance), eq.I_SAT: convert(series.saturation_current)}
@@ -171,9 +184,21 @@ def fastest_field(diode: SpinDiode, drive: Drive) -> float:
     total = length(layer.field) + size(layer.demag).max(-1) + size(layer.hk1) + size(layer.hk2) + length(drive.field_ac)
     if isinstance(layer, AntiferromagnetDevice):
         total = total + size(layer.exchange)
-    current = size(drive.i_dc) + size(drive.i_ac)
+    current, voltage = _extremes(diode, drive, size)
     per_ampere = spin_transfer_field(size(layer.ms), size(layer.thickness) * size(layer.area))
     for source in diode.torques:
         strength = size(source.efficiency) * (1 + size(source.field_like)) / (1 - size(source.asymmetry))
+        strength = strength + size(source.quadratic) * voltage
         total = total + current * (strength * per_ampere + length(source.current_field))
-    return float(np.max(total))
+    lift = 2 * size(layer.vcma) / (MU0 * size(layer.ms) * size(layer.thickness) * size(layer.barrier))
+    return float(np.max(total + lift * voltage))
+
+
+def _extremes(diode: SpinDiode, drive: Drive, size: Convert) -> tuple[Any, Any]:
+    """Upper bounds of the current in A and of the voltage over the junction in V."""
+    least, most = size(diode.junction.r_p), size(diode.junction.r_p) * (1 + size(diode.junction.tmr))
+    if diode.series is None:
+        current = size(drive.i_dc) + size(drive.i_ac)
+        return current, current * most
+    voltage = size(drive.v_dc) + size(drive.v_ac)
+    return voltage / (size(diode.series.source_resistance) + least), voltage

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holdfast.core.checks import refuse
 from holdfast.devices.spintronics import equations as eq
 from holdfast.devices.spintronics.constants import GAMMA0, thermal_field
 from holdfast.devices.spintronics.macrospin import unit_vector
+from holdfast.devices.spintronics.schedule import check_thermal_step, is_warm, schedule
 from holdfast.devices.spintronics.stack import coefficients, terms_of
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ def integrate(  # noqa: PLR0913
     dt: float = 1e-12,
     hann: bool = True,
     generator: Any = None,
+    averages: bool = True,
     dtype: Any = None,
     device: Any = "cpu",
 ) -> Averages:
@@ -123,15 +126,22 @@ def integrate(  # noqa: PLR0913
     dt : in s
     hann : Hann's window instead of equal weights
     generator : ``torch.Generator`` of the noise on `device`
+    averages : False for a short piece of motion, of which only the end is wanted
     dtype, device : default ``torch.float64`` on the CPU
 
     Returns
     -------
     Averages
+
+    Raises
+    ------
+    InputError : as :func:`~holdfast.devices.spintronics.simulate`; no generator above 0 K
+    FloatingPointError : a result that is not a number
     """
     import torch
     from torch.utils.checkpoint import checkpoint
 
+    _check(diode, drive, generator, averages=averages, times=(steps * dt, settle * dt, dt))
     convert = _converter(dtype or torch.float64, device)
     terms, layer = terms_of(diode, drive), diode.layer
     rows = {
@@ -141,8 +151,7 @@ def integrate(  # noqa: PLR0913
     up = convert(unit_vector(start, "start"))
     if terms.coupled and (up.ndim < 2 or up.shape[-2] != 2):
         up = torch.stack([up, -up], dim=-2)
-    warm = bool((torch.as_tensor(layer.temperature) > 0).any())
-    strength = _thermal_strength(layer, convert, dt) if warm else None
+    strength = _thermal_strength(layer, convert, dt) if is_warm(diode) else None
     frequency, phase = convert(drive.frequency), convert(drive.phase)
     numbers = [*rows.values(), frequency, phase]
     shape = torch.broadcast_shapes(*(values.shape for values in numbers), up.shape[: -2 if terms.coupled else -1])
@@ -183,11 +192,24 @@ def integrate(  # noqa: PLR0913
             if learning and strength is None
             else segment(m, sums, begin, length)
         )
+    if not bool(torch.isfinite(m.detach()).all() and torch.isfinite(sums.detach()).all()):
+        raise FloatingPointError(f"a device became NaN; take a smaller `dt` than {dt:g} s, or look at its parameters")
     weight, current, resistance, voltage = sums
     i_mean, r_mean = current / weight, resistance / weight
     true_current = i_mean if terms.series else convert(drive.i_dc).expand(shape)
     v_dc = voltage / weight - i_mean * r_mean + true_current * r_mean
     return Averages(v_dc=v_dc, r_mean=r_mean, i_mean=i_mean, end=m)
+
+
+def _check(diode: SpinDiode, drive: Drive, generator: Any, *, averages: bool, times: tuple[float, float, float]) -> None:
+    """Refuse what the compiled simulation would refuse."""
+    duration, settle, dt = times
+    schedule(diode, drive, duration=duration, settle=settle, dt=dt, every=1, averages=averages)
+    if not is_warm(diode):
+        return
+    check_thermal_step(diode, drive, dt)
+    if generator is None:
+        refuse("generator", "is None for a temperature above 0 K", allowed="a torch.Generator, seeded, on `device`")
 
 
 def _weight(sample: int, samples: int, *, hann: bool) -> float:

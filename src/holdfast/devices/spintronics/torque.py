@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from holdfast.core.checks import check_quantity
 from holdfast.devices.spintronics.macrospin import Scalar, Vector, check_vector, unit_vector
 
@@ -52,7 +54,7 @@ class SpinTorque:
         unit_vector(self.polarization, "polarization")
         for name, unit in (("efficiency", ""), ("field_like", ""), ("quadratic", "1/V")):
             check_quantity(getattr(self, name), name, unit=unit)
-        check_quantity(self.asymmetry, "asymmetry", low=-1, low_open=True, high=1)
+        check_quantity(self.asymmetry, "asymmetry", low=-1, low_open=True, high=np.nextafter(1, 0))
         check_vector(self.current_field, "current_field", unit="1/m")
 
     @classmethod
