@@ -142,63 +142,96 @@ def integrate(  # noqa: PLR0913
     from torch.utils.checkpoint import checkpoint
 
     _check(diode, drive, generator, averages=averages, times=(steps * dt, settle * dt, dt))
-    convert = _converter(dtype or torch.float64, device)
-    terms, layer = terms_of(diode, drive), diode.layer
-    rows = {
-        number: values if values.is_floating_point() else values.to(convert(0.0).dtype)
-        for number, values in coefficients(diode, drive, convert=convert, dt=dt).items()
-    }
-    up = convert(unit_vector(start, "start"))
-    if terms.coupled and (up.ndim < 2 or up.shape[-2] != 2):
-        up = torch.stack([up, -up], dim=-2)
-    strength = _thermal_strength(layer, convert, dt) if is_warm(diode) else None
-    frequency, phase = convert(drive.frequency), convert(drive.phase)
-    numbers = [*rows.values(), frequency, phase]
-    shape = torch.broadcast_shapes(*(values.shape for values in numbers), up.shape[: -2 if terms.coupled else -1])
-    m = up.expand(*shape, *up.shape[-2 if terms.coupled else -1 :])
-    slope = _slope(eq.Rows(rows), terms)
-
-    def wave(count: float) -> Tensor:
-        return torch.sin(2 * math.pi * torch.remainder(frequency * (count * dt), 1) + phase)
-
-    def advance(m: Tensor, count: int) -> Tensor:
-        if strength is None:
-            middle = wave(count + 0.5)
-            k1 = slope(m, wave(count))
-            k2 = slope(m + 0.5 * k1, middle)
-            k3 = slope(m + 0.5 * k2, middle)
-            k4 = slope(m + k3, wave(count + 1))
-            moved = m + (k1 + 2 * (k2 + k3) + k4) / 6
-        else:
-            drawn = torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device)
-            field = strength[..., None, None] * drawn if terms.coupled else strength[..., None] * drawn
-            k1 = slope(m, wave(count), field)
-            moved = m + 0.5 * (k1 + slope(m + k1, wave(count + 1), field))
-        return moved * (1.5 - 0.5 * (moved * moved).sum(-1, keepdim=True))
+    motion = _Motion(diode, drive, generator, dt=dt, convert=_converter(dtype or torch.float64, device))
+    m = motion.begin(start)
+    sums = torch.zeros(4, *motion.shape_with(m), dtype=m.dtype, device=m.device)
 
     def segment(m: Tensor, sums: Tensor, begin: int, length: int) -> tuple[Tensor, Tensor]:
         for count in range(begin, begin + length):
             if count >= settle:
-                sums = sums + _sample(m, wave(count), rows, terms, _weight(count - settle, steps, hann=hann))
-            m = advance(m, count)
+                sums = sums + _weight(count - settle, steps, hann=hann) * motion.seen(m, count)
+            m = motion.advanced(m, count)
         return m, sums
 
-    sums = torch.zeros(4, *shape, dtype=m.dtype, device=m.device)
-    learning = torch.is_grad_enabled() and (m.requires_grad or any(values.requires_grad for values in rows.values()))
+    again = torch.is_grad_enabled() and motion.strength is None and motion.learns(m)
     for begin in range(0, settle + steps, SEGMENT):
         length = min(SEGMENT, settle + steps - begin)
-        m, sums = (
-            checkpoint(segment, m, sums, begin, length, use_reentrant=False, preserve_rng_state=False)
-            if learning and strength is None
-            else segment(m, sums, begin, length)
-        )
+        if again:
+            m, sums = checkpoint(segment, m, sums, begin, length, use_reentrant=False, preserve_rng_state=False)
+        else:
+            m, sums = segment(m, sums, begin, length)
     if not bool(torch.isfinite(m.detach()).all() and torch.isfinite(sums.detach()).all()):
         raise FloatingPointError(f"a device became NaN; take a smaller `dt` than {dt:g} s, or look at its parameters")
     weight, current, resistance, voltage = sums
     i_mean, r_mean = current / weight, resistance / weight
-    true_current = i_mean if terms.series else convert(drive.i_dc).expand(shape)
-    v_dc = voltage / weight - i_mean * r_mean + true_current * r_mean
-    return Averages(v_dc=v_dc, r_mean=r_mean, i_mean=i_mean, end=m)
+    true_current = i_mean if motion.terms.series else motion.convert(drive.i_dc).expand(i_mean.shape)
+    return Averages(v_dc=voltage / weight - i_mean * r_mean + true_current * r_mean, r_mean=r_mean, i_mean=i_mean, end=m)
+
+
+class _Motion:
+    """The motion of a batch in steps of `dt`."""
+
+    def __init__(self, diode: SpinDiode, drive: Drive, generator: Any, *, dt: float, convert: Callable[[Any], Tensor]) -> None:
+        self.convert, self.dt, self.generator = convert, dt, generator
+        self.terms = terms_of(diode, drive)
+        self.rows = coefficients(diode, drive, convert=convert, dt=dt)
+        self.slope = _slope(eq.Rows(self.rows), self.terms)
+        self.frequency, self.phase = convert(drive.frequency), convert(drive.phase)
+        self.strength = _thermal_strength(diode.layer, convert, dt) if is_warm(diode) else None
+
+    def shape_with(self, m: Tensor) -> tuple[int, ...]:
+        """The shape of the batch."""
+        import torch
+
+        shapes = [values.shape for values in (*self.rows.values(), self.frequency, self.phase)]
+        return tuple(torch.broadcast_shapes(*shapes, m.shape[: -2 if self.terms.coupled else -1]))
+
+    def begin(self, start: Any) -> Tensor:
+        """The first magnetisation of every device."""
+        import torch
+
+        m = self.convert(unit_vector(start, "start"))
+        if self.terms.coupled and (m.ndim < 2 or m.shape[-2] != 2):
+            m = torch.stack([m, -m], dim=-2)
+        return m.expand(*self.shape_with(m), *m.shape[-2 if self.terms.coupled else -1 :])
+
+    def learns(self, m: Tensor) -> bool:
+        """Whether a gradient is asked for."""
+        return any(values.requires_grad for values in (*self.rows.values(), self.frequency, self.phase, m))
+
+    def wave(self, count: float) -> Tensor:
+        """The drive's sine after `count` steps."""
+        import torch
+
+        return torch.sin(2 * math.pi * torch.remainder(self.frequency * (count * self.dt), 1) + self.phase)
+
+    def advanced(self, m: Tensor, count: int) -> Tensor:
+        """The magnetisation a step later: Runge-Kutta at 0 K, Heun with Gaussian noise above."""
+        import torch
+
+        begin, end = self.wave(count), self.wave(count + 1)
+        if self.strength is None:
+            middle = self.wave(count + 0.5)
+            k1 = self.slope(m, begin)
+            k2 = self.slope(m + 0.5 * k1, middle)
+            k3 = self.slope(m + 0.5 * k2, middle)
+            moved = m + (k1 + 2 * (k2 + k3) + self.slope(m + k3, end)) / 6
+        else:
+            strength = self.strength[..., None, None] if self.terms.coupled else self.strength[..., None]
+            field = strength * torch.randn(m.shape, generator=self.generator, dtype=m.dtype, device=m.device)
+            k1 = self.slope(m, begin, field)
+            moved = m + 0.5 * (k1 + self.slope(m + k1, end, field))
+        return moved * (1.5 - 0.5 * (moved * moved).sum(-1, keepdim=True))
+
+    def seen(self, m: Tensor, count: int) -> Tensor:
+        """One, current, resistance and voltage, (4, B...)."""
+        import torch
+
+        order = 0.5 * (m[..., 0, :] - m[..., 1, :]) if self.terms.coupled else m
+        rows = eq.Rows(self.rows)
+        current, resistance = CIRCUIT(*order.unbind(-1), self.wave(count), rows, 0, self.terms, torch.exp, torch.log)
+        ones = torch.ones_like(resistance)
+        return torch.stack(torch.broadcast_tensors(ones, current * ones, resistance, current * resistance))
 
 
 def _check(diode: SpinDiode, drive: Drive, generator: Any, *, averages: bool, times: tuple[float, float, float]) -> None:
@@ -215,16 +248,6 @@ def _check(diode: SpinDiode, drive: Drive, generator: Any, *, averages: bool, ti
 def _weight(sample: int, samples: int, *, hann: bool) -> float:
     """Weight of a sample in the averaging window."""
     return 1 - math.cos(2 * math.pi * (sample + 0.5) / samples) if hann else 1.0
-
-
-def _sample(m: Any, wave: Any, rows: dict[int, Any], terms: eq.Terms, weight: float) -> Any:
-    """Weight, and weighted current, resistance and voltage, (4, B...)."""
-    import torch
-
-    order = 0.5 * (m[..., 0, :] - m[..., 1, :]) if terms.coupled else m
-    current, resistance = CIRCUIT(*order.unbind(-1), wave, eq.Rows(rows), 0, terms, torch.exp, torch.log)
-    ones = torch.ones_like(resistance)
-    return weight * torch.stack(torch.broadcast_tensors(ones, current * ones, resistance, current * resistance))
 
 
 def _thermal_strength(layer: Any, convert: Any, dt: float) -> Any:
