@@ -141,6 +141,35 @@ def test_an_antiferromagnet_rotates_beyond_half_its_easy_axis_field():
     assert np.isnan(resonance[1])
 
 
+def test_an_antiferromagnet_in_closed_form_stops_where_its_sublattices_are_parallel():
+    # 2 alpha H_E = 40 kA/m with alpha = 0.005 and H_E = 4 MA/m
+    rotation = characterise("antiferromagnet", {"method": "closed"}, sweeps=["pull=3.9e4,4.1e4"]).output().values[0]
+    assert np.isfinite(rotation).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("settings", [{}, {"field": 8e4}, {"alpha": 0.002}, {"alpha": 0.3}])
+def test_the_default_sweep_of_the_diode_finds_its_resonance(settings):
+    entry = KNOWN["spin-diode"]
+    swept = entry.default_sweep(entry.settings(settings)).values
+    resonance = float(easy_plane_resonance(settings.get("field", 4e4), 6e5))
+    assert 0 < swept[0] < resonance < swept[-1]
+    half_width = float(easy_plane_half_width(settings.get("field", 4e4), 6e5, alpha=settings.get("alpha", 0.01)))
+    assert np.diff(swept).max() <= half_width / 4 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", [*CHEAP, "spin-diode"])
+def test_the_ensemble_that_a_device_recommends_varies(name):
+    entry = KNOWN[name]
+    word = {"method": "closed"} if "method" in entry.units else {}
+    found = entry.characteristic(word, samples=3, spread={entry.varied: 0.05}, sweeps=[])
+    assert np.ptp(found.output().values, axis=0).max() > 0
+
+
+def test_one_sweep_needs_no_list():
+    found = characterise("sigmoid-neuron", sweeps="drive=-1:1:5")
+    np.testing.assert_array_equal(found.sweep.values, np.linspace(-1, 1, 5))
+
+
 def test_a_pair_locks_within_the_adiabatic_range():
     # half range 2 Omega sqrt(1 + nu^2) = 2.697 MHz with Omega / 2 pi = 0.2 MHz and nu = 20 / 3
     found = characterise("oscillator-pair", {"duration": 2e-5, "discard": 1e-5}, sweeps=["detuning=1e6,2.4e6,3.2e6"])
@@ -231,9 +260,19 @@ def test_a_swept_sharp_corner_is_the_rectifier_at_its_end():
         ("thermal-sigmoid", {"sweeps": ["current=0:1:1"]}, "whole number of points"),
         ("thermal-sigmoid", {"sweeps": ["current=0:1:5:log"]}, "logarithmic"),
         ("thermal-sigmoid", {"sweeps": ["current=a,b"]}, "Numbers in SI units"),
-        ("thermal-sigmoid", {"sweeps": ["method=1,2"]}, "is a word"),
+        ("thermal-sigmoid", {"sweeps": ["method=closed,simulation"]}, "is a word"),
         ("thermal-sigmoid", {"sweeps": ["alpha=0.1,0.2", "alpha=1,2"]}, "given 2 times"),
         ("thermal-sigmoid", {"samples": 3}, "`spread` of at least one"),
+        ("thermal-sigmoid", {"samples": 3, "spread": {"alpha": 5}}, "in \\[0, 1\\)"),
+        ("thermal-sigmoid", {"samples": 3, "absolute": {"filed": 5}}, "`absolute` is .filed.*Did you mean .field."),
+        ("thermal-sigmoid", {"samples": 2, "spread": {"runs": 0.1}}, "one for all devices"),
+        ("thermal-sigmoid", {"samples": 2, "spread": {"method": 0.1}}, "is a word"),
+        ("thermal-sigmoid", {"sweeps": ["runs=2,4,8"]}, "one for all devices"),
+        ("thermal-sigmoid", {"parameters": {"runs": 2.5}}, "whole numbers from 2"),
+        ("thermal-sigmoid", {"sweeps": ["current=1e-6,1e-6"]}, "a value twice"),
+        ("thermal-sigmoid", {"sweeps": ["current=0:1:1e8"]}, "from 2 to 100000"),
+        ("thermal-sigmoid", {"samples": 1000, "spread": {"alpha": 0.1}, "sweeps": ["0:1e-6:50000"]}, "points in all"),
+        ("spin-diode", {"parameters": {"method": "closed", "temperature": 300}}, "The method .simulation"),
         ("thermal-sigmoid", {"spread": {"alpha": 0.1}}, "`samples` is missing"),
         ("thermal-sigmoid", {"samples": 3, "spread": {"alpha": -0.1}}, "-0.1"),
         ("thermal-sigmoid", {"samples": 3, "spread": {"current": 0.1}}, "0 nominally"),
@@ -244,7 +283,7 @@ def test_a_swept_sharp_corner_is_the_rectifier_at_its_end():
             {"samples": 3, "spread": {"alpha": 0.1}, "sweeps": ["0:1e-6:3", "area=1e-16,2e-16"]},
             "ensemble of one",
         ),
-        ("spin-diode", {"sweeps": ["duration=1e-7,2e-7"]}, "one time for all"),
+        ("spin-diode", {"sweeps": ["duration=1e-7,2e-7"]}, "one for all devices"),
         ("vortex-oscillator", {"sweeps": ["supercriticality=0.5:1:3"]}, "supercriticality"),
     ],
 )

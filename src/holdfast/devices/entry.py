@@ -29,6 +29,7 @@ __all__ = ["Bench", "DeviceEntry", "Parameter", "Quantity", "closed_form", "para
 
 Array = np.ndarray
 Tick = Callable[[float], None]
+MOST = 10_000_000  # points: devices times swept values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +43,20 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter(Quantity):
-    """What can be set: a number in SI units, or a word out of `choices`."""
+    """What can be set: a number in SI units, or a word out of `choices`.
+
+    Parameters
+    ----------
+    default : value unless told otherwise
+    choices : words, where it is one
+    whole : the least whole number, where it counts something
+    shared : whether it belongs to the measurement, so that all devices have it in common: neither swept nor varied
+    """
 
     default: Any = 0.0
     choices: tuple[str, ...] = ()
+    whole: int | None = None
+    shared: bool = False
 
     def taken(self, value: Any) -> Any:
         """`value` as this parameter holds it; refused where it is no number or no choice."""
@@ -59,7 +70,16 @@ class Parameter(Quantity):
             refuse(
                 self.name, f"is {value!r}", allowed=f"a number{f' in {self.unit}' if self.unit else ''}, such as {self.default:g}"
             )
-        return number
+        return number if self.whole is None else float(check_whole(number, self.name, low=self.whole))  # type: ignore[arg-type]
+
+    def changing(self, said: str) -> Parameter:
+        """The parameter itself if it can be swept and varied; otherwise refused in the name of the argument `said`."""
+        if self.choices:
+            remedy = f"Measure once for each of {', '.join(self.choices)}."
+            refuse(said, f"names {self.name!r}, which is a word", allowed="parameters that are numbers", remedy=remedy)
+        if self.shared:
+            refuse(said, f"names {self.name!r}, of which there is one for all devices", allowed="parameters of the device itself")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +118,6 @@ class DeviceEntry:
     sweep : what is swept unless told otherwise: a sweep, or a function of the parameters that gives it
     measure : bench -> arrays (rows, K) by the names of the outputs
     also : other sweeps that show something, in the notation of :class:`Sweep`
-    neuron : whether the curves can serve as those of neurons
     """
 
     name: str
@@ -109,7 +128,6 @@ class DeviceEntry:
     measure: Callable[[Bench], Mapping[str, Any]]
     source: str = ""
     also: tuple[str, ...] = ()
-    neuron: bool = False
 
     @property
     def units(self) -> dict[str, str]:
@@ -120,6 +138,14 @@ class DeviceEntry:
         """The parameter `name`; one that does not exist is refused in the name of the argument `said`."""
         known = {entry.name: entry for entry in self.parameters}
         return known[check_one_of(name.replace("-", "_"), said, allowed=known)]
+
+    @property
+    def varied(self) -> str:
+        """A parameter to begin an ensemble with: the damping, or the first that is not 0; empty where there is none."""
+        swept = self.default_sweep(self.settings({})).name
+        free = (each for each in self.parameters if not (each.choices or each.shared))
+        able = [each.name for each in free if each.default and each.name != swept]
+        return "alpha" if "alpha" in able else next(iter(able), "")
 
     def settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Value of every parameter: the defaults, with `changes`."""
@@ -137,7 +163,7 @@ class DeviceEntry:
         self,
         parameters: Mapping[str, Any] | None = None,
         *,
-        sweeps: Iterable[Sweep | str] = (),
+        sweeps: Iterable[Sweep | str] | Sweep | str = (),
         samples: int = 0,
         spread: Mapping[str, float] | None = None,
         absolute: Mapping[str, float] | None = None,
@@ -158,22 +184,25 @@ class DeviceEntry:
 
         Raises
         ------
-        InputError : unknown names (the nearest is given), values out of range, a family of ensembles
+        InputError : unknown names (the nearest is given), values out of range, a family of ensembles, more than 10 million points
         """
         settings = self.settings(parameters or {})
-        swept, family = self._sweeps(sweeps, settings)
+        swept, family = self._sweeps([sweeps] if isinstance(sweeps, (str, Sweep)) else sweeps, settings)
         drawn = self._ensemble(settings, samples=samples, spread=spread or {}, absolute=absolute or {}, seed=seed)
         if drawn and family is not None:
             refuse("samples", "are asked for together with a second sweep", allowed="a family of designs or an ensemble of one")
         if swept.name in drawn:
-            refuse("spread", f"names {swept.name!r}, which is swept", allowed="parameters that are not swept")
+            said = "absolute" if swept.name in map(_plain, absolute or {}) else "spread"
+            refuse(said, f"names {swept.name!r}, which is swept", allowed="parameters that are not swept")
         rows = drawn | ({} if family is None else {family.name: family.values})
+        shape = (max((len(values) for values in rows.values()), default=1), len(swept))
+        if shape[0] * shape[1] > MOST:
+            refuse("sweep", f"has {shape[1]} values for {shape[0]} devices", allowed=f"{MOST:.0e} points in all")
         bench = Bench(
             parameters=settings | {name: values[:, None] for name, values in rows.items()} | {swept.name: swept.values},
             seed=seed,
             tick=tick,
         )
-        shape = (max((len(values) for values in rows.values()), default=1), len(swept))
         moved = {swept.name} | ({family.name} if family else set())
         return Characteristic(
             device=self.name,
@@ -196,16 +225,24 @@ class DeviceEntry:
 
     def _sweeps(self, sweeps: Iterable[Sweep | str], settings: Mapping[str, Any]) -> tuple[Sweep, Sweep | None]:
         """The sweep and the family."""
-        given = [Sweep.parse(each) if isinstance(each, str) else each for each in sweeps]
+        given = [self._parsed(each) if isinstance(each, str) else each for each in sweeps]
         default = self.default_sweep(settings)
         named = [each if each.name else replace(each, name=default.name) for each in given] or [default]
         for each in named:
-            entry = self.parameter(each.name, said="sweep")
-            if entry.choices:
-                refuse("sweep", f"names {entry.name!r}, which is a word", allowed="parameters that are numbers")
+            entry = self.parameter(each.name, said="sweep").changing("sweep")
+            if entry.whole is not None:
+                for value in each.values:
+                    entry.taken(value)
         if len(named) > 2 or len({each.name for each in named}) < len(named):
             refuse("sweep", f"is given {len(named)} times", allowed="a sweep and a second one of another parameter for a family")
         return named[0], named[1] if len(named) == 2 else None
+
+    def _parsed(self, text: str) -> Sweep:
+        """The sweep that `text` describes; a name that cannot be swept is refused before its values are read."""
+        name, equals, _ = text.rpartition("=")
+        if equals and _plain(name):
+            self.parameter(_plain(name), said="sweep").changing("sweep")
+        return Sweep.parse(text)
 
     def _ensemble(
         self,
@@ -221,18 +258,39 @@ class DeviceEntry:
         if bool(samples) != bool(spread or absolute):
             got = f"is {samples}" if samples else "is missing"
             refuse("samples", got, allowed="a number of devices together with the `spread` of at least one parameter")
+        check_whole(samples, "samples", high=MOST)
         drawn: dict[str, Array] = {}
-        for table, relative in ((spread, True), (absolute, False)):
+        for said, table in (("spread", spread), ("absolute", absolute)):
+            relative = said == "spread"
             for given, width in table.items():
-                entry = self.parameter(given, said="spread")
+                entry = self.parameter(given, said=said).changing(said)
                 nominal = settings[entry.name]
-                if entry.choices or entry.name in drawn or (relative and nominal == 0):
-                    why = "is a word" if entry.choices else "is varied twice" if entry.name in drawn else "is 0 nominally"
-                    refuse("spread", f"names {entry.name!r}, which {why}", allowed="numbers", remedy="Give it an `absolute` width.")
+                if entry.name in drawn:
+                    refuse(said, f"names {entry.name!r}, which is varied twice", allowed="one width for each parameter")
+                if relative:
+                    _check_relative(entry.name, nominal, width)
                 generator = Seeds(seed).numpy("device", entry.name)
-                moved = deviations(width, f"spread[{given}]", samples=samples, generator=generator, signed=not relative)
+                moved = deviations(width, f"{said}[{given}]", samples=samples, generator=generator, signed=not relative)
                 drawn[entry.name] = np.append(nominal, nominal * (1 + moved) if relative else nominal + moved)
         return drawn
+
+
+def _plain(name: str) -> str:
+    """A parameter's name as it is written in Python."""
+    return name.strip().lstrip("-").replace("-", "_")
+
+
+def _check_relative(name: str, nominal: float, width: Any) -> None:
+    """Refuse a relative width that has no meaning, or one so large that the cut at 0 moves the mean far away."""
+    if nominal == 0:
+        refuse("spread", f"names {name!r}, which is 0 nominally", allowed="others", remedy=f"Use `absolute`: {name}=WIDTH.")
+    if isinstance(width, (int, float)) and width >= 1:
+        refuse(
+            f"spread[{name}]",
+            f"is {width:g}",
+            allowed="relative standard deviations in [0, 1)",
+            remedy=f"5 % is {name}=0.05; a width in the parameter's own unit goes to `absolute`.",
+        )
 
 
 def parameters_of(device: Any, *, without: Iterable[str] = (), **changes: Any) -> tuple[Parameter, ...]:
@@ -286,5 +344,4 @@ def closed_form(
         outputs=(output,),
         sweep=operating if sweep is None else sweep,
         measure=measure,
-        neuron=True,
     )

@@ -11,6 +11,7 @@ from holdfast.core.checks import check_finite, refuse
 __all__ = ["Sweep"]
 
 Array = np.ndarray
+MOST = 100_000  # points
 FORMS = "NAME=START:STOP:POINTS, NAME=START:STOP:POINTS:log or NAME=VALUE,VALUE,..."
 
 
@@ -49,6 +50,8 @@ class Sweep:
         check_finite(found, "sweep")
         if self.logarithmic and found.min() <= 0:
             refuse("sweep", f"of {self.name!r} reaches {found.min():g}", allowed="values > 0 on a logarithmic axis")
+        if len(np.unique(found)) < len(found):
+            refuse("sweep", f"of {self.name!r} takes a value twice", allowed="values that differ from each other")
         object.__setattr__(self, "values", found)
 
     def __len__(self) -> int:
@@ -69,8 +72,8 @@ class Sweep:
         if len(parts) == 1:
             return cls(name=plain, values=np.array(numbers))
         start, stop, points = numbers
-        if not float(points).is_integer() or points < 2:
-            refuse("sweep", f"is {text!r}", allowed=f"a whole number of points from 2 upwards in {FORMS}")
+        if not float(points).is_integer() or not 2 <= points <= MOST:
+            refuse("sweep", f"is {text!r}", allowed=f"a whole number of points from 2 to {MOST} in {FORMS}")
         if logarithmic and min(start, stop) <= 0:
             refuse("sweep", f"is {text!r}", allowed="values > 0 on a logarithmic axis")
         step = np.geomspace if logarithmic else np.linspace

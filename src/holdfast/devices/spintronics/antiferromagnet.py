@@ -108,13 +108,21 @@ def neel_rotation(layer: MacrospinDevice, pull: ArrayLike) -> Any:
 
     :math:`\gamma_0 a / 2\pi\alpha` where inertia carries it (:func:`retention_field` below :func:`rotation_field`), otherwise the
     mean :math:`\gamma_0 \sqrt{a^2 - a_{th}^2} / 2\pi\alpha` of a motion that slows down at each hard direction; 0 without rotation.
-    Both are limits: where the two fields are within a factor of about 2, neither is better than 50 %.
+    Both are limits: where the two fields are within a factor of about 2, neither is better than 50 %. A rotation cants the
+    sublattices out of its plane until they are parallel at the frequency :math:`2 \gamma_0 H_E / 2\pi`: nan beyond it.
+
+    Examples
+    --------
+    >>> layer = AntiferromagnetDevice(ms=1e6, thickness=2e-9, area=1e-14, alpha=5e-3, demag=(-2e4, 0, 0), exchange=4e6)
+    >>> (neel_rotation(layer, [1e3, 2e4, 5e4]) / 1e9).round(1).tolist()
+    [0.0, 140.9, nan]
     """
     a = np.abs(np.asarray(check_quantity(pull, "pull", unit="A/m")))
     least, lasting = rotation_field(layer), retention_field(layer)
     inertial = lasting < least
     speed = np.where(inertial, np.where(a > lasting, a, 0.0), np.sqrt(np.maximum(a**2 - least**2, 0.0)))
-    return GAMMA0 * speed / (2 * np.pi * np.asarray(layer.alpha))
+    field, most = speed / np.asarray(layer.alpha), 2 * _fields(layer)[0] * (1 + 1e-9)
+    return np.where(field <= most, GAMMA0 * field / (2 * np.pi), np.nan)[()]
 
 
 def spin_pumping_voltage(response: Response, polarization: ArrayLike, *, conversion: ArrayLike) -> NDArray[np.floating]:

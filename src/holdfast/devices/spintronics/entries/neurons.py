@@ -9,6 +9,7 @@ import numpy as np
 
 from holdfast.devices.entry import Bench, DeviceEntry, Parameter, Quantity, parameters_of
 from holdfast.devices.spintronics import AutoOscillatorNeuron, HardAxisNeuron, RectifierNeuron, ThermalSigmoidNeuron
+from holdfast.devices.spintronics.entries.controls import method, runs
 from holdfast.devices.spintronics.neuron_run import simulate_neuron
 from holdfast.devices.sweep import Sweep
 
@@ -20,13 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["neuron_entries"]
 
 Array = np.ndarray
-METHOD = Parameter(
-    name="method",
-    default="closed",
-    choices=("closed", "simulation"),
-    meaning="by the closed form, or by the mean over the motion of macrospins",
-)
-RUNS = Parameter(name="runs", default=8.0, meaning="independent runs that a simulation averages over")
+METHOD = method("closed", "by the closed form, or by the mean over the motion of macrospins")
+RUNS = runs(8)
 USE = "as neurons: arXiv:2106.16043"
 
 
@@ -49,6 +45,7 @@ def neuron_entries() -> tuple[DeviceEntry, ...]:
             drive="in the strip line",
             output=voltage,
             source=f"energy minimum and Boltzmann average; {USE}",
+            without=("alpha",),  # moves neither the minimum nor the average
         ),
         _neuron(
             "auto-oscillator-power",
@@ -114,20 +111,19 @@ def _neuron(
         outputs=(output,),
         sweep=operating,
         measure=measure,
-        neuron=True,
     )
 
 
 def _simulated(device: JunctionNeuron, bench: Bench, names: list[str]) -> Array:
     """Simulated output (rows, K). Drives that differ from device to device are run one after the other."""
-    runs = int(bench["runs"])
+    count = int(bench["runs"])
     drive, values = np.asarray(bench["current"], dtype=float), bench.of(names)
     rows = np.broadcast_shapes(*(np.shape(value) for value in bench.parameters.values() if not isinstance(value, str)))
     if drive.ndim == 1:  # swept: every device sees the same drives
         ready = replace(device, **{name: np.ravel(value) if np.ndim(value) else value for name, value in values.items()})
-        return simulate_neuron(ready, drive, runs=runs, seed=bench.seed).output.T
+        return simulate_neuron(ready, drive, runs=count, seed=bench.seed).output.T
     if drive.ndim == 2:  # a family over drives: something else is swept
         ready = replace(device, **values)
-        return np.stack([simulate_neuron(ready, one, runs=runs, seed=bench.seed).output[0] for one in drive])
+        return np.stack([simulate_neuron(ready, one, runs=count, seed=bench.seed).output[0] for one in drive])
     flat = {name: np.broadcast_to(value, rows).ravel() if np.ndim(value) else value for name, value in values.items()}
-    return simulate_neuron(replace(device, **flat), drive, runs=runs, seed=bench.seed).output.reshape(rows)
+    return simulate_neuron(replace(device, **flat), drive, runs=count, seed=bench.seed).output.reshape(rows)

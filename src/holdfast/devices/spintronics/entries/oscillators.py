@@ -23,7 +23,7 @@ from holdfast.devices.spintronics import (
     simulate,
     tilted_resonance,
 )
-from holdfast.devices.spintronics.entries.rectifiers import METHOD, one_time, vector
+from holdfast.devices.spintronics.entries.controls import method, times, vector
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = ["oscillator_entries"]
 
 MS, THICKNESS, AREA = 1e6, 2e-9, 1e-14  # of no consequence where the torque is given as a field and it is cold
 PARTS = ("frequency", "coupling", "delay", "sources")  # of a network, which the pair sets by itself
+PAIR_TIMES = {"duration": "of the run, the transient included", "discard": "transient that is not looked at"}
 NEAR = 0.9999  # of the largest tilt, where a run beyond it begins
 
 
@@ -65,7 +66,7 @@ def _antiferromagnet() -> DeviceEntry:
             Drive(i_dc=current_for_pull(diode, pull)),
             start=neel_start(tilt),
             tick=bench.tick,
-            **one_time(bench, ("duration", "settle", "dt")),
+            **bench.of(("duration", "settle", "dt")),
         )
         return {"rotation": run.frequency, "resonance": resonance}
 
@@ -79,22 +80,20 @@ def _antiferromagnet() -> DeviceEntry:
             Parameter(name="exchange", unit="A/m", default=4e6, meaning="exchange field between the sublattices, > 0"),
             Parameter(name="easy_axis", unit="A/m", default=2e4, meaning="field of the easy axis x, > 0"),
             Parameter(name="hard_axis", unit="A/m", default=0.0, meaning="field of the hard axis z, >= 0"),
-            METHOD,
-            Parameter(name="duration", unit="s", default=1e-8, meaning="averaging window"),
-            Parameter(name="settle", unit="s", default=5e-9, meaning="time before the window"),
-            Parameter(name="dt", unit="s", default=1e-13, meaning="time step"),
+            method("simulation", "step by step through time from the resting tilt, or in closed form: limits once it rotates"),
+            *times(duration=1e-8, settle=5e-9, dt=1e-13),
         ),
         outputs=(
             Quantity(
                 name="rotation",
                 unit="Hz",
-                meaning="of the Neel vector; simulated from its resting tilt, in closed form once it rotates at all",
+                meaning="of the Neel vector; in closed form none where the sublattices would have become parallel",
             ),
             Quantity(name="resonance", unit="Hz", meaning="in the plane, closed form; none where there is no rest"),
         ),
-        sweep=Sweep(name="pull", values=np.linspace(0, 4e4, 41)),
+        sweep=Sweep(name="pull", values=np.linspace(0, 3e4, 41)),
         measure=measure,
-        also=("pull=0:4e4:41 --sweep alpha=0.005,0.05", "pull=0:4e4:41 --method closed"),
+        also=("pull=0:3e4:41 --sweep alpha=0.005,0.05", "pull=0:3e4:41 --method closed"),
     )
 
 
@@ -109,7 +108,7 @@ def _pair() -> DeviceEntry:
             frequency=half * np.array([-1.0, 1.0]),
             coupling=all_to_all(2, bench["coupling"], bench["coupling_phase"]),
         )
-        seen = network.simulate(seed=bench.seed, **one_time(bench, ("duration", "discard", "dt")))
+        seen = network.simulate(seed=bench.seed, **bench.of(("duration", "discard", "dt")))
         frequency = np.asarray(seen.mean_frequency)
         return {"beat": frequency[..., 1] - frequency[..., 0], "order": seen.order}
 
@@ -122,9 +121,7 @@ def _pair() -> DeviceEntry:
             Parameter(name="coupling", unit="Hz", default=2e5, meaning="coupling rate over 2 π"),
             Parameter(name="coupling_phase", unit="rad", default=float(np.arctan(20 / 3)), meaning="phase of the coupling"),
             *own,
-            Parameter(name="duration", unit="s", default=4e-5, meaning="of the run, the transient included"),
-            Parameter(name="discard", unit="s", default=2e-5, meaning="transient that is not looked at"),
-            Parameter(name="dt", unit="s", default=1e-9, meaning="time step"),
+            *times(PAIR_TIMES, duration=4e-5, discard=2e-5, dt=1e-9),
         ),
         outputs=(
             Quantity(name="beat", unit="Hz", meaning="difference of the mean frequencies; 0 where they are locked"),

@@ -15,30 +15,26 @@ from holdfast.devices.spintronics import (
     SpinDiode,
     SpinTorque,
     TunnelJunction,
+    easy_plane_half_width,
     easy_plane_resonance,
     linear_response,
     rectified_voltage,
     simulate,
 )
+from holdfast.devices.spintronics.entries.controls import method, times, vector
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from holdfast.devices.entry import Bench
 
-__all__ = ["METHOD", "one_time", "rectifier_entries", "vector"]
+__all__ = ["rectifier_entries"]
 
 LAYER = MacrospinDevice(ms=1e6, thickness=2e-9, area=pi * 50e-9**2, alpha=0.01)
 FIELD, EASY_PLANE = 4e4, 6e5  # A/m
 TIMES, IDLE = ("duration", "settle", "dt"), ("phase", "v_dc", "v_ac")
 STILL = 1e-3  # amplitude below which the moment counts as at rest
-METHOD = Parameter(
-    name="method",
-    default="simulation",
-    choices=("simulation", "closed"),
-    meaning="step by step through time, or in closed form: for a diode its exact response to small signals at 0 K",
-)
 CLASSES = "passive and active rectifiers: G. Finocchio et al., arXiv:2103.13793; device and numbers are ours"
 
 
@@ -47,9 +43,9 @@ def rectifier_entries() -> tuple[DeviceEntry, ...]:
     return (_diode(), _oscillator())
 
 
-def _layered(*, angle: float, **times: float) -> tuple[Parameter, ...]:
-    """The parameters that both devices share; `times` are the defaults of duration, settle and temperature."""
-    own = (
+def _layered(*, angle: float, duration: float, settle: float) -> tuple[Parameter, ...]:
+    """The parameters that both devices have."""
+    return (
         *parameters_of(LAYER, without=("hk1", "hk2", "vcma", "barrier", "temperature")),
         Parameter(name="field", unit="A/m", default=FIELD, meaning="in the plane, along x, > 0"),
         Parameter(name="easy_plane", unit="A/m", default=EASY_PLANE, meaning="field that holds the moment in the plane, normal z"),
@@ -58,13 +54,8 @@ def _layered(*, angle: float, **times: float) -> tuple[Parameter, ...]:
         Parameter(
             name="angle", unit="rad", default=angle, meaning="of the reference layer and its spins to the field, in the plane"
         ),
-        Parameter(name="temperature", unit="K", default=0.0, meaning=">= 0"),
-    )
-    return (
-        *own,
-        Parameter(name="duration", unit="s", default=times["duration"], meaning="averaging window"),
-        Parameter(name="settle", unit="s", default=times["settle"], meaning="time before the window"),
-        Parameter(name="dt", unit="s", default=1e-12, meaning="time step"),
+        Parameter(name="temperature", unit="K", default=0.0, meaning="of the layer, >= 0"),
+        *times(duration=duration, settle=settle, dt=1e-12),
     )
 
 
@@ -84,27 +75,27 @@ def _stack(bench: Bench) -> SpinDiode:
     )
 
 
-def vector(*components: Any) -> np.ndarray:
-    """Components that broadcast against each other as vectors (..., 3)."""
-    return np.stack(np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in components)), axis=-1)
-
-
-def one_time(bench: Bench, names: Iterable[str]) -> dict[str, Any]:
-    """The times of a simulation, which all devices of a batch share."""
-    times = bench.of(names)
-    for name, value in times.items():
-        if np.ndim(value):
-            refuse(name, "is swept or varied", allowed="one time for all devices")
-    return times
+def _around_resonance(settings: Mapping[str, Any]) -> Sweep:
+    """Eight half widths to both sides of the resonance of the design, four points in each."""
+    centre = float(easy_plane_resonance(settings["field"], settings["easy_plane"]))
+    width = float(easy_plane_half_width(settings["field"], settings["easy_plane"], alpha=settings["alpha"]))
+    return Sweep(name="frequency", values=np.linspace(max(centre - 8 * width, centre / 20), centre + 8 * width, 65))
 
 
 def _diode() -> DeviceEntry:
     def measure(bench: Bench) -> Mapping[str, Any]:
         drive = Drive(**bench.of(("i_ac", "i_dc", "frequency")))
         if bench["method"] == "closed":
+            if np.any(np.asarray(bench["temperature"]) != 0):
+                refuse(
+                    "temperature",
+                    "is not 0 K with the method 'closed'",
+                    allowed="0 K in closed form",
+                    remedy="The method 'simulation' takes heat into account.",
+                )
             found = linear_response(_stack(bench), drive).rectify()
         else:
-            found = rectified_voltage(_stack(bench), drive, seed=bench.seed, tick=bench.tick, **one_time(bench, TIMES))
+            found = rectified_voltage(_stack(bench), drive, seed=bench.seed, tick=bench.tick, **bench.of(TIMES))
         return {"voltage": found.v_dc, "sensitivity": found.sensitivity_absorbed}
 
     return DeviceEntry(
@@ -113,14 +104,14 @@ def _diode() -> DeviceEntry:
         source=CLASSES,
         parameters=(
             *parameters_of(Drive(i_ac=1e-5, frequency=float(easy_plane_resonance(FIELD, EASY_PLANE))), without=IDLE),
-            METHOD,
+            method("simulation", "step by step through time, or in closed form: the exact response to small signals at 0 K"),
             *_layered(angle=pi / 3, duration=1e-7, settle=1e-7),
         ),
         outputs=(
             Quantity(name="voltage", unit="V", meaning="rectified: mean voltage less that without alternating current"),
             Quantity(name="sensitivity", unit="V/W", meaning="rectified voltage per absorbed power"),
         ),
-        sweep=Sweep(name="frequency", values=np.linspace(4.6e9, 6.6e9, 81)),
+        sweep=_around_resonance,
         measure=measure,
         also=(
             "frequency=4.6e9:6.6e9:81 --sweep field_like=-0.3,0,0.3",
@@ -138,7 +129,7 @@ def _oscillator() -> DeviceEntry:
             start=(1.0, 0.02, 0.0),
             seed=bench.seed,
             tick=bench.tick,
-            **one_time(bench, TIMES),
+            **bench.of(TIMES),
         )
         moving = found.amplitude > STILL
         return {"frequency": np.where(moving, found.frequency, np.nan), "amplitude": found.amplitude, "resistance": found.r_mean}
