@@ -106,6 +106,27 @@ def test_bits_depend_neither_on_threads_nor_on_how_a_batch_is_cut():
         assert np.array_equal(seen.swing, alone.swing[begin:end])
 
 
+def test_a_network_does_not_notice_how_fast_its_neighbours_in_the_batch_are():
+    """The second network's rates are several times those of the others; all are looked at equally often, alone and together."""
+    currents = np.array([[2.0, 2.05, 2.0], [2.0, 2.9, 1.3], [2.0, 2.0, 2.0]])
+    net = AutoOscillatorNetwork(supercriticality=currents, coupling=all_to_all(3, 1e5, BEST), noise=1e-4)
+    settings = {"seed": 4, "dt": 1e-9, "trace_every": 1.6e-8}
+    together = net.simulate(2e-7, **settings)
+    for place, zeta in enumerate(currents):
+        part = AutoOscillatorNetwork(supercriticality=zeta[None], coupling=net.coupling, noise=1e-4)
+        alone = part.simulate(2e-7, first_point=place, **settings)
+        assert alone.trace_interval == together.trace_interval
+        for name in (*OBSERVED, "trace"):
+            assert np.array_equal(np.asarray(getattr(alone, name))[0], np.asarray(getattr(together, name))[place]), name
+
+
+def test_between_two_looks_no_phase_turns_by_more_than_half():
+    """At the longest safe step the fastest rate turns by 1 rad between two looks, so unwrapped frequencies are the true ones."""
+    free = AutoOscillatorNetwork(supercriticality=[1.05, 5.0])
+    seen = free.simulate(1e-6, dt=0.0999 / free.fastest_rate)
+    assert seen.mean_frequency == pytest.approx(free.free_frequency, rel=1e-5)
+
+
 def test_a_run_that_goes_on_is_a_run_that_was_never_interrupted():
     net = network(noise=1e-3)
     whole = net.simulate(4e-7, seed=2)

@@ -130,7 +130,7 @@ class _Equations:
 def integrate_tensors(net: AutoOscillatorNetwork, run: Run) -> Oscillation:
     """Integrate all networks with torch; the fields of the result are tensors with a history where the network's have one."""
     equations = _Equations(net, run)
-    stride, every = trace_steps(net, run)
+    stride, every = trace_steps(run)
     states = torch.stack([*equations.looks(stride)], -2).expand(*net.batch, -1, -1)
     x, y = states.chunk(2, -1)
     angle = torch.atan2(-y, x)

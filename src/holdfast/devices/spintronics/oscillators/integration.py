@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "integrate", "trace_steps"]
 
 TURN = 2 * math.pi
-LARGEST_STRIDE = 16  # steps between two looks at the phases
+STRIDE = 10  # steps between two looks at the phases: at the longest safe step no rate turns more than 1 rad between them
 UNIFORM = math.sqrt(3) / 2**31  # a uniform 32-bit number times this has variance 1
 
 
@@ -47,14 +47,16 @@ def _flat(net: OscillatorNetwork, value: Any, *, tail: int = 1) -> NDArray[Any]:
     return array.reshape(math.prod(net.batch), *tails)
 
 
-def trace_steps(net: OscillatorNetwork, run: Run) -> tuple[int, int]:
-    """Steps between two looks at the phases, and looks between two rows of the trace (0 without one)."""
-    longest = max(1, min(LARGEST_STRIDE, int(1 / (net.fastest_rate * run.dt))))
+def trace_steps(run: Run) -> tuple[int, int]:
+    """Steps between two looks at the phases, and looks between two rows of the trace (0 without one).
+
+    They depend on the settings of the run alone: a network is looked at equally often whatever else is in its batch.
+    """
     if run.trace_every is None:
-        return longest, 0
+        return STRIDE, 0
     check_within(run.trace_every, "trace_every", low=run.dt)
     every = round(run.trace_every / run.dt)
-    looks = next(count for count in range(math.ceil(every / longest), every + 1) if every % count == 0)
+    looks = next(count for count in range(math.ceil(every / STRIDE), every + 1) if every % count == 0)
     return every // looks, looks
 
 
@@ -123,7 +125,7 @@ class _Blocks:
 
     def plan(self) -> Plan:
         """The numbers that all blocks share."""
-        stride, every = trace_steps(self.net, self.run)
+        stride, every = trace_steps(self.run)
         return Plan(
             oscillators=self.net.oscillators,
             discard=self.run.discard,

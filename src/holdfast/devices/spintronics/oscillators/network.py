@@ -186,7 +186,7 @@ class OscillatorNetwork:
             default: powers of the free oscillators and random phases
         seed : of initial phases and noise
         first_point : number of the first network of this batch: networks have their own random numbers by their number,
-            so a batch may be cut into parts without a change of any bit
+            so a batch may be cut into parts, at the same `dt`, without a change of any bit
         trace_every : keep the amplitudes of the window this often, in s
         backend : ``"numba"``, or ``"torch"`` to differentiate through the integration
 
