@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,26 @@ def test_a_source_locks_one_oscillator_within_the_injection_range():
     assert np.abs(frequency[locked, 0] - 20e6).max() == pytest.approx(half, abs=0.06e6)
 
 
+def test_a_range_always_has_a_resolution():
+    """Noise of 0.3 makes phases slip at equal frequencies: no range is found, and the step of the search says how well."""
+    drowned = replace(pair(BEST), noise=0.3)
+    found = locking_range(drowned, widest=1e6, duration=8e-6, discard=4e-6)
+    assert (found.lower, found.upper) == (0, 0)
+    assert found.resolution == pytest.approx(1e6 / 63)
+    assert not np.signbit(found.lower)
+    for seed in range(3):
+        noisy = locking_range(replace(pair(BEST), noise=3e-3), duration=8e-6, discard=4e-6, seed=seed)
+        assert noisy.resolution > 0
+        assert noisy.lower <= 0 <= noisy.upper
+
+
+def test_uncoupled_oscillators_closer_than_the_inverse_window_count_as_locked():
+    apart = AutoOscillatorNetwork(frequency=[[0.0, 5e4], [0.0, 4e5]], supercriticality=2.0)
+    short, long = (LockCriterion().locked(apart.simulate(2e-6 + window, discard=2e-6))[:, 0] for window in (4e-6, 40e-6))
+    assert short.tolist() == [True, False]
+    assert long.tolist() == [False, False]
+
+
 def test_the_map_has_five_partitions_and_the_symmetry_of_its_oscillators():
     net = AutoOscillatorNetwork(supercriticality=[2.0] * 3, coupling=all_to_all(3, 2e5, BEST))
     currents = np.linspace(1.4, 2.6, 13)
@@ -115,6 +137,7 @@ def test_there_are_as_many_partitions_as_bell_numbers_say():
         (lambda: LockCriterion(tolerance=0.0), "tolerance"),
         (lambda: locking_range(AutoOscillatorNetwork(supercriticality=np.full((3, 2), 2.0))), "one network"),
         (lambda: locking_range(pair(BEST), widest=1e6, duration=8e-6, discard=4e-6), "still locks"),
+        (lambda: locking_range(pair(BEST), widest=0.0), "widest"),
         (lambda: synchronization_map(pair(0.0), {"i3": [2.0]}), "i1, f1, i2, f2"),
         (lambda: synchronization_map(pair(0.0), {"i1": [0.9]}), "for oscillator 0"),
         (lambda: synchronization_map(pair(0.0), {"i1": [2.0]}, starts=0), "starts"),

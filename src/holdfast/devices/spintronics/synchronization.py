@@ -22,7 +22,7 @@ from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.devices.spintronics.oscillators import Oscillation, OscillatorNetwork, Source, pairs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
@@ -46,6 +46,9 @@ BATCH = 1 << 15  # networks that are integrated at once
 @dataclass(frozen=True, kw_only=True)
 class LockCriterion:
     """When two oscillators count as synchronised: their mean frequencies agree and their phases do not slip.
+
+    A window has a floor: two uncoupled oscillators whose frequencies differ by less than about 1 / window slip by less than a
+    turn within it and count as synchronised. Only a longer window tells them from locked ones.
 
     Parameters
     ----------
@@ -168,7 +171,8 @@ class LockingRange:
     Parameters
     ----------
     lower, upper : ends of the range of free-frequency differences in Hz
-    resolution : distance in Hz of the last locked from the first unlocked difference that was tried
+    resolution : distance in Hz of the last locked from the first unlocked difference that was tried, on the coarser side; where
+        not even equal frequencies lock, as under strong noise, both ends are 0 and this is the least difference that was tried
     """
 
     lower: float
@@ -208,33 +212,37 @@ def locking_range(
 
     Raises
     ------
-    InputError : a batch of networks, or a pair that still locks at `widest`
+    InputError : a batch of networks, a `widest` that is not > 0, or a pair that still locks there
     """
     if net.batch:
         refuse("net", f"is a batch of shape {net.batch}", allowed="one network")
     alone = _pair_of(net, pair)
-    reach = widest if widest is not None else 2 * float(adiabatic_half_range(alone)) + 5e5
+    reach = 2 * float(adiabatic_half_range(alone)) + 5e5 if widest is None else check_within(widest, "widest", low=0, low_open=True)
 
     def locks(differences: NDArray[np.float64]) -> NDArray[np.bool_]:
         shift = (alone.free_frequency.mean() - alone.free_frequency) + differences[:, None] * np.array([0.5, -0.5])
         seen = replace(cast("Any", alone), frequency=alone.frequency + shift).simulate(duration, discard=discard, dt=dt, seed=seed)
         return (criterion or LockCriterion()).locked(seen)[:, 0]
 
-    edges, resolution = [], reach
-    for sign in (-1.0, 1.0):
-        low, high = 0.0, reach
-        for _ in range(2):
-            grid = np.linspace(low, high, 64)
-            free = np.flatnonzero(~locks(sign * grid))
-            if not len(free):
-                refuse("widest", f"is {high:.4g} Hz, where the pair still locks", allowed="differences beyond the locking range")
-            if free[0] == 0:  # not even the least difference locks
-                high = low
-                break
-            low, high = grid[free[0] - 1], grid[free[0]]
-        resolution = high - low
-        edges.append(sign * (low + high) / 2)
-    return LockingRange(lower=edges[0], upper=edges[1], resolution=resolution)
+    (left, left_step), (right, right_step) = (_edge(locks, reach, sign) for sign in (-1.0, 1.0))
+    return LockingRange(lower=left, upper=right, resolution=max(left_step, right_step))
+
+
+def _edge(locks: Callable[[NDArray[np.float64]], NDArray[np.bool_]], reach: float, sign: float) -> tuple[float, float]:
+    """One end of the range, and the distance of the two differences between which it lies."""
+    coarse = np.linspace(0.0, reach, 64)
+    free = np.flatnonzero(~locks(sign * coarse))
+    if not len(free):
+        refuse("widest", f"is {reach:.4g} Hz, where the pair still locks", allowed="differences beyond the locking range")
+    if free[0] == 0:  # not even equal frequencies lock
+        return 0.0, float(coarse[1])
+    low, high = coarse[free[0] - 1], coarse[free[0]]
+    fine = np.linspace(low, high, 64)
+    locked = locks(sign * fine)
+    if locked[0] and not locked.all():  # else noise moved the edge between both looks: what the coarse grid says is kept
+        first = int(locked.argmin())
+        low, high = fine[first - 1], fine[first]
+    return float(sign * (low + high) / 2), float(high - low)
 
 
 def _pair_of(net: OscillatorNetwork, pair: tuple[int, int]) -> OscillatorNetwork:
