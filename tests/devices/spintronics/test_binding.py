@@ -76,6 +76,42 @@ def test_learning_repairs_devices_that_deviate_from_the_ones_that_currents_are_m
     assert SequenceBinder(actual, learning="rule", **settings).fit(SEQUENCES, wanted).score(SEQUENCES, wanted) == 1
 
 
+def test_every_presentation_of_the_rule_has_noise_of_its_own(monkeypatch):
+    """Uncoupled oscillators never learn, so each pass presents again; phases and noise differ every time."""
+    used = []
+    simulate = AutoOscillatorNetwork.simulate
+
+    def spied(net, *args, **settings):
+        used.append(settings["seed"])
+        return simulate(net, *args, **settings)
+
+    monkeypatch.setattr(AutoOscillatorNetwork, "simulate", spied)
+    binder(0.0, learning="rule", rule=BindingRule(passes=3)).fit(SEQUENCES, labels((0, 1, 2)))
+    assert len(used) >= 3
+    assert len(set(used)) == len(used)
+
+
+def test_the_step_follows_from_the_alphabet_and_not_from_what_is_presented():
+    for learning in ("closed", "rule"):
+        fitted = binder(learning=learning).fit(SEQUENCES, labels((0, 1, 2)))
+        steps = {fitted.events(shown).seen[-1].steps for shown in ([(0, 1, 2)], [(2, 0, 0), (1, 1, 1)], SEQUENCES)}
+        assert len(steps) == 1
+
+
+@pytest.mark.parametrize("weights", [(3e6, 5e6, 7.5e6), (8.5e6, 2e6, 8e6)])
+def test_the_step_is_safe_for_all_sequences(weights):
+    """No sequence is refused, whatever group it is shown to."""
+    bank = binder(weights=weights, hold=2e-7, discard=1e-7).fit(SEQUENCES, labels((0, 1, 2), (2, 0, 1), (1, 1, 1)))
+    assert bank.events(SEQUENCES).seen[-1].steps >= 600
+
+
+def test_learnt_offsets_beyond_what_can_be_set_are_reported():
+    """Offsets drawn from +-100 MHz that hardly move end where the source of current does not reach."""
+    wild = binder(0.0, learning="rule", rule=BindingRule(passes=1, spread=100e6, largest=1.0))
+    with pytest.warns(UserWarning, match=r"put event \d of oscillator \d at .* MHz; what can be set lies between 3 and 36 MHz"):
+        wild.fit(SEQUENCES, labels((0, 1, 2)))
+
+
 def test_learning_repeats_with_its_seed():
     one, again = (binder(learning="rule", seed=3).fit(SEQUENCES, labels((2, 0, 1))) for _ in range(2))
     assert np.array_equal(one.offsets_, again.offsets_)
@@ -114,7 +150,11 @@ def test_currents_invert_frequencies():
             lambda: binder(base=8e6).fit(SEQUENCES, labels((0, 2, 2))),
             "put event 0 of oscillator 2 at -2 MHz; allowed: between 0 and 60",
         ),
-        (lambda: binder(base=10e6).fit(SEQUENCES, labels((1, 1, 1))).predict(SEQUENCES), "for oscillator 1 at place"),
+        (lambda: binder(base=10e6).fit(SEQUENCES, labels((1, 1, 1))), "for oscillator 1 at place"),
+        (
+            lambda: binder(base=40e6, learning="rule").fit(SEQUENCES, labels((0, 1, 2))),
+            "put event 0 of oscillator 1 at 37 MHz; allowed: between 3 and 36 MHz, where powers lie between 0.05 and 0.6",
+        ),
         (lambda: binder(alphabet=["a", "b", "a"]).fit([["a", "b", "a"]], [1]), "repeats a"),
         (lambda: binder(alphabet=1).fit([[0, 0, 0]], [1]), "at least 2"),
         (lambda: binder().fit([[0, 1, 3]], [1]), "holds 3; allowed: events of the alphabet: 0, 1, 2"),

@@ -141,6 +141,20 @@ def test_answers_are_patterns_and_repeat(taught, unheard):
     assert set("".join(pattern_names(taught.respond(few)))) <= set("AB-X")
 
 
+def test_the_step_does_not_depend_on_the_examples(taught, unheard, monkeypatch):
+    used = []
+    simulate = AutoOscillatorNetwork.simulate
+
+    def spied(net, *args, **settings):
+        used.append(settings["dt"])
+        return simulate(net, *args, **settings)
+
+    monkeypatch.setattr(AutoOscillatorNetwork, "simulate", spied)
+    for shown in (unheard.x[:1], unheard.x[500:520], unheard.x[::40]):
+        taught.respond(shown)
+    assert len(set(used)) == 1
+
+
 def test_without_sources_nothing_can_be_told(taught, unheard):
     deaf = SynchronizationClassifier(taught.net, mixing=taught.mixing_, force=1.0, rule=LockingRule(passes=1))
     deaf.fit(unheard.x[::10], unheard.y[::10])

@@ -13,7 +13,7 @@ from holdfast.devices.spintronics.antiferromagnet import (
     tilted_resonance,
 )
 from holdfast.devices.spintronics.autooscillator_fit import AutoOscillatorFit, fit_autooscillator
-from holdfast.devices.spintronics.binding import EventCourse, SequenceBinder, supercriticality_at
+from holdfast.devices.spintronics.binding import EventCourse, SequenceBinder
 from holdfast.devices.spintronics.binding_rule import BindingRule
 from holdfast.devices.spintronics.constants import GAMMA, GAMMA0, MU0, oersted, spin_transfer_field, tesla, thermal_field
 from holdfast.devices.spintronics.demagnetization import cylinder_factors, exchange_lengths, prism_factors, spheroid_factors
@@ -36,7 +36,14 @@ from holdfast.devices.spintronics.neuron_run import NeuronRun, simulate_neuron
 from holdfast.devices.spintronics.noise import NoiseSpectrum, johnson_noise, magnetic_noise, noise_equivalent_power, noise_spectrum
 from holdfast.devices.spintronics.oscillation_power import mean_power, stationary_power
 from holdfast.devices.spintronics.oscillator_neuron import AutoOscillatorNeuron
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all, nearest
+from holdfast.devices.spintronics.oscillators import (
+    AutoOscillatorNetwork,
+    Oscillation,
+    Source,
+    all_to_all,
+    nearest,
+    supercriticality_at,
+)
 from holdfast.devices.spintronics.rectification import Rectification, current_for_pull
 from holdfast.devices.spintronics.rectifier_neuron import RectifierNeuron
 from holdfast.devices.spintronics.response import Response

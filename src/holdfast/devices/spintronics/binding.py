@@ -16,6 +16,7 @@ The idea is that of M. Romera et al., Nat. Commun. 13 (2022) 883; encoding, weig
 from __future__ import annotations
 
 import inspect
+import warnings
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,8 +25,8 @@ import numpy as np
 
 from holdfast.core.checks import check_one_of, check_whole, refuse
 from holdfast.core.seeds import Seeds
-from holdfast.devices.spintronics.binding_rule import BindingRule, Learned, learn_offsets
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, all_to_all
+from holdfast.devices.spintronics.binding_rule import Answer, BindingRule, Learned, learn_offsets
+from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, all_to_all, supercriticality_at
 from holdfast.devices.spintronics.synchronization import LockCriterion, partition_of, partitions
 
 if TYPE_CHECKING:
@@ -33,48 +34,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EventCourse", "SequenceBinder", "supercriticality_at"]
+__all__ = ["EventCourse", "SequenceBinder"]
 
 IDLE = 14e6  # Hz from the base frequency, in turns above and below it
-
-
-def supercriticality_at(net: AutoOscillatorNetwork, frequency: ArrayLike) -> NDArray[np.float64]:
-    r"""The currents, over threshold, at which the free oscillators of a network run at given frequencies.
-
-    .. math:: p = (f - f_k) / N_k, \qquad \zeta = \frac{1 + Q p}{1 - p}
-
-    Parameters
-    ----------
-    net : its supercriticality is not used
-    frequency : array (..., K) in Hz
-
-    Returns
-    -------
-    array (..., K), each > 1
-
-    Raises
-    ------
-    InputError : a power outside (0, 1); oscillator, place and allowed frequencies are named
-
-    Examples
-    --------
-    >>> supercriticality_at(AutoOscillatorNetwork(), [20e6]).round(12)
-    array([2.])
-    """
-    wanted = np.asarray(frequency, dtype=float)
-    power = (wanted - net.frequency) / net.nonlinearity
-    bad = np.argwhere(~((power > 0) & (power < 1)))
-    if len(bad):
-        place = tuple(int(index) for index in bad[0])
-        low = np.broadcast_to(net.frequency, power.shape)[place]
-        high = low + np.broadcast_to(net.nonlinearity, power.shape)[place]
-        refuse(
-            "frequency",
-            f"is {np.broadcast_to(wanted, power.shape)[place] / 1e6:.4g} MHz for oscillator {place[-1]} at place {place[:-1]}",
-            allowed=f"between {low / 1e6:.4g} and {high / 1e6:.4g} MHz, where powers lie between 0 and 1",
-            remedy="Bring base frequency, weights and offsets closer together.",
-        )
-    return np.asarray((1 + net.q * power) / (1 - power))
+SET_BY_RULE = (0.05, 0.6)  # powers between which a source of current may set an oscillator whose offset is learnt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +88,9 @@ class SequenceBinder:
     reject : the label of sequences that nobody should bind to
     nominal : the oscillators that the currents are computed for; default `net`. Another one stands for devices that deviate
     hold, discard : time in s that each event is held, and transient of each
-    dt : time step in s; default: the largest safe one up to 1 ns
+    dt : time step in s; default: the largest up to 1 ns that is safe for all sequences of the alphabet, whichever are presented
     criterion : when oscillators count as synchronised
-    seed : of phases, noise and learning
+    seed : of phases, noise and learning; the rule sees other phases and other noise in every presentation
 
     Attributes
     ----------
@@ -139,7 +102,11 @@ class SequenceBinder:
     Raises
     ------
     InputError : events that repeat in the alphabet, numbers of oscillators, weights and events that disagree, frequencies that no
-        current gives
+        current gives, or with the rule those, without offsets, that are beyond what it may set: powers from 0.05 to 0.6
+
+    Warns
+    -----
+    UserWarning : learnt offsets put events beyond what may be set; what is set then is the end of the range, where events merge
 
     Examples
     --------
@@ -220,10 +187,14 @@ class SequenceBinder:
         self.labels_ = given[wanted][first]
         self.offsets_, self.learned_ = self.targets_ * np.asarray(self.weights), None
         if self.learning == "rule":
+            self._check_currents(np.zeros((1, self.length)))
             self.learned_ = self._learn(values)
             self.offsets_ = self.learned_.offsets
+            if strays := self._strays(self.offsets_):
+                got, allowed = strays
+                warnings.warn(f"learnt offsets {got}; what can be set lies {allowed}, so events merge", stacklevel=2)
         else:
-            self._check_currents()
+            self._check_currents(self.offsets_)
         return self
 
     def predict(self, sequences: ArrayLike) -> NDArray[Any]:
@@ -247,7 +218,7 @@ class SequenceBinder:
         if not hasattr(self, "offsets_"):
             refuse("SequenceBinder", "has not been fitted", allowed="calls after fit(sequences, labels)")
         final = self._set_frequencies(self.encode(sequences), self.offsets_)
-        idle = self.base + IDLE * np.resize([1.0, -1.0], self.length)
+        idle = self._idle
         stages: list[NDArray[np.float64]] = []
         seen: list[Oscillation] = []
         traced: list[Oscillation] = []
@@ -302,6 +273,18 @@ class SequenceBinder:
         ratio = AutoOscillatorNetwork().phase_amplitude_ratio[0]
         return AutoOscillatorNetwork(coupling=all_to_all(3, 1e5, np.arctan(ratio)))
 
+    @property
+    def _device(self) -> AutoOscillatorNetwork:
+        return self.nominal or self._group
+
+    @property
+    def _idle(self) -> NDArray[np.float64]:
+        return np.asarray(self.base + IDLE * np.resize([1.0, -1.0], self.length))
+
+    @property
+    def _powers(self) -> tuple[float, float]:
+        return SET_BY_RULE if self.learning == "rule" else (0.0, 1.0)
+
     def _events(self) -> list[Any]:
         known = [*range(self.alphabet)] if isinstance(self.alphabet, int) else [*self.alphabet]
         twice = sorted({str(event) for event in known if known.count(event) > 1})
@@ -326,48 +309,65 @@ class SequenceBinder:
         wanted = self.base + values * self._weights - offsets[:, None, :]
         return np.clip(wanted, *self._reach()) if self.learning == "rule" else wanted
 
-    def _check_currents(self) -> None:
-        """Refuse an event whose frequency no current gives."""
-        device, known = self.nominal or self._group, self._events()
+    def _check_currents(self, offsets: NDArray[np.float64]) -> None:
+        """Refuse an event, and an idle oscillator, whose frequency cannot be set."""
+        if strays := self._strays(offsets):
+            refuse("weights", strays[0], allowed=strays[1], remedy="Choose smaller weights or another base frequency.")
+        supercriticality_at(self._device, self._idle)
+
+    def _strays(self, offsets: NDArray[np.float64]) -> tuple[str, str] | None:
+        """The first event whose frequency cannot be set with offsets (m, K), and the allowed range, in words."""
+        known, powers = self._events(), self._powers
         for number, event in enumerate(known):
-            values = np.full((1, self.length), 2 * number / (len(known) - 1) - 1)
-            frequency = self._set_frequencies(values, self.offsets_)[:, 0]
-            low = np.broadcast_to(device.frequency, frequency.shape)
-            high = low + device.nonlinearity
-            bad = np.argwhere((frequency <= low) | (frequency >= high))
-            if len(bad):
-                place = tuple(bad[0])
-                refuse(
-                    "weights",
+            frequency = self.base + (2 * number / (len(known) - 1) - 1) * self._weights - offsets
+            low, high = (np.broadcast_to(end, frequency.shape) for end in self._reach())
+            bad = (frequency <= low) | (frequency >= high)
+            if bad.any():
+                place = tuple(np.argwhere(bad)[0])
+                span = f"between {low[place] / 1e6:.4g} and {high[place] / 1e6:.4g} MHz"
+                return (
                     f"put event {event!r} of oscillator {place[1] + 1} at {frequency[place] / 1e6:.4g} MHz",
-                    allowed=f"between {low[place] / 1e6:.4g} and {high[place] / 1e6:.4g} MHz, where powers lie between 0 and 1",
-                    remedy="Choose smaller weights or another base frequency.",
+                    f"{span}, where powers lie between {powers[0]:g} and {powers[1]:g}",
                 )
+        return None
 
     def _driven(self, frequency: NDArray[np.float64]) -> AutoOscillatorNetwork:
         """The groups at currents that are meant to give `frequency` (..., K)."""
+        return self._fed(supercriticality_at(self._device, frequency))
+
+    def _fed(self, currents: NDArray[np.float64]) -> AutoOscillatorNetwork:
         group = self._group
-        currents = supercriticality_at(self.nominal or group, frequency)
         return replace(group, frequency=group.frequency + np.asarray(self.mismatch, dtype=float), supercriticality=currents)
 
     def _hold(self, net: AutoOscillatorNetwork, duration: float, **settings: Any) -> Oscillation:
-        dt = self.dt or min(1e-9, 0.999 * 0.1 / net.fastest_rate)
-        return net.simulate(duration, dt=dt, seed=self.seed, **settings)
+        return net.simulate(duration, **({"dt": self.dt or self._step(), "seed": self.seed} | settings))
+
+    def _step(self) -> float:
+        """A time step in s for all that the alphabet may set: each oscillator at either end, the others there or at the other."""
+        settable = self._reach() if self.learning == "rule" else self.base - self.offsets_ + self._weights * [[[-1.0]], [[1.0]]]
+        all_set = np.stack(np.broadcast_arrays(*settable, self._idle))
+        currents = supercriticality_at(self._device, np.stack([all_set.min(axis=0), all_set.max(axis=0)]))
+        low, high = (np.atleast_2d(end) for end in (currents.min(axis=0), currents.max(axis=0)))
+        one = np.eye(self.length, dtype=bool)[:, None]
+        corners = np.concatenate([np.where(one, high, low), np.where(one, low, high), low[None], high[None]])
+        return min(1e-9, 0.999 * 0.1 / self._fed(corners).fastest_rate)
 
     def _learn(self, values: NDArray[np.float64]) -> Learned:
         """Offsets by the rule, from the states that follow the last event of each sequence."""
         sequences = np.unique(values, axis=0)
         wanted = (sequences[None] == self.targets_[:, None]).all(axis=-1)
 
-        def respond(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        seeds = Seeds(self.seed)
+
+        def respond(offsets: NDArray[np.float64], number: int) -> Answer:
             given = self._set_frequencies(sequences, offsets)
-            seen = self._hold(self._driven(given), self.hold, discard=self.discard)
+            seed = seeds.integer("presentation", number)
+            seen = self._hold(self._driven(given), self.hold, discard=self.discard, seed=seed)
             return given, seen.mean_frequency, partition_of(seen, self.criterion) == len(partitions(self.length)) - 1
 
-        generator = Seeds(self.seed).numpy("binding")
-        return learn_offsets(respond, wanted, self.rule or BindingRule(), generator, oscillators=self.length)
+        return learn_offsets(respond, wanted, self.rule or BindingRule(), seeds.numpy("binding"), oscillators=self.length)
 
     def _reach(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The frequencies that a current source may set while it learns: powers from 0.05 to 0.6."""
-        device = self.nominal or self._group
-        return device.frequency + 0.05 * device.nonlinearity, device.frequency + 0.6 * device.nonlinearity
+        """Least and largest frequency that may be set."""
+        ends = [self._device.frequency + power * self._device.nonlinearity for power in self._powers]
+        return np.minimum(*ends), np.maximum(*ends)

@@ -9,6 +9,7 @@ the rule itself is ours.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,9 +21,10 @@ from holdfast.core.checks import check_whole, check_within
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BindingRule", "Learned", "learn_offsets"]
+__all__ = ["Answer", "BindingRule", "Learned", "learn_offsets"]
 
-Response = Callable[["NDArray[np.float64]"], tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.bool_]"]]
+Answer = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.bool_]"]
+Response = Callable[["NDArray[np.float64]", int], Answer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +100,9 @@ def learn_offsets(
 
     Parameters
     ----------
-    respond : gives, for offsets (groups, K) in Hz, what presenting each sequence leads to: frequencies that were set and that
-        were measured, both (groups, sequences, K) in Hz, and whether all oscillators bound, (groups, sequences)
+    respond : gives, for offsets (groups, K) in Hz and the number of the presentation, what presenting each sequence leads to:
+        frequencies that were set and that were measured, both (groups, sequences, K) in Hz, and whether all oscillators bound,
+        (groups, sequences). Each number should have noise of its own: a pass without an error is then one under fresh noise
     wanted : array (groups, sequences), True where the sequence should bind
     rule : see :class:`BindingRule`
     generator : draws first offsets and orders of presentation
@@ -112,9 +115,10 @@ def learn_offsets(
     for group in groups:
         group.path.append(group.offsets.copy())
     presented = 0
+    presentations = itertools.count()
     while not all(group.done(rule) for group in groups):
         # a presentation without an error changes nothing, so all sequences are answered at once up to the next error
-        given, measured, bound = respond(np.stack([group.offsets for group in groups]))
+        given, measured, bound = respond(np.stack([group.offsets for group in groups]), next(presentations))
         for number, group in enumerate(groups):
             if group.done(rule):
                 continue

@@ -55,7 +55,12 @@ class SourceMixing:
             refuse("x", f"has shape {features.shape}", allowed=f"(n, {self.matrix.shape[1]}), n >= 1")
         check_finite(features, "x")
         mixed = features @ self.matrix.T + self.offset
-        return np.asarray(np.clip(mixed, self.ladder.min() - self.margin, self.ladder.max() + self.margin))
+        return np.asarray(np.clip(mixed, *self.ends))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest frequency in Hz that a source can have."""
+        return float(self.ladder.min() - self.margin), float(self.ladder.max() + self.margin)
 
     def wanted(self, frequencies: NDArray[np.float64], y: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """The pattern of each example's class that lies nearest to its sources.

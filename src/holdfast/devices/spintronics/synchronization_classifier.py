@@ -20,9 +20,8 @@ import numpy as np
 
 from holdfast.core.checks import check_labels, check_one_of, check_same_length, check_within, refuse
 from holdfast.core.estimate import Estimate, proportion
-from holdfast.devices.spintronics.binding import supercriticality_at
 from holdfast.devices.spintronics.locking_rule import LockingLesson, LockingPass, LockingRule, learn_frequencies
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all
+from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all, supercriticality_at
 from holdfast.devices.spintronics.source_mixing import SourceMixing, design_mixing
 
 if TYPE_CHECKING:
@@ -95,7 +94,8 @@ class SynchronizationClassifier:
     rule : see :class:`LockingRule`
     nominal : the oscillators that currents are computed for; default `net`. Another one stands for devices that deviate
     duration, discard : time in s for which each example is presented, and how much of it is transient
-    dt : time step in s; default: the largest safe one up to 1 ns
+    dt : time step in s; default: the largest up to 1 ns that is safe at the currents for all frequencies that the input stage can
+        give, whichever examples are presented
     seed : of phases, noise and design
 
     Attributes
@@ -265,7 +265,8 @@ class SynchronizationClassifier:
         amplitude = np.full(self._group.oscillators, self._force())
         driven = tuple(Source(frequency, amplitude) for frequency in sources.T)
         net = replace(self._group, supercriticality=currents, sources=driven)
-        dt = self.dt or min(1e-9, 0.999 * 0.1 / net.fastest_rate)
+        extreme = replace(net, sources=tuple(Source(end, amplitude) for end in self.mixing_.ends))
+        dt = self.dt or min(1e-9, 0.999 * 0.1 / extreme.fastest_rate)
         return net.simulate(self.duration, dt=dt, discard=self.discard, seed=seed)
 
     def _name_patterns(self, locked: NDArray[np.bool_], classes: NDArray[np.intp]) -> None:

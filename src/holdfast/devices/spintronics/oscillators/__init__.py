@@ -5,6 +5,15 @@ from __future__ import annotations
 from holdfast.devices.spintronics.oscillators.coupling import all_to_all, nearest
 from holdfast.devices.spintronics.oscillators.network import OscillatorNetwork, Source
 from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pairs_of
-from holdfast.devices.spintronics.oscillators.universal import AutoOscillatorNetwork
+from holdfast.devices.spintronics.oscillators.universal import AutoOscillatorNetwork, supercriticality_at
 
-__all__ = ["AutoOscillatorNetwork", "Oscillation", "OscillatorNetwork", "Source", "all_to_all", "nearest", "pairs_of"]
+__all__ = [
+    "AutoOscillatorNetwork",
+    "Oscillation",
+    "OscillatorNetwork",
+    "Source",
+    "all_to_all",
+    "nearest",
+    "pairs_of",
+    "supercriticality_at",
+]

@@ -30,12 +30,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from holdfast.core.checks import refuse
 from holdfast.devices.spintronics.oscillators.network import OscillatorNetwork, Source, plain
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["AutoOscillatorNetwork"]
+__all__ = ["AutoOscillatorNetwork", "supercriticality_at"]
 
 TURN = 2 * math.pi
 
@@ -116,3 +117,42 @@ class AutoOscillatorNetwork(OscillatorNetwork):
         damping, zeta = TURN * self.damping, self.supercriticality
         detuning = TURN * self.frequency - frame[..., None]
         return damping * (zeta - 1), damping * (self.q + zeta), detuning, TURN * self.nonlinearity
+
+
+def supercriticality_at(net: AutoOscillatorNetwork, frequency: ArrayLike) -> NDArray[np.float64]:
+    r"""The currents, over threshold, at which the free oscillators of a network run at given frequencies.
+
+    .. math:: p = (f - f_k) / N_k, \qquad \zeta = \frac{1 + Q p}{1 - p}
+
+    Parameters
+    ----------
+    net : its supercriticality is not used
+    frequency : array (..., K) in Hz
+
+    Returns
+    -------
+    array (..., K), each > 1
+
+    Raises
+    ------
+    InputError : a power outside (0, 1); oscillator, place and allowed frequencies are named
+
+    Examples
+    --------
+    >>> supercriticality_at(AutoOscillatorNetwork(), [20e6]).round(12)
+    array([2.])
+    """
+    wanted = np.asarray(frequency, dtype=float)
+    power = (wanted - net.frequency) / net.nonlinearity
+    bad = np.argwhere(~((power > 0) & (power < 1)))
+    if len(bad):
+        place = tuple(int(index) for index in bad[0])
+        low = np.broadcast_to(net.frequency, power.shape)[place]
+        high = low + np.broadcast_to(net.nonlinearity, power.shape)[place]
+        refuse(
+            "frequency",
+            f"is {np.broadcast_to(wanted, power.shape)[place] / 1e6:.4g} MHz for oscillator {place[-1]} at place {place[:-1]}",
+            allowed=f"between {low / 1e6:.4g} and {high / 1e6:.4g} MHz, where powers lie between 0 and 1",
+            remedy="Bring base frequency, weights and offsets closer together.",
+        )
+    return np.asarray((1 + net.q * power) / (1 - power))
