@@ -22,7 +22,8 @@ import numpy as np
 from holdfast.devices.spintronics.boltzmann import transverse_mean
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neuron_run import Experiment
+from holdfast.devices.spintronics.neuron_run import Experiment, time_step
+from holdfast.devices.spintronics.well_crossing import SETTLE, WINDOW, barrier_left, check_crossed, crossing_time
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["HardAxisNeuron"]
 
 DAMPING = 0.5  # of the simulation: with it the equilibrium is reached soonest
+EQUAL = 1e-3  # error of a state below which it does not matter whether the moment ever reaches its other well
 REACH = 2.0  # anisotropy fields at the ends of the operating range
 
 
@@ -87,21 +89,36 @@ class HardAxisNeuron(JunctionNeuron):
     def experiment(self, drive: NDArray[np.floating]) -> Experiment:
         """A macrospin in the fields of line and bias; with a damping of 0.5, on which its equilibrium does not depend.
 
-        At 0 K it relaxes; with temperature the window is 200 times the free moment's relaxation.
+        It starts in the deeper well. At 0 K it relaxes; with temperature the window is 200 times the free moment's relaxation,
+        and 50 times the crossing of the barrier to the other well, where what is read there is another state.
+
+        Raises
+        ------
+        InputError : a barrier of more than 8 kT to a well that the moment must visit
         """
         along, across = self.fields(drive)
-        fastest = GAMMA0 * float(np.max(np.hypot(along, across)) + np.max(self.hk))
+        largest = np.hypot(along, across) + np.asarray(self.hk)
         hot = np.asarray(self.temperature) > 0
-        free = float(np.max(np.where(hot, self.per_field, 0.0))) / (2 * GAMMA0 * DAMPING)
+        per_field = np.where(hot, self.per_field, 0.0)
+        free = per_field / (2 * GAMMA0 * DAMPING)
+        barrier = check_crossed(self._other_well(per_field, along[0], across[0])).max(axis=0)
+        crossing = float(np.max(free * crossing_time(barrier)))
         relaxation = 200 / (DAMPING * GAMMA0 * float(np.min(self.hk)))
         return Experiment(
             layer=self.macrospin(field=(across, 0.0, along), demag=(0.0, 0.0, -np.asarray(self.hk, dtype=float)), alpha=DAMPING),
             state=lambda response: response.m_mean[..., 0],
             start=np.stack(np.broadcast_arrays(0.05 * np.sign(across), 0.0, np.where(along < 0, -1.0, 1.0)), axis=-1),
-            duration=max(200 * free, relaxation / 10),
-            settle=max(10 * free, relaxation),
-            dt=min(0.1 / fastest, free / 200 if free else np.inf),
+            duration=max(200 * float(np.max(free)), WINDOW * crossing, relaxation / 10),
+            settle=max(SETTLE * crossing, relaxation),
+            dt=time_step(largest, alpha=DAMPING, free=np.where(hot, free, np.inf)),
         )
+
+    def _other_well(self, per_field: Any, along: Any, across: Any) -> NDArray[np.float64]:
+        """Barrier to the shallower well over thermal energy, or 0 where that well, as often as it is visited, changes nothing."""
+        hard, easy = np.abs(across / self.hk), np.abs(along / self.hk)
+        upright = np.sqrt(1 - np.minimum(hard, 1) ** 2)
+        visited = np.exp(-2 * per_field * np.abs(along) * upright)
+        return np.where(2 * easy * hard * visited > EQUAL, barrier_left(per_field * self.hk / 2, hard), 0.0)
 
     @property
     def operating_range(self) -> tuple[float, float]:

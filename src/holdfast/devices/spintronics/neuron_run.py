@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from holdfast.core.checks import check_whole
+from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.drive import Drive
 from holdfast.devices.spintronics.junction import TunnelJunction
 from holdfast.devices.spintronics.simulate import simulate
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from holdfast.devices.spintronics.macrospin import MacrospinDevice, Scalar, Vector
     from holdfast.devices.spintronics.response import Response
 
-__all__ = ["Experiment", "NeuronRun", "Simulated", "simulate_neuron"]
+__all__ = ["Experiment", "NeuronRun", "Simulated", "simulate_neuron", "time_step"]
 
 Array = np.ndarray
+LARGEST_TURN = 0.1  # rad in a step, in the largest field
+HEATING = 0.65  # over the cube root of the damping: a larger turn makes Heun's method heat the moment by more than 4 %
+KICKS = 400  # steps in the free moment's relaxation: the bath turns the moment by 0.05 rad in each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class Experiment:
     junction : what reads them, where `state` is electrical
     spins, efficiency : of the current's spin transfer
     state : what is read of a run, (runs, K, n)
-    start : first direction, (..., 3)
+    start : first direction, (..., 3), with those of the runs first where they differ; the same at each drive: nothing is swept
     duration, settle, dt : averaging window, time before it and time step in s
     """
 
@@ -59,6 +63,20 @@ class Experiment:
     duration: float
     settle: float
     dt: float
+
+
+def time_step(field: ArrayLike, *, alpha: ArrayLike, free: ArrayLike = np.inf, turn: float = LARGEST_TURN) -> float:
+    """A time step in s that suits all devices of an ensemble.
+
+    Parameters
+    ----------
+    field : largest fields in A/m
+    alpha : Gilbert dampings
+    free : relaxation times in s of the free moments in contact with their bath; infinite without one
+    turn : largest turn in rad
+    """
+    largest = min(turn, HEATING * float(np.min(alpha)) ** (1 / 3))
+    return min(largest / (GAMMA0 * float(np.max(field))), float(np.min(free)) / KICKS)
 
 
 class Simulated(Protocol):

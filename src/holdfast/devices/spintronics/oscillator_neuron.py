@@ -27,7 +27,7 @@ from holdfast.core.checks import refuse
 from holdfast.devices.spintronics.boltzmann import axial_moments
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neuron_run import Experiment
+from holdfast.devices.spintronics.neuron_run import Experiment, time_step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -114,10 +114,18 @@ class AutoOscillatorNeuron(JunctionNeuron):
         return np.asarray(self.emission * np.asarray(state))
 
     def experiment(self, drive: NDArray[np.floating]) -> Experiment:
-        """A macrospin that a current polarised against its field drives out; windows of 30 decay times of the quiet moment."""
+        """A macrospin that a current polarised against its field drives out.
+
+        It has one stable state at each current, without hysteresis. The windows of 30 decay times of the quiet moment, after 15 of
+        them, grow with the slowing down at the threshold, where the power relaxes at the rate that its noise leaves. At 0 K it
+        relaxes there as one over time, and no window is long enough.
+        """
         excess = np.asarray(self.field) - self.meff
-        time = float(np.max(1 / (np.asarray(self.alpha) * GAMMA0 * excess)))
-        largest = float(np.max(np.asarray(self.field) + self.meff))
+        time = 1 / (np.asarray(self.alpha) * GAMMA0 * excess)
+        hot = np.asarray(self.temperature) > 0
+        per_field = np.where(hot, self.per_field, 0.0)
+        slow = time * np.sqrt(per_field * self.meff) / self.frequency_shift
+        torque = np.asarray(self.efficiency) * self.torque_per_ampere * np.abs(drive)
         return Experiment(
             layer=self.macrospin(field=(0.0, 0.0, self.field), demag=(0.0, 0.0, self.meff)),
             current=drive,
@@ -125,9 +133,14 @@ class AutoOscillatorNeuron(JunctionNeuron):
             efficiency=self.efficiency,
             state=lambda response: 1 - response.m_square[..., 2],
             start=(0.5, 0.0, 0.87),
-            duration=30 * time,
-            settle=15 * time,
-            dt=0.15 / (GAMMA0 * largest),
+            duration=max(30 * float(np.max(time)), 5 * float(np.max(slow))),
+            settle=max(15 * float(np.max(time)), 3 * float(np.max(slow))),
+            dt=time_step(
+                np.asarray(self.field) + self.meff + torque,
+                alpha=self.alpha,
+                free=np.where(hot, per_field / (2 * GAMMA0 * np.asarray(self.alpha)), np.inf),
+                turn=0.15,
+            ),
         )
 
     @property

@@ -3,7 +3,12 @@ r"""A rectifier from a spin diode: an alternating current in, its rectified volt
 The free layer lies on an easy cone about its normal, ``sin^2(theta) = -H_k1 / H_k2``, and a current with spins in the plane kicks
 it. Far below the resonance small currents only tilt the moment; from a certain amplitude on it is carried around the cone in step
 with the current, and the resistance that swings with it rectifies, :math:`V = \langle I R \rangle`. Heat rounds the threshold.
-There is no closed form: the response is always simulated. The class of non-resonant rectifiers is that of G. Finocchio et al.,
+There is no closed form: the response is always simulated. Each drive
+begins anew with the moment on the side of the cone along the spins, +x; nothing is swept up or down. By symmetry both hemispheres
+answer alike. The two ends of the easy axis in the plane do not: a barrier between them of some thermal energies, and 0 K, keep the
+moment at its own, and the voltage is that of a device that was set to +x.
+
+The class of non-resonant rectifiers is that of G. Finocchio et al.,
 arXiv:2103.13793; the device and its numbers are ours.
 """
 
@@ -18,7 +23,7 @@ from holdfast.core.checks import check_quantity, refuse
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.junction import TunnelJunction
 from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neuron_run import Experiment, simulate_neuron
+from holdfast.devices.spintronics.neuron_run import Experiment, simulate_neuron, time_step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -84,11 +89,12 @@ class RectifierNeuron(JunctionNeuron):
         return found if ensemble else found.reshape(grid.shape)
 
     def experiment(self, drive: NDArray[np.floating]) -> Experiment:
-        """A macrospin on its cone, 20 periods of the current in each window."""
+        """A macrospin that starts on its cone, towards +x; 20 periods of the current in each window."""
         cone = np.sqrt(-np.asarray(self.hk1) / np.asarray(self.hk2))
         reading = np.asarray(self.resistance_area) / np.asarray(self.area)
         torque = np.asarray(self.efficiency) * self.torque_per_ampere * np.max(np.abs(drive))
-        largest = float(np.max(np.abs(self.hk1) + np.asarray(self.hk2) + np.abs(self.in_plane) + np.abs(torque)))
+        hot = np.asarray(self.temperature) > 0
+        free = np.where(hot, self.per_field, np.inf) / (2 * GAMMA0 * np.asarray(self.alpha))
         still: Any = 0.0
         return Experiment(
             layer=self.macrospin(
@@ -106,7 +112,9 @@ class RectifierNeuron(JunctionNeuron):
             start=np.stack(np.broadcast_arrays(cone, 0.02, np.sqrt(1 - cone**2)), axis=-1),
             duration=20 / self.frequency,
             settle=5 / self.frequency,
-            dt=0.1 / (GAMMA0 * largest),
+            dt=time_step(
+                np.abs(self.hk1) + np.asarray(self.hk2) + np.abs(self.in_plane) + np.abs(torque), alpha=self.alpha, free=free
+            ),
         )
 
     @property

@@ -21,7 +21,8 @@ import numpy as np
 from holdfast.devices.spintronics.boltzmann import axial_moments
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neuron_run import Experiment
+from holdfast.devices.spintronics.neuron_run import Experiment, time_step
+from holdfast.devices.spintronics.well_crossing import SETTLE, WINDOW, barrier_left, check_crossed, crossing_time
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -79,19 +80,29 @@ class ThermalSigmoidNeuron(JunctionNeuron):
         return axial_moments(self.barrier, self.bias(drive))[0]
 
     def experiment(self, drive: NDArray[np.floating]) -> Experiment:
-        """A macrospin with its axis along the spins of the current; windows of 200 times the free moment's relaxation."""
-        time = float(np.max(self.per_field / (2 * GAMMA0 * np.asarray(self.alpha))))
-        pull = np.abs(np.asarray(self.field)) + np.asarray(self.alpha) * np.abs(self.bias(drive)) / self.per_field
-        fastest = float(np.max(pull) + np.max(np.abs(self.hk)))
+        """A macrospin with its axis along the spins of the current; every other run starts in the other well.
+
+        Windows last 200 times the free moment's relaxation, and 50 times the crossing of a barrier, which 10 times precede them.
+
+        Raises
+        ------
+        InputError : a barrier of more than 8 kT, which no run crosses often enough
+        """
+        free = self.per_field / (2 * GAMMA0 * np.asarray(self.alpha))
+        bias, barrier = self.bias(drive[0]), np.asarray(self.barrier)
+        against = np.abs(bias) / np.maximum(2 * barrier, 1e-12)
+        crossing = float(np.max(free * crossing_time(check_crossed(barrier_left(barrier, against)).max(axis=0))))
+        pull = np.abs(np.asarray(self.field)) + np.asarray(self.alpha) * np.abs(bias) / self.per_field + np.abs(self.hk)
+        side = np.where(np.arange(len(drive)) % 2, -0.8, 0.8)[:, None, None]
         return Experiment(
             layer=self.macrospin(field=(0.0, 0.0, self.field), demag=(0.0, 0.0, -np.asarray(self.hk, dtype=float))),
             current=drive,
             efficiency=self.efficiency,
             state=lambda response: response.m_mean[..., 2],
-            start=(0, 0.6, 0.8),
-            duration=200 * time,
-            settle=10 * time,
-            dt=min(time / 400, 0.1 / (GAMMA0 * fastest)),
+            start=np.stack(np.broadcast_arrays(0.0, 0.6, side), axis=-1),
+            duration=max(200 * float(np.max(free)), WINDOW * crossing),
+            settle=SETTLE * crossing,
+            dt=time_step(pull, alpha=self.alpha, free=free),
         )
 
     @property
