@@ -136,6 +136,20 @@ def test_unusable_curves_are_refused(x, y, message):
 
 
 @pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"nominal": [0, np.nan, 0, 0]}, "nominal.*NaN"),
+        ({"stderr": [[0, 0, np.nan, 0]]}, "stderr.*NaN"),
+        ({"stderr": [[0.1, 0.1, -0.1, 0.1]]}, "stderr.*-0.1"),
+        ({"stderr": [0.1, 0.1, 0.1, 0.1]}, "stderr.*shape"),
+    ],
+)
+def test_unusable_companions_of_curves_are_refused(more, message):
+    with pytest.raises(InputError, match=message):
+        CharacteristicCurves(x=[0, 1, 2, 3], y=[[0, 1, 2, 3]], **more)
+
+
+@pytest.mark.parametrize(
     ("attempt", "message"),
     [
         (lambda: vary(SigmoidNeuron(), -0.1, samples=2), "spread"),

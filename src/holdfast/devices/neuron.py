@@ -187,7 +187,8 @@ class CharacteristicCurves:
 
     Raises
     ------
-    InputError : a grid that is not uniform or not increasing, fewer than 4 points, NaN (the device is named), wrong shapes
+    InputError : a grid that is not uniform or not increasing, fewer than 4 points, NaN (the device is named), negative
+        standard errors, wrong shapes
     """
 
     x: Array
@@ -209,6 +210,10 @@ class CharacteristicCurves:
             given = getattr(self, name)
             if given is not None and given.shape != shape:
                 refuse(name, f"has shape {given.shape}", allowed=f"{shape}")
+            if given is not None:
+                check_finite(given, name)
+        if self.stderr is not None and (self.stderr < 0).any():
+            refuse("stderr", f"goes down to {self.stderr.min():g}", allowed="standard errors of 0 or more")
 
     def _check_grid(self) -> None:
         if self.x.ndim != 1 or len(self.x) < 4:
