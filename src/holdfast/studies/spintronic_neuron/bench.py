@@ -9,6 +9,7 @@ import numpy as np
 
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Measurement
+from holdfast.core.seeds import Seeds
 from holdfast.studies.spintronic_neuron.physics import curves_of
 from holdfast.studies.spintronic_neuron.recipes import PHYSICAL
 
@@ -125,7 +126,7 @@ def measure_table(knots: int) -> Measurement:
     value = CurveActivation(response_curves(SigmoidNeuron(), grid)).double()(drive)
     slope = torch.autograd.grad(value.sum(), drive)[0]
     ideal = torch.sigmoid(drive.detach())
-    rises = np.random.default_rng(0).exponential(size=(100, knots)) ** 3  # long flats and sudden steps
+    rises = Seeds(0).numpy("steps").exponential(size=(100, knots)) ** 3  # long flats and sudden steps
     steep = CurveActivation(CharacteristicCurves(x=grid, y=np.cumsum(rises, axis=1) / rises.sum(axis=1, keepdims=True))).double()
     wide = drive.detach().expand(-1, 100).clone().requires_grad_()
     least = torch.autograd.grad(steep(wide).sum(), wide)[0].min()
