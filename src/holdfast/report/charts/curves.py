@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from holdfast.report.charts.picture import Picture, clip, join
+from holdfast.report.charts.picture import Picture, distinct, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
 from holdfast.report.wording import axis_label, common_factor, estimate_text, heading, level, number, plain, strength
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SERIES", "curve_chart", "curve_words", "loss_chart", "small_multiples", "sparkline"]
 
 SERIES = 6  # styles s0 ... s5
-LONGEST_LABEL = 18
+LONGEST_LABEL = 22
 NOT_ZERO = "The vertical axis does not start at 0."
 HALF_POINT = "Diamond: half of the margin above chance is lost."
 
@@ -131,7 +131,7 @@ def curve_chart(
     first = curves[0][1]
     axis = _axis([curve for _, curve in curves] + list(baseline))
     everything = [entry for curve in [*(curve for _, curve in curves), *baseline] for entry in curve.estimates]
-    shown = [clip(label, LONGEST_LABEL) for label, _ in curves] + ["before"] * bool(baseline)
+    shown = distinct([label for label, _ in curves], LONGEST_LABEL) + ["before"] * bool(baseline)
     named = len(shown) > 1
     right = 10 + max(text_width(label) for label in shown) if named else 14
     height = _height(everything, zoom=zoom)
@@ -225,7 +225,7 @@ def loss_chart(points: Sequence[PointEntry], *, title: str) -> Picture | None:
     steps = max(map(len, lines.values()))
     low, high = min(min(line) for line in lines.values()), max(max(line) for line in lines.values())
     ticks = nice_ticks(min(0.0, low), high or 1.0, 5)
-    names = [clip(label, LONGEST_LABEL) for label in lines]
+    names = distinct(list(lines), LONGEST_LABEL)
     right = 12 + max(map(text_width, names))
     left = 12 + max(text_width(number(tick), 10.5) for tick in ticks)
     plot = Plot(x=(0, steps - 1), y=(min(0.0, low), max(high, ticks[-1])), right=right, left=left, top=24, bottom=38, height=224)

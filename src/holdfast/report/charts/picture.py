@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Picture", "clip", "join"]
+__all__ = ["Picture", "clip", "distinct", "join"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,23 @@ class Picture:
 def join(parts: Iterable[Markup | str]) -> Markup:
     """The parts one after another; plain text among them is escaped."""
     return Markup("").join(parts)
+
+
+def distinct(labels: Sequence[str], letters: int) -> list[str]:
+    """The labels without the first words that all have in common, cut to at most `letters` letters.
+
+    Examples
+    --------
+    >>> distinct(["line shape simulated", "line shape from theory"], 12)
+    ['simulated', 'from theory']
+    >>> distinct(["pgd", "pgd targeted"], 12)
+    ['pgd', 'pgd targeted']
+    """
+    words = [label.split() for label in labels]
+    common = 0
+    while len(labels) > 1 and all(len(found) > common + 1 for found in words) and len({found[common] for found in words}) == 1:
+        common += 1
+    return [clip(" ".join(found[common:]), letters) for found in words]
 
 
 def clip(text: str, letters: int) -> str:
