@@ -13,6 +13,7 @@ import pytest
 from holdfast.cli import main
 from holdfast.devices import CharacteristicCurves
 from holdfast.devices.catalogue import known_devices
+from holdfast.devices.entry import DeviceEntry
 
 
 class Done(NamedTuple):
@@ -116,6 +117,8 @@ def test_the_written_command_repeats_the_measurement(tmp_path, monkeypatch):
         (("thermal-sigmoid", "--samples", "3"), "spread"),
         (("thermal-sigmoid", "--samples", "x", "--spread", "alpha=0.1"), "--samples"),
         (("thermal-sigmoid", "more"), "more"),
+        (("--alpha", "0.1"), "NAME"),
+        (("cone-diode", "--samples", "2", "--spread", "runs=0.1"), "one for all devices"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_exit_code_2(tmp_path, words, message):
@@ -131,6 +134,28 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
     done = holdfast("device", "sigmoid-neuron", "--out", "dev", folder=tmp_path)
     assert done.returncode == 2
     assert "Choose another path" in done.stderr
+
+
+def test_a_folder_that_is_a_file_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    (tmp_path / "dev").write_text("")
+    monkeypatch.setattr(DeviceEntry, "characteristic", lambda *_, **__: pytest.fail("measured"))
+    assert holdfast("device", "sigmoid-neuron", "--out", "dev/deeper", folder=tmp_path).returncode == 2
+
+
+def test_the_files_of_another_device_leave_and_those_of_others_stay(tmp_path):
+    folder = tmp_path / "dev"
+    assert holdfast("device", "vortex-oscillator", "--out", "dev", folder=tmp_path).returncode == 0
+    (folder / "notes.csv").write_text("mine")
+    (folder / "radius.csv").write_text("mine now")
+    assert holdfast("device", "sigmoid-neuron", "--out", "dev", folder=tmp_path).returncode == 0
+    own = {"curves.csv", "characteristic.json", "characteristic.svg", "characteristic.png"}
+    assert {path.name for path in folder.iterdir()} == own | {"notes.csv", "radius.csv"}
+
+
+def test_an_ensemble_of_equal_devices_is_told(tmp_path):
+    words = ("--samples", 4, "--spread", "read-current=0", "--sweep", "0.01,0.05")
+    done = holdfast("device", "hard-axis", *words, folder=tmp_path)
+    assert "All devices answer alike" in done.stdout
 
 
 def test_long_simulations_tell_their_progress_on_standard_error(tmp_path, monkeypatch):

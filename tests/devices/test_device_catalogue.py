@@ -1,13 +1,14 @@
 """Devices by name: their documentation, sweeps, families and ensembles, physics, files, and what others add."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
 from holdfast.core.figures import svg
-from holdfast.devices import CharacteristicCurves, ReluNeuron, SigmoidNeuron, catalogue
+from holdfast.devices import CharacteristicCurves, Output, ReluNeuron, SigmoidNeuron, catalogue
 from holdfast.devices.catalogue import characterise, find_device, known_devices
 from holdfast.devices.drawing import characteristic_figure
 from holdfast.devices.engineering import prefixed, with_prefix
@@ -46,7 +47,7 @@ def test_every_parameter_and_output_says_what_it_is_and_in_which_unit(name):
     assert entry.source
     for quantity in (*entry.parameters, *entry.outputs):
         assert quantity.meaning, f"{name}: {quantity.name} has no meaning"
-        assert ":math:" not in quantity.meaning
+        assert not any(word in quantity.meaning for word in (":math:", "\\", "mathcal", "kappa"))
     without = {parameter.name for parameter in entry.parameters if not parameter.unit}
     assert without <= DIMENSIONLESS
 
@@ -163,6 +164,21 @@ def test_the_ensemble_that_a_device_recommends_varies(name):
     word = {"method": "closed"} if "method" in entry.units else {}
     found = entry.characteristic(word, samples=3, spread={entry.varied: 0.05}, sweeps=[])
     assert np.ptp(found.output().values, axis=0).max() > 0
+
+
+def test_figures_speak_in_words_and_plain_powers():
+    family = characterise("spin-diode", {"method": "closed"}, sweeps=["i_ac=1e-6:3e-5:5:log", "i_dc=0,1e-4"])
+    first = characteristic_figure(family).axes[0]
+    assert first.get_xlabel() == "alternating current (A)"
+    assert [text.get_text() for text in first.get_legend().get_texts()] == ["direct current 0 A", "direct current 100 µA"]
+    ensemble = characterise("auto-oscillator-power", samples=3, spread={"alpha": 0.05}, absolute={"field": 2000})
+    assert "3 devices: damping α ± 5 %, field ± 2 kA/m" in svg(characteristic_figure(ensemble))
+
+
+def test_what_rounding_leaves_is_shown_as_nothing():
+    output = Output(name="voltage", unit="V", values=np.array([[1e-53, 0.0]]))
+    found = replace(characterise("sigmoid-neuron", sweeps=["drive=0,1"]), outputs=(output,))
+    assert [row["voltage (V)"] for row in characteristic_rows(found)] == ["0", "0"]
 
 
 def test_one_sweep_needs_no_list():

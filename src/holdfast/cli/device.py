@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -119,6 +120,7 @@ def characterise(
         Any parameter of the device by its own name.
     """
     if name is None:
+        _check_nothing_asked(sweep, spread, absolute, samples, seed, out, *parameters)
         return app.help_print(["device"]) if help_ else list_devices()
     from holdfast.devices.catalogue import find_device
 
@@ -127,6 +129,7 @@ def characterise(
         return _explain(entry)
     _check_flags(parameters, entry)
     folder = out if out is not None else Path("runs") / f"device-{name}"
+    _check_folder(folder)
     with _progress(entry.name) as tick:
         found = entry.characteristic(
             parameters,
@@ -139,6 +142,24 @@ def characterise(
         )
     _show(found, folder)
     return None
+
+
+def _check_nothing_asked(*asked: Any) -> None:
+    """Refuse flags without the device that they are for."""
+    from holdfast.core.checks import refuse
+
+    if any(asked):
+        refuse("NAME", "is missing", allowed="the name of a device before its flags", remedy="`holdfast device list` names them.")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written to, before anything is measured."""
+    from holdfast.core.checks import refuse
+
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "cannot be written to" if there.is_dir() else "is no folder"
+        refuse("out", f"is {str(folder)!r}, and {str(there)!r} {why}", allowed="a folder", remedy="Choose another path.")
 
 
 def _check_flags(parameters: Mapping[str, str], entry: DeviceEntry) -> None:
@@ -165,7 +186,7 @@ def _widths(flag: str, texts: list[str] | None) -> dict[str, float]:
 
 
 def _show(found: Characteristic, folder: Path) -> None:
-    """Print what was measured and write the files."""
+    """Write the files, then print what was measured: a reader who leaves early loses no file."""
     from dataclasses import replace
 
     from holdfast.core.figures import save
@@ -173,15 +194,19 @@ def _show(found: Characteristic, folder: Path) -> None:
     from holdfast.devices.engineering import prefixed
     from holdfast.devices.tabulation import characteristic_rows
 
+    told = replace(found, command=shlex.join(["holdfast", *sys.argv[1:]]))
+    paths = told.write(folder)
+    figure = characteristic_figure(found)
+    paths += [save(figure, folder / f"characteristic.{form}") for form in ("svg", "png")]
     print(found.title)  # noqa: T201
     console().note(
         ", ".join(f"{key} = {_text(value, found.units.get(key, ''), prefixed)}" for key, value in found.parameters.items())
     )
     console().table(characteristic_rows(found, most=ROWS))
-    told = replace(found, command=shlex.join(["holdfast", *sys.argv[1:]]))
-    paths = told.write(folder)
-    figure = characteristic_figure(found)
-    paths += [save(figure, folder / f"characteristic.{form}") for form in ("svg", "png")]
+    if found.samples and not found.varies:
+        console().note(
+            f"All devices answer alike: {', '.join((*found.spread, *found.absolute))} has no effect on this device here."
+        )
     print("\n".join(map(str, paths)))  # noqa: T201
 
 
@@ -208,10 +233,8 @@ def _explain(entry: DeviceEntry) -> None:
     sweep = entry.default_sweep(entry.settings({}))
     ends = f"{sweep.values[0]:g} to {sweep.values[-1]:g} {entry.units[sweep.name]}".rstrip()
     print(f"\nSwept unless told otherwise: {sweep.name}, {ends}, {len(sweep)} points.\n\nExamples:")  # noqa: T201
-    able = [each.name for each in entry.parameters if not each.choices and each.default and each.name != sweep.name]
-    varied = "alpha" if "alpha" in able else next(iter(able), "")
     commands = ["", *(f"--sweep {text}" for text in entry.also)]
-    commands += [f"--samples 100 --spread {varied}=0.05 --seed 1"] if varied else []
+    commands += [f"--samples 100 --spread {entry.varied}=0.05 --seed 1"] if entry.varied else []
     print("\n".join(f"  holdfast device {entry.name} {words}".rstrip() for words in commands))  # noqa: T201
 
 

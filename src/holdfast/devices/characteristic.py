@@ -26,6 +26,7 @@ __all__ = ["Characteristic", "Output"]
 
 Array = np.ndarray
 PERCENTILES = (5, 50, 95)
+FIGURES = ("svg", "png")  # beside the tables, as the command writes them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,11 @@ class Characteristic:
         found = np.nanpercentile(self.output(name).values[1:], PERCENTILES, axis=0)
         return {f"p{percent:02d}": row for percent, row in zip(PERCENTILES, found, strict=True)}
 
+    @property
+    def varies(self) -> bool:
+        """Whether any output differs between rows."""
+        return any(bool((output.values != output.values[0])[np.isfinite(output.values)].any()) for output in self.outputs)
+
     def curves(self, name: str = "") -> CharacteristicCurves:
         """An output as the curves of neurons, for :func:`holdfast.hardware.hardware_activations`.
 
@@ -165,14 +171,31 @@ class Characteristic:
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write ``curves.csv`` (the main output), one more table per further output, and ``characteristic.json`` into `folder`."""
+        """Write ``curves.csv`` (the main output), one more table per further output, and ``characteristic.json`` into `folder`.
+
+        Tables and figures that an earlier characteristic left there are removed, whichever device it was of; nothing else is.
+        """
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
+        for old in _earlier(place):
+            old.unlink(missing_ok=True)
         texts = {"curves.csv": self.csv()} | {f"{output.name}.csv": self.csv(output.name) for output in self.outputs[1:]}
         texts |= {"characteristic.json": self.json()}
         for name, text in texts.items():
             (place / name).write_text(text, encoding="utf-8")
         return [place / name for name in texts]
+
+
+def _earlier(place: Path) -> list[Path]:
+    """Files of the characteristic that ``characteristic.json`` in this folder tells of."""
+    try:
+        document = json.loads((place / "characteristic.json").read_text(encoding="utf-8"))
+        device, names = str(document["device"]), [str(name) for name in document["outputs"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    tables = [place / f"{name}.csv" for name in names if name.isidentifier()]
+    own = [table for table in tables if table.is_file() and table.read_bytes().startswith(f"# {device}: ".encode())]
+    return [*own, *(place / f"characteristic.{form}" for form in FIGURES)]
 
 
 def _plain(values: NDArray[np.floating]) -> list[float | None]:

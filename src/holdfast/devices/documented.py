@@ -21,6 +21,18 @@ GREEK = {
     "theta": "θ",
     "omega": "ω",
     "pi": "π",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "rho": "ρ",
+    "sigma": "σ",
+    "phi": "φ",
+    "varphi": "φ",
+    "chi": "χ",
+    "psi": "ψ",
 }
 
 
@@ -70,4 +82,5 @@ def _meaning(text: str) -> tuple[str, str]:
 
 def _spelled(math: str) -> str:
     """TeX as a terminal can show it."""
+    math = re.sub(r"\\(mathcal|mathrm|mathbf|hat|bar|text)\b\s*", "", math)
     return re.sub(r"\\(\w+)", lambda word: GREEK.get(word[1], word[1]), math).replace("{", "").replace("}", "")

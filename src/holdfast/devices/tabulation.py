@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.devices.engineering import quantity, with_prefix
+from holdfast.devices.engineering import quantity, with_prefix, without_dust
 
 if TYPE_CHECKING:
     from holdfast.devices.characteristic import Characteristic
@@ -57,4 +57,5 @@ def _chosen(count: int, most: int | None) -> list[int]:
 def _column(name: str, unit: str, values: np.ndarray, *, like: np.ndarray | None = None) -> dict[str, list[str]]:
     """One column by its header; `like` gives the prefix that columns of one output share."""
     scale, shown = with_prefix(values if like is None else like, unit)
-    return {quantity(name, shown): [f"{value / scale:.4g}" if np.isfinite(value) else "-" for value in values]}
+    clean = without_dust(values, like=like)
+    return {quantity(name, shown): [f"{value / scale:.4g}" if np.isfinite(value) else "-" for value in clean]}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["rectifier_entries"]
 
 LAYER = MacrospinDevice(ms=1e6, thickness=2e-9, area=pi * 50e-9**2, alpha=0.01)
+READER = TunnelJunction()
 FIELD, EASY_PLANE = 4e4, 6e5  # A/m
 TIMES, IDLE = ("duration", "settle", "dt"), ("phase", "v_dc", "v_ac")
 STILL = 1e-3  # amplitude below which the moment counts as at rest
@@ -49,7 +50,8 @@ def _layered(*, angle: float, duration: float, settle: float) -> tuple[Parameter
         *parameters_of(LAYER, without=("hk1", "hk2", "vcma", "barrier", "temperature")),
         Parameter(name="field", unit="A/m", default=FIELD, meaning="in the plane, along x, > 0"),
         Parameter(name="easy_plane", unit="A/m", default=EASY_PLANE, meaning="field that holds the moment in the plane, normal z"),
-        *parameters_of(TunnelJunction(), without=("breakdown",)),
+        Parameter(name="r_p", unit="ohm", default=READER.r_p, meaning="resistance with the layer parallel to the reference, > 0"),
+        Parameter(name="tmr", default=READER.tmr, meaning="tunnel magnetoresistance ratio, R_AP / R_P - 1, >= 0"),
         *parameters_of(SpinTorque(), without=("asymmetry", "quadratic")),
         Parameter(
             name="angle", unit="rad", default=angle, meaning="of the reference layer and its spins to the field, in the plane"
@@ -103,7 +105,13 @@ def _diode() -> DeviceEntry:
         title="Resonant spin-torque diode: an in-plane layer that rectifies a microwave current",
         source=CLASSES,
         parameters=(
-            *parameters_of(Drive(i_ac=1e-5, frequency=float(easy_plane_resonance(FIELD, EASY_PLANE))), without=IDLE),
+            *parameters_of(Drive(i_ac=1e-5), without=("frequency", *IDLE)),
+            Parameter(
+                name="frequency",
+                unit="Hz",
+                default=float(easy_plane_resonance(FIELD, EASY_PLANE)),
+                meaning="of the alternating current, > 0",
+            ),
             method("simulation", "step by step through time, or in closed form: the exact response to small signals at 0 K"),
             *_layered(angle=pi / 3, duration=1e-7, settle=1e-7),
         ),
