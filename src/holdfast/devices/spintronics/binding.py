@@ -106,7 +106,8 @@ class SequenceBinder:
 
     Warns
     -----
-    UserWarning : learnt offsets put events beyond what may be set; what is set then is the end of the range, where events merge
+    UserWarning : learnt offsets put two events of an oscillator beyond the same end of what may be set: the end is set for both,
+        and sequences that differ in them are one. A single event that is set to the end stays apart from the others
 
     Examples
     --------
@@ -190,9 +191,7 @@ class SequenceBinder:
             self._check_currents(np.zeros((1, self.length)))
             self.learned_ = self._learn(values)
             self.offsets_ = self.learned_.offsets
-            if strays := self._strays(self.offsets_):
-                got, allowed = strays
-                warnings.warn(f"learnt offsets {got}; what can be set lies {allowed}, so events merge", stacklevel=2)
+            self._warn_of_merged_events()
         else:
             self._check_currents(self.offsets_)
         return self
@@ -330,6 +329,17 @@ class SequenceBinder:
                     f"{span}, where powers lie between {powers[0]:g} and {powers[1]:g}",
                 )
         return None
+
+    def _warn_of_merged_events(self) -> None:
+        """Say which events of an oscillator set the same frequency after learning."""
+        known = self._events()
+        every = np.repeat(np.linspace(-1, 1, len(known))[:, None], self.length, axis=1)
+        same = (np.diff(self._set_frequencies(every, self.offsets_), axis=1) == 0) & (self._weights != 0)
+        if same.any():
+            _, event, oscillator = np.argwhere(same)[0]
+            events = f"events {known[event]!r} and {known[event + 1]!r} of oscillator {oscillator + 1}"
+            end = "the same end of what can be set, powers from {:g} to {:g}".format(*self._powers)
+            warnings.warn(f"learnt offsets put {events} beyond {end}: sequences that differ in them are one", stacklevel=3)
 
     def _driven(self, frequency: NDArray[np.float64]) -> AutoOscillatorNetwork:
         """The groups at currents that are meant to give `frequency` (..., K)."""
