@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from holdfast.core.checks import check_whole, check_within, refuse
+from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +27,7 @@ __all__ = [
     "bootstrap",
     "cluster_bootstrap",
     "exact",
+    "extreme",
     "holm",
     "mcnemar",
     "mean_t",
@@ -169,6 +170,26 @@ def bootstrap(
     """
     rows = np.asarray(values)
     return cluster_bootstrap(rows, np.arange(len(rows)), statistic, seed=seed, resamples=resamples, level=level, method="bootstrap")
+
+
+def extreme(estimates: Iterable[Estimate], pick: Literal["largest", "least"] = "largest") -> Estimate:
+    """The largest or the least of several quantities: it lies between the same extremes of their ends where all intervals hold.
+
+    The chances that intervals miss add up (Bonferroni), so give each of k estimates the level 1 - 0.05 / k for 0.95 together.
+
+    Examples
+    --------
+    >>> found = extreme([proportion(8, 10, level=0.975), proportion(5, 10, level=0.975)])
+    >>> found.value, round(found.level, 3)
+    (0.8, 0.95)
+    """
+    known = list(estimates)
+    if not known:
+        refuse("estimates", "is empty", allowed="at least one estimate")
+    end = {"largest": max, "least": min}[check_one_of(pick, "pick", allowed=("largest", "least"))]
+    value, lo, hi = (end(getattr(one, name) for one in known) for name in ("value", "lo", "hi"))
+    level = 1 - sum(1 - one.level for one in known if one.lo < one.hi)
+    return Estimate(value, lo, hi, min(one.n for one in known), f"{pick} of {len(known)}", max(level, 0.0))
 
 
 def cluster_bootstrap(
