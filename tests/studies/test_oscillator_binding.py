@@ -4,13 +4,14 @@ import pytest
 
 from holdfast.core.claim import judge
 from holdfast.core.errors import InputError
-from holdfast.core.experiment import Context
+from holdfast.core.estimate import exact, proportion
+from holdfast.core.experiment import Context, Measurement
 from holdfast.core.metrics import MetricTable
 from holdfast.studies.oscillator_binding import PRESETS, OscillatorBinding, prepare
-from holdfast.studies.oscillator_binding.recipe import EVERY_TARGET, tag
+from holdfast.studies.oscillator_binding.recipe import EVERY_TARGET, TARGETS, tag
 
 TINY = OscillatorBinding(
-    side=7, starts=2, targets=("012",), noises=(1e-4,), repeats=10, seeds=1, spreads=(0.0,), levels=(1e-4, 3e-2), runs=300
+    side=7, starts=2, votes=3, targets=("012",), noises=(1e-4,), repeats=10, seeds=1, spreads=(0.0,), levels=(1e-4, 3e-2), runs=300
 )
 
 
@@ -42,6 +43,32 @@ def test_controls_bind_where_they_should(measured):
     assert metrics["sequence.coupled.n1e4.least_hits"].value == 1
     assert metrics["sequence.uncoupled.n1e4.hits"].value == 0
     assert metrics["sequence.coupled.n1e4.most_false_alarms"].value == 0
+
+
+def presented(noise, hits, wrong, *, repeats=200):
+    """What measuring six targets at a noise level gives."""
+    for target in TARGETS:
+        shares = {"hits": proportion(hits, repeats), "false_alarms": proportion(wrong, 2 * repeats)}
+        accuracy = exact((shares["hits"].value + 1 - shares["false_alarms"].value) / 2)
+        yield {"part": "noise", "noise": noise, "target": target}, Measurement(estimates={**shares, "accuracy": accuracy})
+
+
+@pytest.mark.parametrize(("hits", "status"), [((200, 160, 100), "pass"), ((200, 200, 100), "undecided"), ((150, 200, 100), "fail")])
+def test_a_rise_with_noise_is_judged_by_its_interval(hits, status):
+    found = [one for noise, hit in zip((1e-4, 1e-3, 1e-2), hits, strict=True) for one in presented(noise, hit, 4)]
+    summary = TINY.summarise(found)
+    rise = summary.metrics["noise.largest_rise"]
+    assert rise.lo < rise.hi
+    assert rise.value == pytest.approx(max(hits[1] - hits[0], hits[2] - hits[1]) / 400)
+    table = MetricTable()
+    for name, estimate in summary.metrics.items():
+        table.add(name, estimate)
+    verdicts = {verdict.claim.id: verdict.status for verdict in judge(summary.claims, table)}
+    assert verdicts["10.graceful"] == status
+
+
+def test_every_point_of_a_map_is_a_vote():
+    assert {point["votes"] for preset in PRESETS.values() for point in preset.points() if point["part"] == "map"} == {3}
 
 
 def test_a_measurement_repeats(measured):

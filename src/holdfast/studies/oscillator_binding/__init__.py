@@ -52,6 +52,7 @@ class OscillatorBinding:
     side : points of the map along each current
     map_noises : noise of the maps
     starts : maps per noise, from other phases
+    votes : runs behind every point of a map; the partition is that of most of them
     engines : ``"universal"``, and ``"vortex"`` for the Thiele equation, which is mapped without noise
     targets : sequences to be recognised, each by a group of its own
     noises : noise of the sequence task
@@ -63,11 +64,12 @@ class OscillatorBinding:
     """
 
     name: ClassVar[str] = "oscillator-binding"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     side: int = 41
     map_noises: tuple[float, ...] = (0.0,)
     starts: int = 3
+    votes: int = 3
     engines: tuple[str, ...] = ("universal",)
     targets: tuple[str, ...] = TARGETS
     noises: tuple[float, ...] = (0.0, 1e-4)
@@ -91,7 +93,7 @@ class OscillatorBinding:
         for engine in self.engines:
             for noise in self.map_noises if engine == "universal" else (0.0,):
                 for start in range(self.starts):
-                    yield {"part": "map", "engine": engine, "noise": noise, "start": start, "side": self.side}
+                    yield {"part": "map", "engine": engine, "noise": noise, "start": start, "side": self.side, "votes": self.votes}
 
     def _tasks(self) -> Iterator[Point]:
         for target in self.targets:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holdfast.core.combination import Combination
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
+from holdfast.core.estimate import Estimate, bootstrap, exact, extreme, mean_t, proportion
 from holdfast.devices.spintronics.linewidth import phase_diffusion, variance_ratio
 from holdfast.studies.oscillator_binding.parts import WINDOW
 from holdfast.studies.oscillator_binding.recipe import TARGETS, tag
@@ -80,11 +82,12 @@ class Outcomes:
         levels = self.noise_levels()
         for level, estimate in levels.items():
             yield f"noise.{tag(level)}.accuracy", estimate
-        table = [[measurement.estimates["accuracy"].value for _, measurement in runs] for runs in self._by_level().values()]
-        if len(table) > 1:
-            means = np.mean(table, axis=1)
-            yield "noise.largest_rise", exact(float(np.diff(means).max()), len(table), "largest")
-            yield "noise.lost", mean_t(np.subtract(table[0], table[-1]))
+        runs = [*self._by_level().values()]
+        if len(runs) > 1:
+            accuracies = [_balanced(found, level=1 - 0.05 / (len(runs) - 1)) for found in runs]
+            yield "noise.largest_rise", extreme(after.minus(before).estimate() for before, after in pairwise(accuracies))
+            first, last = ([measurement.estimates["accuracy"].value for _, measurement in runs[end]] for end in (0, -1))
+            yield "noise.lost", mean_t(np.subtract(first, last))
 
     def _by_level(self) -> dict[tuple[Any, ...], Found]:
         return dict(sorted(_grouped(self.parts["noise"], "noise").items()))
@@ -147,6 +150,17 @@ def _worst(family: str, found: Found) -> Iterator[tuple[str, Estimate]]:
                 yield f"{name}.most_{key}", max(values, key=lambda value: value.value)
         hits = [measurement.estimates["hits"] for _, measurement in runs]
         yield f"{name}.hits", proportion(round(sum(hit.value * hit.n for hit in hits)), sum(hit.n for hit in hits))
+
+
+def _balanced(found: Found, *, level: float) -> Combination:
+    """Mean balanced accuracy over these targets; its interval comes from the presentations, not from the choice of targets."""
+    parts = []
+    for key in ("hits", "false_alarms"):
+        shares = [measurement.estimates[key] for _, measurement in found]
+        count = sum(share.n for share in shares)
+        parts.append(Combination.of(proportion(round(sum(share.value * share.n for share in shares)), count, level=level)))
+    hits, wrong = parts
+    return hits.minus(wrong).scaled(0.5).plus(Combination(0.5))
 
 
 def _curve(name: str, axis: str, at: tuple[float, ...], estimates: list[Estimate], unit: str, quantity: str) -> Curve:

@@ -10,6 +10,7 @@ import numpy as np
 
 from holdfast.core.estimate import Estimate, exact, proportion
 from holdfast.core.experiment import Measurement
+from holdfast.core.seeds import Seeds
 from holdfast.devices.spintronics import (
     AutoOscillatorNetwork,
     LockCriterion,
@@ -58,11 +59,13 @@ def measure_locking(point: Point, seed: int) -> Measurement:
 
 
 def measure_map(point: Point, seed: int) -> Measurement:
-    """Shares of the five partitions over two currents."""
+    """Shares of the five partitions over two currents, each the one in which most of several runs from other phases ended."""
     vortex = point["engine"] == "vortex"
     net = vortices(1e5, noise=point["noise"]) if vortex else group(2e5, noise=point["noise"])
     currents = np.linspace(*((1.15, 1.45) if vortex else (1.4, 2.6)), point["side"])
-    found = synchronization_map(net, {"i1": currents, "i3": currents}, seed=seed, duration=8e-6, discard=4e-6)
+    found = synchronization_map(
+        net, {"i1": currents, "i3": currents}, starts=point["votes"], seed=seed, duration=8e-6, discard=4e-6
+    )
     shares = {
         label if label == "none" else f"p{label}": exact(share, found.partition.size) for label, share in found.fractions().items()
     }
@@ -110,7 +113,7 @@ def _present(binder: SequenceBinder, target: str, repeats: int) -> dict[str, Est
 def measure_learning(point: Point, seed: int) -> Measurement:
     """Learning of one target from random offsets, on devices that deviate from the ones that currents are computed for."""
     nominal = group(1e5, noise=1e-4)
-    deviation = np.random.default_rng(seed).normal(size=(2, 3)) * point["spread"]
+    deviation = Seeds(seed).numpy("devices").normal(size=(2, 3)) * point["spread"]
     actual = replace(nominal, nonlinearity=60e6 * (1 + deviation[0]), frequency=18e6 * deviation[1])
     settings: Mapping[str, Any] = {"net": actual, "nominal": nominal, "mismatch": MISMATCH, "seed": seed}
     learned, *_ = _fitted(SequenceBinder(learning="rule", **settings), point["target"])

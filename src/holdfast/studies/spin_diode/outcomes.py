@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, exact, mean_t
+from holdfast.core.estimate import Estimate, exact, extreme, mean_t
 from holdfast.studies.spin_diode.rectifiers import AMPLITUDES
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Outcomes:
                 found[f"{name}.sensitivity_{label}"] = _mean(runs["sensitivity"][:, place])
                 found[f"{name}.incident_{label}"] = _mean(runs["incident"][:, place])
                 found[f"{name}.width_{label}"] = _mean(runs["width"][:, place])
-            found[f"{name}.least_widening"] = exact(np.diff(runs["width"].mean(axis=0)).min(), len(runs["width"]))
+            steps = np.diff(runs["width"], axis=1).T
+            found[f"{name}.least_widening"] = extreme((mean_t(step, level=1 - 0.05 / len(steps)) for step in steps), "least")
             voltage, power = np.log(np.maximum(runs["voltage"][:, 1:4], 1e-30)), np.log(runs["power"][:, 1:4])
             found[f"{name}.slope"] = _mean([np.polyfit(x, y, 1)[0] for x, y in zip(power, voltage, strict=True)])
         return found
