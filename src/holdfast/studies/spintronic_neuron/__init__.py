@@ -57,7 +57,7 @@ class SpintronicNeuron:
     """
 
     name: ClassVar[str] = "spintronic-neuron"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     recipes: tuple[Recipe, ...] = (SHORT, DEVICES)
     data: str = "mnist"
