@@ -138,14 +138,18 @@ for axes, what in ((by_threshold, "threshold"), (by_amplitude, "amplitude")):
     correlation = np.corrcoef(values, weights)[0, 1]
     axes.plot(values, weights, "o", color=PALETTE[0], alpha=0.6)
     axes.set_xlabel(
-        f"{what} of the neuron (nominal: {float(getattr(fitted.nominal, what)):.0f})"
+        f"{what} of the neuron (nominal: {float(getattr(fitted.nominal, what)):z.0f})"
     )
     axes.set_title(f"Correlation {correlation:.2f}", loc="left")
 by_threshold.set_ylabel("norm of the outgoing weights")
 used.hist(drives, bins=80, density=True, color=PALETTE[0], alpha=0.8)
 used.axvspan(wafer.x[0], wafer.x[-1], color=PALETTE[2], alpha=0.15, linewidth=0)
-used.plot(wafer.x, wafer.nominal / 10, color=INK, linewidth=1.5)
-used.set(xlabel="pre-activation u (dimensionless)", ylabel="density")
-used.set_title("Drives, range and nominal curve / 10", loc="left")
+used.set(xlabel="pre-activation u (dimensionless)", ylabel="density of drives")
+curve = used.twinx()
+curve.plot(wafer.x, wafer.nominal, color=INK, linewidth=1.5)
+curve.set_ylabel("output of the nominal device")
+curve.grid(visible=False)
+curve.spines["right"].set_visible(True)
+used.set_title("Drives (blue), range (green), curve", loc="left")
 outside = np.mean((drives < wafer.x[0]) | (drives > wafer.x[-1]))
 print(f"pre-activations outside the range of the device: {outside:.1%}")

@@ -76,8 +76,10 @@ places.set_title("Currents part the oscillators", loc="left")
 # The plane of formants
 # ---------------------
 #
-# One colour is one answer; thin lines part patterns of synchronisation.
-# Letters say which source each of the four oscillators follows; that none of them does is a pattern too.
+# One colour is one answer, points are unheard vowels in the colour of the right one.
+# Thin grey lines part patterns of synchronisation: where one runs through a single colour, different patterns name the same vowel.
+# Each label shows a vowel's sign and word, and below them the pattern at its centre: in the order of the oscillators, A or B for the
+# source that one follows and a dash for none (X would be both); that none of them follows is a pattern too.
 
 first, second = np.linspace(170, 880, 72), np.linspace(450, 2750, 72)
 grid = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)

@@ -9,6 +9,8 @@ import pytest
 import holdfast
 from holdfast.auditing.stresses import ActivationVariation
 from holdfast.core.errors import InputError
+from holdfast.core.estimate import Estimate
+from holdfast.core.experiment import Measurement
 from holdfast.devices.catalogue import characterise
 
 SPREAD = {"amplitude": 0.1, "steepness": 0.1}
@@ -53,6 +55,42 @@ def test_the_report_says_which_curves_were_used(report, rectifier_csv):
     stress = report.document.stresses()["activation_variation"]
     assert stress.config["curves"] == str(rectifier_csv)
     assert len(stress.config["curves_digest"]) == 16
+
+
+def chips(accuracy):
+    return Measurement(
+        estimates={name: Estimate(value=accuracy, lo=accuracy, hi=accuracy, n=100, method="wilson") for name in ("accuracy", "p05")}
+    )
+
+
+@pytest.mark.parametrize(
+    ("strength", "severity", "words"),
+    [
+        (0.25, "high", "at 0.25 times the measured spread"),
+        (1.0, "medium", "at the full measured spread"),
+        (2.0, "low", "at 2 times the measured spread"),
+    ],
+)
+def test_a_finding_on_measured_devices_speaks_of_their_spread(rectifier_csv, strength, severity, words):
+    stress = ActivationVariation(curves=str(rectifier_csv), measured_spread=(0.0, strength))
+    found = stress.summarise([({"measured_spread": 0.0}, chips(0.9)), ({"measured_spread": strength}, chips(0.7))])
+    (finding,) = found.findings
+    assert finding.severity == severity
+    assert words in finding.text
+    assert "%" not in finding.text
+
+
+def test_two_nominal_devices_are_refused(tmp_path):
+    path = tmp_path / "two.csv"
+    path.write_text("drive,nominal,nominal,a\n" + "".join(f"{x},{x},{x},{x}\n" for x in range(5)))
+    with pytest.raises(InputError, match="2 columns 'nominal'"):
+        ActivationVariation(curves=str(path))
+
+
+@pytest.mark.parametrize("wrong", [5, "1", (0.5, 0.1), (), (-1.0,)])
+def test_strengths_that_are_no_list_are_refused(wrong):
+    with pytest.raises(InputError, match="list of increasing numbers"):
+        ActivationVariation(measured_spread=wrong)
 
 
 def test_a_gate_can_name_the_measured_spread(report):

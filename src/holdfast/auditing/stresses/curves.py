@@ -24,7 +24,8 @@ def read_curves(path: str) -> CharacteristicCurves:
 
     Raises
     ------
-    InputError : no such file, no table of numbers, a drive that occurs twice, fewer than 4 drives, a nominal device without answer
+    InputError : no such file, no table of numbers, a drive that occurs twice, fewer than 4 drives, a nominal device twice
+        or without answer
     """
     if not Path(path).is_file():
         refuse(
@@ -34,7 +35,10 @@ def read_curves(path: str) -> CharacteristicCurves:
             remedy="`holdfast device thermal-sigmoid --samples 200 --spread alpha=0.05` writes one.",
         )
     try:
-        drives = np.sort(read_columns(path)[0])
+        found, _, names = read_columns(path)
+        drives = np.sort(found)
+        if names.count("nominal") > 1:
+            refuse("path", f"has {names.count('nominal')} columns 'nominal'", allowed="one, or none and their mean takes its place")
         if len(drives) < FEWEST:
             refuse("path", f"has {len(drives)} drives", allowed=f"at least {FEWEST}")
         uniform = np.allclose(np.diff(drives), np.ptp(drives) / (len(drives) - 1), rtol=1e-6, atol=0)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Context, Point, Severity
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
@@ -29,9 +29,10 @@ Kind = Literal["additive", "multiplicative"]
 CHIPS: dict[str, int] = {"quick": 5, "standard": 20, "deep": 100}
 
 
-def _check_strengths(values: tuple[float, ...], name: str) -> None:
-    if not values or any(value < 0 for value in values) or list(values) != sorted(set(values)):
-        refuse(name, f"is {values}", allowed="increasing shares >= 0, e.g. (0, 0.05, 0.1)")
+def _check_strengths(values: Any, name: str, *, example: str = "[0, 0.05, 0.1]") -> None:
+    row = isinstance(values, (list, tuple)) and all(isinstance(value, (int, float)) for value in values)
+    if not row or not values or not min(values) >= 0 or list(values) != sorted(set(values)):
+        refuse(name, f"is {values}", allowed=f"a list of increasing numbers >= 0, such as {example}")
 
 
 def _module(context: Context) -> nn.Module:
@@ -64,6 +65,20 @@ REMEDIES = {
 }
 
 
+def _severity(axis: str, strength: float) -> Severity:
+    """High for 10 % of relative noise or less; of a measured spread for half of it or less, low for more than there is."""
+    if axis == "measured_spread":
+        return "high" if strength <= 0.5 else "medium" if strength <= 1 else "low"
+    return "medium" if strength >= 0.1 else "high"
+
+
+def _at(what: str, axis: str, strength: float) -> str:
+    """What was done to the chips, at which strength."""
+    if axis != "measured_spread":
+        return f"{what} of {strength:.0%}"
+    return f"{what} at " + ("the full measured spread" if strength == 1 else f"{strength:g} times the measured spread")
+
+
 def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
     """The least strength at which one chip in twenty loses more than two points."""
     if not measurements:
@@ -76,8 +91,8 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             return (
                 Finding(
                     id=f"device.{name}.yield",
-                    severity="medium" if strength >= 0.1 else "high",
-                    text=f"With {what} of {strength:.0%} the 5th percentile of the chips' accuracies falls to {percentile}.",
+                    severity=_severity(axis, strength),
+                    text=f"With {_at(what, axis, strength)} the 5th percentile of the chips' accuracies falls to {percentile}.",
                     evidence=f"device.{name}.p05[{axis}={strength:g}]",
                     estimate=percentile,
                     threshold=f"two points below {clean.value:.3g}",
@@ -196,7 +211,7 @@ class ActivationVariation:
 
     def __post_init__(self) -> None:
         _check_strengths(self.spread, "spread")
-        _check_strengths(self.measured_spread, "measured_spread")
+        _check_strengths(self.measured_spread, "measured_spread", example="[0, 0.5, 1]")
         check_whole(self.chips, "chips", low=2)
         if self.curves is not None:
             object.__setattr__(self, "curves", str(self.curves))
@@ -263,7 +278,7 @@ class ActivationVariation:
             curves=_curves("measured_spread", name, measurements, unit="times that of the curves"),
             findings=(
                 *_shape_finding(name, measurements),
-                *_finding(self.name, f"{name} at a measured spread", measurements),
+                *_finding(self.name, name, measurements),
             ),
         )
 
