@@ -300,6 +300,8 @@ def test_a_swept_sharp_corner_is_the_rectifier_at_its_end():
             "ensemble of one",
         ),
         ("spin-diode", {"sweeps": ["duration=1e-7,2e-7"]}, "one for all devices"),
+        ("spin-diode", {"parameters": {"alpha": 0}}, "`alpha` is 0"),
+        ("spin-diode", {"parameters": {"field": -1}}, "`field` is -1"),
         ("vortex-oscillator", {"sweeps": ["supercriticality=0.5:1:3"]}, "supercriticality"),
     ],
 )

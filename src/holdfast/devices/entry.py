@@ -283,7 +283,12 @@ def _plain(name: str) -> str:
 def _check_relative(name: str, nominal: float, width: Any) -> None:
     """Refuse a relative width that has no meaning, or one so large that the cut at 0 moves the mean far away."""
     if nominal == 0:
-        refuse("spread", f"names {name!r}, which is 0 nominally", allowed="others", remedy=f"Use `absolute`: {name}=WIDTH.")
+        refuse(
+            "spread",
+            f"names {name!r}, which is 0 nominally",
+            allowed="parameters that are not",
+            remedy=f"Use `absolute`: {name}=WIDTH.",
+        )
     if isinstance(width, (int, float)) and width >= 1:
         refuse(
             f"spread[{name}]",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.core.checks import refuse
+from holdfast.core.checks import check_within, refuse
 from holdfast.devices.entry import DeviceEntry, Parameter, Quantity, parameters_of
 from holdfast.devices.spintronics import (
     Drive,
@@ -79,6 +79,9 @@ def _stack(bench: Bench) -> SpinDiode:
 
 def _around_resonance(settings: Mapping[str, Any]) -> Sweep:
     """Eight half widths to both sides of the resonance of the design, four points in each."""
+    for name in ("field", "alpha"):
+        check_within(settings[name], name, low=0, low_open=True)
+    check_within(settings["easy_plane"], "easy_plane", low=0)
     centre = float(easy_plane_resonance(settings["field"], settings["easy_plane"]))
     width = float(easy_plane_half_width(settings["field"], settings["easy_plane"], alpha=settings["alpha"]))
     return Sweep(name="frequency", values=np.linspace(max(centre - 8 * width, centre / 20), centre + 8 * width, 65))
