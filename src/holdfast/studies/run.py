@@ -83,7 +83,12 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
         started = store.fact("started") or clock()
         store.remember(started=started, config=settings, points=len(experiment.points()))
-        context = Context(seeds=Seeds(seed), device=device, memo=store.memo({"study": name, "version": experiment.version, "seed": seed}), folder=store.folder)
+        context = Context(
+            seeds=Seeds(seed),
+            device=device,
+            memo=store.memo({"study": name, "version": experiment.version, "seed": seed}),
+            folder=store.folder,
+        )
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
         records, interrupted = console.run([experiment], context, identity=Identity(seed=seed), store=store, executor=executor)
         missing = len(records) < len(experiment.points()) or any(record.status != "ok" for record in records)
