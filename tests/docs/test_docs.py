@@ -16,7 +16,12 @@ from holdfast.cli import app
 from holdfast.core.grammar import parse
 
 NAMES = [str(page.relative_to(ROOT)) for page in pages()]
-QUICK = ["docs/explanation/statistics.md", "docs/explanation/reproducibility.md", "docs/explanation/spintronics.md"]
+QUICK = [
+    "docs/explanation/statistics.md",
+    "docs/explanation/reproducibility.md",
+    "docs/explanation/spintronics.md",
+    "docs/howto/from-a-layer-to-a-network.md",
+]
 WORKED = [name for name in NAMES if any(block.language == "console" for block in blocks(ROOT / name))]
 
 
@@ -83,7 +88,7 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_the_examples_of_an_explanation_run(name):
+def test_the_examples_of_a_page_run(name):
     for block in blocks(ROOT / name):
         if block.language == "python":
             run_python(block.text, f"{name}, line {block.line}")
