@@ -171,7 +171,7 @@ def ensemble(point: Point, seed: int) -> Measurement:
         nominal=in_plane(temperature=point["temperature"]), spread=SPREAD, samples=point["devices"], seed=point["draw"]
     )
     drive = Drive(i_ac=1e-5, frequency=point["frequency"])
-    found = rectified_voltage(drawn.diode, drive, duration=point["duration"], settle=20e-9, seed=seed)
+    found = rectified_voltage(drawn.diode, drive, duration=point["duration"], settle=20e-9, dt=8e-13, seed=seed)
     sensitivity = -found.sensitivity_absorbed
     spread = bootstrap(sensitivity, lambda values: float(values.std(ddof=1)))
     return Measurement(
