@@ -95,7 +95,8 @@ class SequenceBinder:
     Attributes
     ----------
     classes_ : labels
-    targets_ : array (m, length), encoded sequence of each group; labels_ : its label
+    targets_ : array (m, length), encoded sequence of each group
+    labels_ : array (m,), its label
     offsets_ : array (m, K) in Hz, W r of each group
     learned_ : what the rule did, or None
 

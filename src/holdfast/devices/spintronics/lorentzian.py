@@ -45,7 +45,7 @@ class Lorentzian:
 
     @property
     def antisymmetric_fraction(self) -> Array:
-        """Share of the antisymmetric part in the heights, (A / 2) / (|S| + |A| / 2), with the sign of A relative to S."""
+        """Share of the antisymmetric part in the heights, ``(A / 2) / (abs(S) + abs(A) / 2)``, with the sign of A relative to S."""
         half = self.antisymmetric / 2
         return np.asarray(half * np.sign(self.symmetric) / (np.abs(self.symmetric) + np.abs(half)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class SpinDiode:
 
     layer: MacrospinDevice
     junction: TunnelJunction = field(default_factory=TunnelJunction)
-    torque: SpinTorque | tuple[SpinTorque, ...] = ()
+    torque: SpinTorque | Sequence[SpinTorque] = ()
     series: SeriesDiode | None = None
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class SpinDiode:
     @property
     def torques(self) -> tuple[SpinTorque, ...]:
         """The sources as a tuple."""
-        return (self.torque,) if isinstance(self.torque, SpinTorque) else self.torque
+        return (self.torque,) if isinstance(self.torque, SpinTorque) else tuple(self.torque)
 
     def replace(self, **changes: Any) -> SpinDiode:
         """The same diode with numbers or parts changed: names of its parts, or of parameters of the layer or the junction."""

@@ -104,7 +104,8 @@ class SynchronizationClassifier:
     mixing_ : the input stage
     lesson_ : what the rule did
     currents_ : array (K,), learnt supercriticalities
-    patterns_ : array (m, K, 2), the patterns met in training; owners_ : array (m,), the place in `classes_` of each one's class
+    patterns_ : array (m, K, 2), the patterns met in training
+    owners_ : array (m,), the place in `classes_` of each one's class
 
     Raises
     ------
