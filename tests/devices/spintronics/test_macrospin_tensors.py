@@ -77,6 +77,21 @@ def test_gradients_are_those_of_finite_differences():
         assert float(parameter.grad) == pytest.approx(float(ends[0] - ends[1]) / (2 * step), rel=1e-5)
 
 
+def test_gradients_reach_the_strength_of_the_thermal_field():
+    """With the same draws a change of the damping changes the noise as well, by the fluctuation-dissipation theorem."""
+
+    def end(alpha):
+        diode = SpinDiode(layer=LAYER.replace(alpha=alpha, temperature=300.0))
+        generator = torch.Generator().manual_seed(1)
+        return integrate(diode, Drive(), start=(1, 0.1, 0), steps=20, dt=5e-13, averages=False, generator=generator).end[1]
+
+    alpha = torch.tensor(0.05, dtype=torch.float64, requires_grad=True)
+    end(alpha).backward()
+    with torch.no_grad():
+        slope = (end(0.05 + 1e-6) - end(0.05 - 1e-6)) / 2e-6
+    assert float(alpha.grad) == pytest.approx(float(slope), rel=1e-6)
+
+
 def test_the_right_hand_side_works_under_torch_func():
     """Without torque and damping the Jacobian about the field is an antisymmetric rotation at Larmor's frequency."""
     free = SpinDiode(layer=LAYER.replace(alpha=1e-12, demag=(0, 0, 0)))

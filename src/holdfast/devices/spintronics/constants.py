@@ -81,7 +81,7 @@ def spin_transfer_field(ms: ArrayLike, volume: ArrayLike) -> Any:
     return HBAR / (2 * ELEMENTARY_CHARGE * MU0 * np.asarray(ms, dtype=float) * volume)
 
 
-def thermal_field(alpha: ArrayLike, temperature: ArrayLike, *, ms: ArrayLike, volume: ArrayLike, dt: ArrayLike) -> Any:
+def thermal_field(alpha: Any, temperature: Any, *, ms: Any, volume: Any, dt: Any) -> Any:
     r"""Standard deviation in A/m of each component of the thermal field when it is held for `dt`.
 
     .. math:: \sigma_H = \sqrt{\frac{2 \alpha k_B T}{\mu_0 M_s \gamma_0 V \, dt}}
@@ -90,9 +90,9 @@ def thermal_field(alpha: ArrayLike, temperature: ArrayLike, *, ms: ArrayLike, vo
 
     Parameters
     ----------
-    alpha : array, Gilbert damping
-    temperature : array, in K
+    alpha : number, array or tensor, Gilbert damping
+    temperature : the same, in K
     ms, volume : as in :func:`spin_transfer_field`
     dt : array, in s
     """
-    return np.sqrt(2 * np.asarray(alpha, dtype=float) * BOLTZMANN * temperature / (MU0 * np.asarray(ms) * GAMMA0 * volume * dt))
+    return (2 * alpha * BOLTZMANN * temperature / (MU0 * ms * GAMMA0 * volume * dt)) ** 0.5

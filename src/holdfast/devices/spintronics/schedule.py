@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.devices.spintronics.constants import GAMMA0, thermal_field
-from holdfast.devices.spintronics.stack import fastest_field
+from holdfast.devices.spintronics.stack import fastest_field, numbers_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from holdfast.devices.spintronics.drive import Drive
     from holdfast.devices.spintronics.stack import SpinDiode
 
@@ -48,14 +46,9 @@ class Schedule:
     samples: int
 
 
-def _numbers(values: Any) -> NDArray[np.floating]:
-    """Numbers, arrays or tensors as an array."""
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float)
-
-
 def is_warm(diode: SpinDiode) -> bool:
     """Whether a device is above 0 K."""
-    return bool((_numbers(diode.layer.temperature) > 0).any())
+    return bool((numbers_of(diode.layer.temperature) > 0).any())
 
 
 def schedule(
@@ -88,7 +81,7 @@ def schedule(
     if rate * dt > LARGEST_TURN:
         safe = f"at most {LARGEST_TURN / rate:.2g} s for these fields"
         refuse("dt", f"is {dt:g} s", allowed=safe, remedy=f"A step may turn the moment by {LARGEST_TURN} rad.")
-    frequency = _numbers(drive.frequency)
+    frequency = numbers_of(drive.frequency)
     highest = float(frequency.max())
     if highest * dt > FASTEST_DRIVE:
         refuse("frequency", f"is {highest:g} Hz", allowed=f"at most {FASTEST_DRIVE / dt:.3g} Hz with dt = {dt:g} s")
@@ -121,14 +114,14 @@ def check_thermal_step(diode: SpinDiode, drive: Drive, dt: float) -> None:
     InputError : with the largest step that is allowed
     """
     layer = diode.layer
-    alpha = _numbers(layer.alpha)
+    alpha = numbers_of(layer.alpha)
     rate = GAMMA0 * fastest_field(diode, drive)
     if (rate * dt) ** 3 / (8 * alpha.min()) > LARGEST_HEATING:
         safe = (8 * alpha.min() * LARGEST_HEATING) ** (1 / 3) / rate
         remedy = "A longer step would make the moment hotter than its bath by more than 4 %."
         refuse("dt", f"is {dt:g} s", allowed=f"at most {safe:.2g} s for these fields and this damping", remedy=remedy)
-    volume = _numbers(layer.thickness) * _numbers(layer.area)
-    field = thermal_field(alpha, _numbers(layer.temperature), ms=_numbers(layer.ms), volume=volume, dt=dt)
+    volume = numbers_of(layer.thickness) * numbers_of(layer.area)
+    field = thermal_field(alpha, numbers_of(layer.temperature), ms=numbers_of(layer.ms), volume=volume, dt=dt)
     kick = float(np.max(GAMMA0 * field * dt))
     if kick > LARGEST_KICK:
         safe = dt * (LARGEST_KICK / kick) ** 2

@@ -16,9 +16,11 @@ from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, Macros
 from holdfast.devices.spintronics.torque import SpinTorque
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from holdfast.devices.spintronics.drive import Drive, SeriesDiode
 
-__all__ = ["SpinDiode", "coefficients", "fastest_field", "terms_of"]
+__all__ = ["SpinDiode", "coefficients", "fastest_field", "numbers_of", "terms_of"]
 
 Convert = Callable[[Any], Any]
 
@@ -171,12 +173,17 @@ def _circuit_rows(diode: SpinDiode, drive: Drive, convert: Convert) -> dict[int,
     return rows | {eq.V_THERMAL: convert(series.thermal_voltage), eq.I_DC: convert(drive.v_dc), eq.I_AC: convert(drive.v_ac)}
 
 
+def numbers_of(values: Any) -> NDArray[np.floating]:
+    """A number, an array or a tensor as an array without gradients."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float)
+
+
 def fastest_field(diode: SpinDiode, drive: Drive) -> float:
     """An upper bound in A/m of the effective field in any device, which limits the time step."""
     layer = diode.layer
 
     def size(values: Any) -> Any:
-        return np.abs(np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float))
+        return np.abs(numbers_of(values))
 
     def length(values: Any) -> Any:
         return np.sqrt((size(values) ** 2).sum(-1))

@@ -11,8 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from holdfast.core.checks import refuse
 from holdfast.devices.spintronics import equations as eq
 from holdfast.devices.spintronics.constants import GAMMA0, thermal_field
@@ -252,10 +250,6 @@ def _weight(sample: int, samples: int, *, hann: bool) -> float:
 
 def _thermal_strength(layer: Any, convert: Any, dt: float) -> Any:
     """Standard deviation of the scaled thermal field, (B...)."""
-    numbers = {
-        name: np.asarray(getattr(layer, name).detach().cpu() if hasattr(getattr(layer, name), "detach") else getattr(layer, name))
-        for name in ("alpha", "temperature", "ms", "thickness", "area")
-    }
-    volume = numbers["thickness"] * numbers["area"]
-    sigma = thermal_field(numbers["alpha"], numbers["temperature"], ms=numbers["ms"], volume=volume, dt=dt)
-    return convert(sigma * GAMMA0 / (1 + numbers["alpha"] ** 2) * dt)
+    alpha, volume = convert(layer.alpha), convert(layer.thickness) * convert(layer.area)
+    sigma = thermal_field(alpha, convert(layer.temperature), ms=convert(layer.ms), volume=volume, dt=dt)
+    return sigma * GAMMA0 / (1 + alpha**2) * dt
