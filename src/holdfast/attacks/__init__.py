@@ -1,21 +1,28 @@
 """Attacks on a network's inputs, and checks that they were not merely blinded."""
 
-from holdfast.attacks.gradient import fgsm, pgd, repeat
+from holdfast.attacks.ascent import ascend, input_gradient
+from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
 from holdfast.attacks.search import block_search, random_noise
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
+from holdfast.attacks.transforms import repeat, resized, scaled, smoothed
 
 __all__ = [
     "AttackResult",
     "MaskingCheck",
     "ThreatModel",
+    "ascend",
     "block_search",
     "check_masking",
     "fgsm",
+    "input_gradient",
     "masking_passes",
     "pgd",
     "pgd_sweep",
     "random_noise",
     "repeat",
+    "resized",
+    "scaled",
+    "smoothed",
 ]

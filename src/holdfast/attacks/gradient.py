@@ -7,29 +7,24 @@ Examples that are already fooled leave the batch, so that later steps cost less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.found import Found
 from holdfast.attacks.losses import Loss, Objective, make_objective
-from holdfast.attacks.problem import Problem, invalid, pose, warn_of_invalid
-from holdfast.attacks.projection import Ball, make_ball, perturbation_norm, unit_noise
+from holdfast.attacks.problem import Problem, pose
+from holdfast.attacks.projection import Ball, make_ball, unit_noise
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
+from holdfast.attacks.transforms import Direction, GradTransform, InputTransform, cleaned
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.nets import frozen
 
-__all__ = ["GradTransform", "InputTransform", "fgsm", "pgd", "repeat"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-InputTransform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
-GradTransform = Callable[[torch.Tensor], torch.Tensor]
-
-
-def repeat(copies: int) -> InputTransform:
-    """An input transform that shows each input `copies` times, so that a randomised network's gradient is averaged."""
-    check_whole(copies, "copies", low=1)
-    return lambda x, generator: x.repeat(copies, *(1,) * (x.ndim - 1))  # noqa: ARG005 - the form of all input transforms
+__all__ = ["fgsm", "pgd"]
 
 
 def fgsm(
@@ -156,7 +151,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
             grad_transform=tuple(grad_transform),
             generator=draws,
         )
-        found = _Found(problem, settings.objective)
+        found = Found(problem, settings.objective)
         rows = torch.arange(len(x), device=x.device)
         fixed = problem.eps == 0
         check_whole(batch_size, "batch_size", low=1)
@@ -197,66 +192,14 @@ class _Settings:
     generator: torch.Generator
 
 
-class _Found:
-    """The best input found so far for every example."""
-
-    def __init__(self, problem: Problem, objective: Objective) -> None:
-        self.problem, self.objective = problem, objective
-        n, device = len(problem.x), problem.x.device
-        self.x_adv = problem.x.clone()
-        self.success = torch.zeros(n, dtype=torch.bool, device=device)
-        self.no_gradient = torch.zeros(n, dtype=torch.bool, device=device)
-        self.invalid = torch.zeros(n, dtype=torch.bool, device=device)
-        self.loss = torch.full((n,), -torch.inf, dtype=problem.x.dtype, device=device)
-        self.queries = torch.zeros(n, dtype=torch.long, device=device)
-        self.steps_used = torch.zeros(n, dtype=torch.long, device=device)
-
-    @torch.no_grad()
-    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int) -> None:
-        """Ask about the inputs `adv` of the examples `rows` and keep those that are better."""
-        logits = self.problem.target(adv)
-        self.queries[rows] += 1
-        self.take(rows, adv, logits, success=self.problem.fooled(logits, rows), steps=steps)
-
-    @torch.no_grad()
-    def take(self, rows: torch.Tensor, adv: torch.Tensor, logits: torch.Tensor, *, success: torch.Tensor, steps: int) -> None:
-        """Keep `adv` where it succeeds for the first time or, all else equal, has the larger loss."""
-        goal = None if self.problem.goal is None else self.problem.goal[rows]
-        loss, wild = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype), invalid(logits)
-        loss = loss.masked_fill(wild | loss.isnan(), -torch.inf)  # what is no number gives way to any number
-        old = self.success[rows]
-        better = (success & ~old) | ((success == old) & ((loss > self.loss[rows]) | self.loss[rows].isneginf()))
-        chosen = rows[better]
-        self.x_adv[chosen] = adv[better]
-        self.success[chosen] = success[better]
-        self.loss[chosen] = loss[better]
-        self.invalid[chosen] = wild[better]
-        self.steps_used[chosen] = steps
-
-    def result(self) -> AttackResult:
-        warn_of_invalid(self.invalid)
-        return AttackResult(
-            x_adv=self.x_adv,
-            success=self.success,
-            loss=self.loss,
-            queries=self.queries,
-            steps_used=self.steps_used,
-            norm=perturbation_norm(self.x_adv - self.problem.x, self.problem.threat.norm),
-            no_gradient=self.no_gradient,
-            invalid=self.invalid,
-        )
-
-
 class _Climb:
     """One run from a start: the examples that still climb, and where they are."""
 
-    def __init__(
-        self, problem: Problem, found: _Found, settings: _Settings, rows: torch.Tensor, noise: torch.Tensor | None
-    ) -> None:
+    def __init__(self, problem: Problem, found: Found, settings: _Settings, rows: torch.Tensor, noise: torch.Tensor | None) -> None:
         self.problem, self.found, self.settings, self.rows = problem, found, settings, rows
         self.ball: Ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
         self.adv = self.ball.x.clone() if noise is None else self.ball.start(noise[rows])
-        self.velocity = torch.zeros_like(self.adv) if settings.momentum else None
+        self.steer = Direction(settings.momentum, settings.grad_transform)
 
     def run(self) -> None:
         for step in range(self.settings.steps):
@@ -316,21 +259,12 @@ class _Climb:
 
     def keep(self, running: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         self.rows, self.adv, self.ball = self.rows[running], self.adv[running], self.ball.keep(running)
-        if self.velocity is not None:
-            self.velocity = self.velocity[running]
+        self.steer.keep(running)
         return gradient[running]
 
     def direction(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient after its transforms and momentum; zero where it is not finite. Blind examples are marked."""
-        length = perturbation_norm(gradient, "l2")
-        if not bool(((length > 0) & length.isfinite()).all()):  # a cheap look: its squares may underflow or overflow
-            peak = perturbation_norm(gradient, "linf")
-            self.found.no_gradient[self.rows] |= ~((peak > 0) & peak.isfinite())
-            gradient = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
-        for transform in self.settings.grad_transform:
-            gradient = transform(gradient)
-        if self.velocity is None:
-            return gradient
-        mean = gradient.abs().flatten(1).mean(1).clamp_min(torch.finfo(gradient.dtype).tiny)
-        self.velocity.mul_(self.settings.momentum).add_(gradient / mean.view(-1, *(1,) * (gradient.ndim - 1)))
-        return self.velocity
+        gradient, blind = cleaned(gradient)
+        if blind is not None:
+            self.found.no_gradient[self.rows] |= blind
+        return self.steer(gradient)

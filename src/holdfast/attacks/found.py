@@ -1,0 +1,81 @@
+"""What every attack on scores keeps while it runs: the best input so far of each example, and what it cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from holdfast.attacks.problem import Problem, invalid, warn_of_invalid
+from holdfast.attacks.projection import perturbation_norm
+from holdfast.attacks.threat import AttackResult
+
+if TYPE_CHECKING:
+    from holdfast.attacks.losses import Objective
+
+__all__ = ["Found"]
+
+
+class Found:
+    """The best input found so far for every example.
+
+    Parameters
+    ----------
+    problem : the checked question
+    objective : decides between inputs that fool, and between inputs that do not
+    """
+
+    def __init__(self, problem: Problem, objective: Objective) -> None:
+        self.problem, self.objective = problem, objective
+        n, device = len(problem.x), problem.x.device
+        self.x_adv = problem.x.clone()
+        self.success = torch.zeros(n, dtype=torch.bool, device=device)
+        self.no_gradient = torch.zeros(n, dtype=torch.bool, device=device)
+        self.invalid = torch.zeros(n, dtype=torch.bool, device=device)
+        self.loss = torch.full((n,), -torch.inf, dtype=problem.x.dtype, device=device)
+        self.queries = torch.zeros(n, dtype=torch.long, device=device)
+        self.steps_used = torch.zeros(n, dtype=torch.long, device=device)
+
+    @torch.no_grad()
+    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int) -> None:
+        """Ask about the inputs `adv` (n, ...) of the examples `rows` (n,) and keep those that are better."""
+        logits = self.problem.target(adv)
+        self.queries[rows] += 1
+        self.take(rows, adv, logits, success=self.problem.fooled(logits, rows), steps=steps)
+
+    @torch.no_grad()
+    def take(self, rows: torch.Tensor, adv: torch.Tensor, logits: torch.Tensor, *, success: torch.Tensor, steps: int) -> None:
+        """Keep `adv` where it succeeds for the first time or, all else equal, has the larger loss.
+
+        Parameters
+        ----------
+        rows : distinct examples (n,)
+        adv, logits : inputs (n, ...) that the ball and the box allow, and the answers to them (n, K)
+        success : boolean (n,), from :meth:`Problem.fooled`
+        steps : that led there
+        """
+        goal = None if self.problem.goal is None else self.problem.goal[rows]
+        loss, wild = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype), invalid(logits)
+        loss = loss.masked_fill(wild | loss.isnan(), -torch.inf)  # what is no number gives way to any number
+        old = self.success[rows]
+        better = (success & ~old) | ((success == old) & ((loss > self.loss[rows]) | self.loss[rows].isneginf()))
+        chosen = rows[better]
+        self.x_adv[chosen] = adv[better]
+        self.success[chosen] = success[better]
+        self.loss[chosen] = loss[better]
+        self.invalid[chosen] = wild[better]
+        self.steps_used[chosen] = steps
+
+    def result(self) -> AttackResult:
+        """All of it, detached; warns of answers that are no numbers."""
+        warn_of_invalid(self.invalid)
+        return AttackResult(
+            x_adv=self.x_adv,
+            success=self.success,
+            loss=self.loss,
+            queries=self.queries,
+            steps_used=self.steps_used,
+            norm=perturbation_norm(self.x_adv - self.problem.x, self.problem.threat.norm),
+            no_gradient=self.no_gradient,
+            invalid=self.invalid,
+        )
