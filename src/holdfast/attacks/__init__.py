@@ -7,11 +7,13 @@ from holdfast.attacks.search import block_search, random_noise
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.attacks.transforms import repeat, resized, scaled, smoothed
+from holdfast.attacks.worst import WorstCase, worst_case
 
 __all__ = [
     "AttackResult",
     "MaskingCheck",
     "ThreatModel",
+    "WorstCase",
     "ascend",
     "block_search",
     "check_masking",
@@ -25,4 +27,5 @@ __all__ = [
     "resized",
     "scaled",
     "smoothed",
+    "worst_case",
 ]
