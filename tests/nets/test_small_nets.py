@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from holdfast.core.errors import InputError
-from holdfast.nets import Normalized, ResidualNet, lenet, mlp, resnet8, resnet20, tiny_cnn, weights_digest
+from holdfast.nets import Normalized, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn, weights_digest
 
 
 def parameters(net):
@@ -50,7 +50,7 @@ def test_the_fixture_network_has_52_thousand_weights():
     assert parameters(tiny_cnn()) == 25 * 8 + 8 + 9 * 8 * 16 + 16 + 784 * 64 + 64 + 640 + 10
 
 
-@pytest.mark.parametrize("build", [partial(mlp, 784), tiny_cnn, lenet, resnet8])
+@pytest.mark.parametrize("build", [partial(mlp, 784), tiny_cnn, conv_net, lenet, resnet8])
 def test_the_seed_alone_decides_the_weights_and_the_global_generator_does_not_notice(build):
     torch.manual_seed(123)
     before = torch.get_rng_state()

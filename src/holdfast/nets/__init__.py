@@ -18,7 +18,7 @@ from holdfast.nets.functional import (
 )
 from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
 from holdfast.nets.seeded import seeded
-from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, lenet, mlp, resnet8, resnet20, tiny_cnn
+from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn
 
 __all__ = [
     "Epoch",
@@ -29,6 +29,7 @@ __all__ = [
     "ResidualBlock",
     "ResidualNet",
     "StackedModels",
+    "conv_net",
     "evaluate",
     "evaluating",
     "features",

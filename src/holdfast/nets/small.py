@@ -1,4 +1,4 @@
-"""Small networks for images, built under a seed: perceptron, two CNNs, residual networks; and normalisation as part of a network.
+"""Small networks for images, built under a seed: perceptron, three CNNs, residual networks; and normalisation as part of a network.
 
 All take raw inputs in [0, 1] and give logits. Residual networks have the form for small images of K. He, X. Zhang, S. Ren and
 J. Sun, *Deep residual learning for image recognition*, CVPR 2016, section 4.2 (arXiv:1512.03385).
@@ -18,7 +18,7 @@ from holdfast.nets.seeded import seeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Normalized", "ResidualBlock", "ResidualNet", "lenet", "mlp", "resnet8", "resnet20", "tiny_cnn"]
+__all__ = ["Normalized", "ResidualBlock", "ResidualNet", "conv_net", "lenet", "mlp", "resnet8", "resnet20", "tiny_cnn"]
 
 Shortcut = Literal["pad", "projection"]
 
@@ -159,6 +159,45 @@ def lenet(*, channels: int = 1, size: int = 28, classes: int = 10, seed: int = 0
                 head=nn.Linear(84, classes),
             )
         )
+
+
+def conv_net(
+    widths: Sequence[int] = (16, 32, 32, 64),
+    strides: Sequence[int] = (2, 1, 2, 1),
+    *,
+    channels: int = 1,
+    classes: int = 10,
+    pool: int = 4,
+    seed: int = 0,
+) -> nn.Sequential:
+    """Convolutional network with batch normalisation: ``block1``, ``block2``, ... of 3x3 convolution, norm and ReLU, then a linear
+    layer on averages over ``pool`` x ``pool`` parts of the image.
+
+    Parameters
+    ----------
+    widths, strides : channels and stride of each block
+    channels : of the images (any size, square or not)
+    classes : number of logits
+    pool : parts per side
+    seed : of the initial weights
+
+    Examples
+    --------
+    >>> conv_net((8, 16), (2, 2), channels=3, classes=5)(torch.rand(2, 3, 32, 24)).shape
+    torch.Size([2, 5])
+    """
+    if len(widths) != len(strides) or not widths:
+        refuse("strides", f"has {len(strides)} entries for {len(widths)} widths", allowed="one per block, at least one block")
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    inputs = channels
+    with seeded(seed):
+        for place, (width, stride) in enumerate(zip(widths, strides, strict=True), start=1):
+            conv = nn.Conv2d(inputs, check_whole(width, "widths", low=1), 3, stride=stride, padding=1, bias=False)
+            layers[f"block{place}"] = nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(width), act=nn.ReLU()))
+            inputs = width
+        layers |= {"pool": nn.AdaptiveAvgPool2d(pool), "flatten": nn.Flatten()}
+        layers["head"] = nn.Linear(inputs * pool * pool, classes)
+    return nn.Sequential(layers)
 
 
 class _PadShortcut(nn.Module):
