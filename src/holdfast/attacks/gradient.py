@@ -16,6 +16,7 @@ from holdfast.attacks.found import Found
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.problem import Problem, pose
 from holdfast.attacks.projection import Ball, make_ball, unit_noise
+from holdfast.attacks.slope import input_slope
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.attacks.transforms import Direction, GradTransform, InputTransform, cleaned
 from holdfast.core.checks import check_whole, check_within, refuse
@@ -237,25 +238,8 @@ class _Climb:
 
     def gradient(self, logits: torch.Tensor) -> torch.Tensor:
         """Gradient of the summed objective in the inputs; parameters get none."""
-        rows = self.rows.repeat(len(logits) // len(self.rows))
-        goal = None if self.problem.goal is None else self.problem.goal[rows]
-        value = self.summed(logits, self.problem.y[rows], goal)
-        gradient = torch.autograd.grad(value, self.adv, allow_unused=True)[0] if value.requires_grad else None
-        if gradient is None:
-            refuse(
-                "model",
-                "cuts the gradient between input and logits",
-                allowed="a forward pass without torch.no_grad, .detach() or NumPy",
-                remedy="For a network without gradients use a query attack.",
-            )
-        return gradient
-
-    def summed(self, logits: torch.Tensor, y: torch.Tensor, goal: torch.Tensor | None) -> torch.Tensor:
-        """A number whose gradient in the logits is that of the summed objective."""
-        objective = self.settings.objective
-        if objective.slope is None:
-            return objective.climb(logits, y, goal).sum()
-        return torch.vdot(logits.flatten(), objective.slope(logits.detach(), y, goal).flatten())
+        goal = None if self.problem.goal is None else self.problem.goal[self.rows]
+        return input_slope(self.settings.objective, logits, self.adv, y=self.problem.y[self.rows], goal=goal)
 
     def keep(self, running: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         self.rows, self.adv, self.ball = self.rows[running], self.adv[running], self.ball.keep(running)
