@@ -1,0 +1,128 @@
+"""From places in a flat space to a posterior: where chains begin, what they leave behind, and what it says about itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from holdfast.bayes.diagnostics import FEWEST, Diagnostics, bulk_ess, centred_logits, split_rhat
+from holdfast.bayes.posterior import Posterior
+from holdfast.core.checks import check_finite, check_one_of, check_whole, refuse
+from holdfast.nets import stacked_predict
+
+if TYPE_CHECKING:
+    from holdfast.bayes.potential import NetworkPotential
+    from holdfast.bayes.prior import Prior
+    from holdfast.core.seeds import Seeds
+
+__all__ = ["Chains", "Init", "Progress", "descend", "posterior_of", "start_chains"]
+
+Init = Literal["map", "prior"] | Mapping[str, torch.Tensor]
+INSPECTED = 100  # examples whose logits are compared between chains
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a sampler stands, for a progress report.
+
+    Parameters
+    ----------
+    iteration, iterations : of the kept draw or warm-up step, from 1, and how many there are in all
+    warmup : whether this is the warm-up
+    accept, step_size, potential : means over chains of this iteration
+    """
+
+    iteration: int
+    iterations: int
+    warmup: bool
+    accept: float
+    step_size: float
+    potential: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chains:
+    """What C chains of T draws leave behind.
+
+    Parameters
+    ----------
+    positions : tensor (C, T, P)
+    potential : tensor (C, T), the energy at each of them
+    accept : tensor (C,), mean acceptance rates; empty where nothing is rejected
+    step_size : tensor (C,)
+    divergences : trajectories whose energy error exceeded 1000
+    """
+
+    positions: torch.Tensor
+    potential: torch.Tensor
+    accept: torch.Tensor
+    step_size: torch.Tensor
+    divergences: int
+
+
+def start_chains(
+    potential: NetworkPotential, *, prior: Prior, chains: int, init: Init, init_steps: int, init_lr: float, seeds: Seeds
+) -> torch.Tensor:
+    """Points (C, P) where chains begin: each its own draw of the prior, with ``"map"`` after some steps downhill.
+
+    The draw of a chain depends on its number alone, not on how many chains there are.
+    """
+    check_whole(chains, "chains", low=1)
+    layout = potential.layout
+    if isinstance(init, Mapping):
+        counts = {name: tuple(values.shape) for name, values in init.items()}
+        wanted = {name: (chains, *shape) for name, shape in layout.shapes.items()}
+        if counts != wanted:
+            refuse("init", f"has shapes {counts}", allowed=f"one value per chain and parameter: {wanted}")
+        start = layout.flatten(init).detach().clone()
+        check_finite(start, "init")
+        return start
+    check_one_of(init, "init", allowed=("map", "prior"))
+    device = str(potential.precision.device)
+    drawn = [prior.draw(potential.model, 1, seeds.torch("start", chain, device=device)) for chain in range(chains)]
+    start = torch.cat([layout.flatten(one) for one in drawn])
+    return descend(potential, start, steps=init_steps, lr=init_lr) if init == "map" else start
+
+
+def descend(potential: NetworkPotential, start: torch.Tensor, *, steps: int, lr: float) -> torch.Tensor:
+    """Points (C, P) after so many steps of Adam on the potential per example."""
+    check_whole(steps, "init_steps", low=0)
+    place = start.clone()
+    update = torch.optim.Adam([place], lr=lr)
+    for _ in range(steps):
+        place.grad = potential.value_and_gradient(place)[1].div_(len(potential.x))
+        update.step()
+    return place
+
+
+def posterior_of(found: Chains, potential: NetworkPotential, *, method: str) -> Posterior:
+    """The posterior of all draws in chain-major order, with what the chains say of themselves on the first examples."""
+    params = potential.layout.unflatten(found.positions.flatten(0, 1))
+    params = {name: values.contiguous() for name, values in params.items()}
+    chains, length = found.potential.shape
+    logits = stacked_predict(potential.model, params, potential.x[:INSPECTED]).cpu().double().numpy()
+    answers = centred_logits(logits).reshape(chains, length, *logits.shape[1:])
+    diagnostics = _diagnose(found, found.potential.cpu().numpy(), answers)
+    return Posterior(model=potential.model, params=params, chains=chains, method=method, diagnostics=diagnostics)
+
+
+def _diagnose(found: Chains, potential: np.ndarray, answers: np.ndarray) -> Diagnostics:
+    chains, length = potential.shape
+    rhat = split_rhat(answers) if length >= FEWEST else np.full(1, math.nan)
+    return Diagnostics(
+        accept=tuple(found.accept.tolist()),
+        step_size=tuple(found.step_size.tolist()),
+        rhat_potential=float(split_rhat(potential)) if length >= FEWEST else math.nan,
+        ess_potential=float(bulk_ess(potential)) if length >= FEWEST else math.nan,
+        rhat_logits=float(np.median(rhat)),
+        ess_logits=float(np.median(bulk_ess(answers))) if length >= FEWEST else math.nan,
+        worst_rhat_logits=float(rhat.max()),
+        divergences=found.divergences,
+        chains=chains,
+        samples=length,
+    )
