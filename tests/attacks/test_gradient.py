@@ -72,7 +72,7 @@ def test_on_a_linear_network_one_step_is_the_worst_case(halves, norm, eps):
     assert bool(found[distance < 0.95 * eps].all()), "short of the closed form"
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_on_a_linear_network_pgd_reaches_the_exact_worst_margin_in_a_box(norm):
     net, x = linear(), torch.rand(50, 30, generator=generator(2), dtype=torch.float64)
     w, _ = decision(net)
@@ -81,6 +81,12 @@ def test_on_a_linear_network_pgd_reaches_the_exact_worst_margin_in_a_box(norm):
     low, high = -x, 1 - x
     if norm == "linf":
         worst = torch.where(away > 0, high.clamp_max(eps), low.clamp_min(-eps))
+    elif norm == "l1":
+        # a fractional knapsack: the steepest coordinates first, each to its wall, until the radius is spent
+        room, order = torch.where(away > 0, high, -low), away.abs().argsort(dim=1, descending=True)
+        sorted_room = room.gather(1, order)
+        spent = torch.minimum(sorted_room, (eps - (sorted_room.cumsum(1) - sorted_room)).clamp_min(0))
+        worst = torch.zeros_like(x).scatter(1, order, spent) * away.sign()
     else:
         # Lagrange: delta = clamp(t * away, low, high) with |delta| = eps, t found by bisection
         t = torch.zeros(50, 1, dtype=torch.float64), torch.full((50, 1), 1e3, dtype=torch.float64)
@@ -89,19 +95,22 @@ def test_on_a_linear_network_pgd_reaches_the_exact_worst_margin_in_a_box(norm):
             fits = (middle * away).clamp(low, high).norm(dim=1, keepdim=True) <= eps
             t = torch.where(fits, middle, t[0]), torch.where(fits, t[1], middle)
         worst = (t[0] * away).clamp(low, high)
-    result = pgd(net, x, y, ThreatModel(norm, eps), steps=100, step_size=0.1, loss="cw_margin", early_stop=False)
+    size = 0.002 if norm == "l1" else 0.1  # in L1 every step is taken back in equal parts, so that its size limits the accuracy
+    result = pgd(
+        net, x, y, ThreatModel(norm, eps), steps=max(100, int(1 / size)), step_size=size, loss="cw_margin", early_stop=False
+    )
     logits = predict(net, x + worst)
     expected = (logits[:, 1] - logits[:, 0]) * torch.where(y == 1, -1, 1)
     torch.testing.assert_close(result.loss, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 @pytest.mark.parametrize("early_stop", [True, False])
 def test_what_is_found_is_feasible_and_success_means_a_wrong_answer(digits_cnn, digits, norm, early_stop):
-    eps = 0.1 if norm == "linf" else 0.5
+    eps = {"linf": 0.1, "l2": 0.5, "l1": 2.0, "l0": 4}[norm]
     result = pgd(digits_cnn, digits.x, digits.y, ThreatModel(norm, eps), steps=10, early_stop=early_stop)
     delta = (result.x_adv - digits.x).flatten(1)
-    size = delta.abs().amax(1) if norm == "linf" else delta.norm(dim=1)
+    size = delta.norm(dim=1, p={"linf": math.inf, "l2": 2, "l1": 1, "l0": 0}[norm])
     assert float(size.max()) <= eps * (1 + 1e-6) + 1e-6
     torch.testing.assert_close(result.norm, size)
     assert float(result.x_adv.min()) >= 0
@@ -407,8 +416,8 @@ def test_bad_questions_are_refused_with_a_remedy(change, message):
         (("linf", -0.1), "eps"),
         (("linf", math.inf), "eps"),
         (("linf", torch.tensor([0.1, -0.1])), "eps"),
-        (("l1", 0.1), "norm"),
-        (("l0", 3), "allowed: linf, l2"),
+        (("l3", 0.1), "norm"),
+        (("l0", 2.5), "whole numbers of coordinates"),
         (("linf", 0.1, (1.0, 0.0)), "bounds"),
     ],
 )

@@ -24,7 +24,7 @@ def bisection(delta, low, high, eps):
     return (left * delta).clamp(low, high)
 
 
-@given(st.integers(0, 10_000), st.floats(0.01, 3.0), st.sampled_from(["linf", "l2"]))
+@given(st.integers(0, 10_000), st.floats(0.01, 3.0), st.sampled_from(["linf", "l2", "l1"]))
 @settings(max_examples=40, deadline=None)
 def test_a_projection_is_feasible_idempotent_and_leaves_feasible_points_alone(seed, eps, norm):
     x = centres(seed)
@@ -46,6 +46,41 @@ def test_the_l2_projection_in_a_box_is_the_nearest_allowed_point(eps):
     torch.testing.assert_close(ball.project(delta), exact, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("eps", [0.05, 0.5, 1.5, 20.0])
+def test_the_l1_projection_in_a_box_shrinks_all_coordinates_by_the_one_amount_that_spends_the_radius(eps):
+    x = centres(5)
+    delta = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(6), dtype=x.dtype)
+    ball = make_ball(x, torch.full((len(x),), eps, dtype=x.dtype), ThreatModel("l1", eps))
+    room = torch.where(delta > 0, 1 - x, x)
+
+    def sizes(multiplier):
+        return torch.minimum((delta.abs() - multiplier).clamp_min(0), room)
+
+    low, high = torch.zeros(len(x), 1, dtype=x.dtype), delta.abs().amax(1, keepdim=True)
+    for _ in range(100):
+        middle = (low + high) / 2
+        much = sizes(middle).sum(1, keepdim=True) > eps
+        low, high = torch.where(much, middle, low), torch.where(much, high, middle)
+    inside = sizes(torch.zeros(1, dtype=x.dtype)).sum(1, keepdim=True) <= eps
+    exact = torch.where(inside, sizes(0 * low), sizes(high)) * delta.sign()
+    torch.testing.assert_close(ball.project(delta), exact, rtol=0, atol=1e-12)
+
+
+def test_an_l1_step_fills_the_steepest_coordinates_up_to_their_walls():
+    x = torch.tensor([[0.9, 0.5, 0.5, 0.2]])
+    ball = make_ball(x, torch.tensor([1.0]), ThreatModel("l1", 1.0))
+    moved = x.clone()
+    ball.step_(moved, torch.tensor([[9.0, -3.0, 2.0, 1.0]]), torch.tensor([0.7]))
+    assert torch.allclose(moved, torch.tensor([[1.0, 0.0, 0.6, 0.2]]))
+
+
+def test_the_l0_projection_keeps_the_coordinates_that_bring_the_point_nearest():
+    x = torch.tensor([[0.9, 0.5, 0.5, 0.2]])
+    ball = make_ball(x, torch.tensor([2.0]), ThreatModel("l0", 2))
+    # the first wants to go far but its wall is near: moving 0.1 of 0.8 gains 0.15, less than the two steps that are free
+    assert torch.allclose(ball.project(torch.tensor([[0.8, 0.45, -0.4, 0.3]])), torch.tensor([[0.0, 0.45, -0.4, 0.0]]))
+
+
 def test_the_l2_projection_beats_scaling_and_clipping():
     # one coordinate at the wall: clipping wastes length that the other coordinate may use
     x = torch.tensor([[1.0, 0.5]])
@@ -56,7 +91,7 @@ def test_the_l2_projection_beats_scaling_and_clipping():
 def test_masked_coordinates_do_not_move():
     x = torch.full((2, 4), 0.5)
     mask = torch.tensor([1.0, 0.0, 1.0, 0.0])
-    for norm in ("linf", "l2"):
+    for norm in ("linf", "l2", "l1"):
         ball = make_ball(x, torch.tensor([0.3, 0.3]), ThreatModel(norm, 0.3, mask=mask))
         moved = ball.start(torch.ones(2, 4))
         ball.step_(moved, torch.ones(2, 4), torch.tensor([0.1, 0.1]))
@@ -71,6 +106,10 @@ def test_noise_fills_the_unit_ball_uniformly():
     radius = unit_noise(x, "l2", generator).norm(dim=1)
     assert float(radius.max()) <= 1 + 1e-6
     assert abs(int((radius < 0.5).sum()) - 500) < 105
+    # in L1 too, by the same count
+    size = unit_noise(x, "l1", generator).abs().sum(1)
+    assert float(size.max()) <= 1 + 1e-6
+    assert abs(int((size < 0.5).sum()) - 500) < 105
     # in L-infinity each coordinate is uniform: mean 0, standard deviation 1/sqrt(3), 12 000 of them
     noise = unit_noise(x, "linf", generator)
     assert abs(float(noise.mean())) < 5 / (3 * 12_000) ** 0.5

@@ -13,8 +13,8 @@ from holdfast.core.estimate import Estimate, proportion
 
 __all__ = ["AttackResult", "Norm", "ThreatModel"]
 
-Norm = Literal["linf", "l2"]
-NORMS: tuple[Norm, ...] = ("linf", "l2")
+Norm = Literal["linf", "l2", "l1", "l0"]
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l1", "l0")
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class ThreatModel:
 
     Parameters
     ----------
-    norm : ``"linf"`` or ``"l2"``
-    eps : radius in units of the input, >= 0; one number or a tensor (N,) with one per example
+    norm : ``"linf"``, ``"l2"``, ``"l1"``, or ``"l0"`` (how many numbers of the input may change)
+    eps : radius in units of the input, >= 0, whole for ``"l0"``; one number or a tensor (N,) with one per example
     bounds : smallest and largest value of a valid input
     mask : tensor that broadcasts with one input, 1 where it may be changed and 0 elsewhere, the same for all; None: everywhere
 
@@ -48,6 +48,8 @@ class ThreatModel:
                 refuse("eps", f"has shape {tuple(self.eps.shape)}", allowed="one finite number >= 0 per example, shape (N,)")
         else:
             check_within(self.eps, "eps", low=0.0)
+        if self.norm == "l0" and bool(torch.any(torch.as_tensor(self.eps) % 1 != 0)):
+            refuse("eps", f"is {self.eps}", allowed="whole numbers of coordinates under l0")
         low, high = self.bounds
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             refuse("bounds", f"is {self.bounds}", allowed="finite (low, high) with low < high")
