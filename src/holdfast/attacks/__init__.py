@@ -1,5 +1,6 @@
 """Attacks on a network's inputs, and checks that they were not merely blinded."""
 
+from holdfast.attacks.apgd import apgd, apgd_targeted
 from holdfast.attacks.ascent import ascend, input_gradient
 from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
@@ -14,6 +15,8 @@ __all__ = [
     "MaskingCheck",
     "ThreatModel",
     "WorstCase",
+    "apgd",
+    "apgd_targeted",
     "ascend",
     "block_search",
     "check_masking",

@@ -44,7 +44,9 @@ class Found:
         self.take(rows, adv, logits, success=self.problem.fooled(logits, rows), steps=steps)
 
     @torch.no_grad()
-    def take(self, rows: torch.Tensor, adv: torch.Tensor, logits: torch.Tensor, *, success: torch.Tensor, steps: int) -> None:
+    def take(
+        self, rows: torch.Tensor, adv: torch.Tensor, logits: torch.Tensor, *, success: torch.Tensor, steps: int | torch.Tensor
+    ) -> None:
         """Keep `adv` where it succeeds for the first time or, all else equal, has the larger loss.
 
         Parameters
@@ -52,7 +54,7 @@ class Found:
         rows : distinct examples (n,)
         adv, logits : inputs (n, ...) that the ball and the box allow, and the answers to them (n, K)
         success : boolean (n,), from :meth:`Problem.fooled`
-        steps : that led there
+        steps : that led there, one number or one per row
         """
         goal = None if self.problem.goal is None else self.problem.goal[rows]
         loss, wild = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype), invalid(logits)
@@ -64,7 +66,7 @@ class Found:
         self.success[chosen] = success[better]
         self.loss[chosen] = loss[better]
         self.invalid[chosen] = wild[better]
-        self.steps_used[chosen] = steps
+        self.steps_used[chosen] = steps[better] if isinstance(steps, torch.Tensor) else steps
 
     def result(self) -> AttackResult:
         """All of it, detached; warns of answers that are no numbers."""

@@ -51,8 +51,11 @@ class Problem:
         hit = answer != self.y[rows] if self.goal is None else answer == self.goal[rows]
         return hit | invalid(logits)
 
-    def probe(self) -> int:
-        """Number of classes, after two passes over a few rows have shown that the target is fit to be attacked."""
+    def probe(self, *, samples: int = 1) -> int:
+        """Number of classes, after two passes over a few rows have shown that the target is fit to be attacked.
+
+        An attack that averages several `samples` of each answer expects randomness, and is not warned of it.
+        """
         rows = self.x[:PROBE_ROWS]
         with torch.no_grad():
             first, second = self.target(rows), self.target(rows)
@@ -70,10 +73,11 @@ class Problem:
                 allowed="logits (a second softmax hides gradients)",
                 remedy='Leave the softmax out, or declare Target(model=model, outputs="probabilities").',
             )
-        if not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
+        if samples == 1 and not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
             warnings.warn(
                 "The model answers differently on two passes over the same inputs: a single gradient is noise. "
-                "Average several with input_transforms=(repeat(20),).",
+                "Average several: pgd(..., input_transforms=(repeat(20),)), apgd(..., eot_samples=20) or "
+                'auto_attack(..., version="rand").',
                 UserWarning,
                 stacklevel=3,
             )
