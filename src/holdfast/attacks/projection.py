@@ -16,7 +16,7 @@ import torch
 if TYPE_CHECKING:
     from holdfast.attacks.threat import ThreatModel
 
-__all__ = ["Ball", "L0Ball", "L1Ball", "L2Ball", "LinfBall", "make_ball", "perturbation_norm", "unit_noise"]
+__all__ = ["Ball", "L0Ball", "L1Ball", "L2Ball", "LinfBall", "make_ball", "make_box", "perturbation_norm", "unit_noise"]
 
 NEWTON_STEPS = 40
 ORDERS = {"linf": torch.inf, "l2": 2, "l1": 1, "l0": 0}
@@ -47,13 +47,19 @@ class Ball(Protocol):
         """The balls of the examples `rows`."""
 
 
-def make_ball(x: torch.Tensor, eps: torch.Tensor, threat: ThreatModel) -> Ball:
-    """The allowed inputs around `x` (N, ...) with radii `eps` (N,)."""
+def make_box(x: torch.Tensor, threat: ThreatModel) -> tuple[torch.Tensor, torch.Tensor]:
+    """The smallest and the largest value (N, ...) that each coordinate of `x` may take, whatever the radius."""
     low = torch.full_like(x, threat.bounds[0])
     high = torch.full_like(x, threat.bounds[1])
-    if threat.mask is not None:
-        movable = threat.mask.to(device=x.device, dtype=torch.bool).expand_as(x)
-        low, high = torch.where(movable, low, x), torch.where(movable, high, x)
+    if threat.mask is None:
+        return low, high
+    movable = threat.mask.to(device=x.device, dtype=torch.bool).expand_as(x)
+    return torch.where(movable, low, x), torch.where(movable, high, x)
+
+
+def make_ball(x: torch.Tensor, eps: torch.Tensor, threat: ThreatModel) -> Ball:
+    """The allowed inputs around `x` (N, ...) with radii `eps` (N,)."""
+    low, high = make_box(x, threat)
     if threat.norm == "linf":
         return LinfBall(x, torch.maximum(x - _wide(eps, x), low), torch.minimum(x + _wide(eps, x), high), eps)
     return SHIFTS[threat.norm](x, low - x, high - x, eps)
