@@ -1,5 +1,42 @@
 """Attacks that are made on one network and carried to another, also to one whose classes the first does not know."""
 
+from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxies, class_correspondence, reverse_correspondence
+from holdfast.attacks.transfer.evaluate import (
+    TransferEvaluation,
+    control_attacks,
+    evaluate_transfer,
+    noise_control,
+    transfer_curves,
+)
+from holdfast.attacks.transfer.heads import FeatureHeads
+from holdfast.attacks.transfer.layers import LayerSelection, select_layers
+from holdfast.attacks.transfer.objective import ProxyObjective
+from holdfast.attacks.transfer.proxy import ProxyAttack, attack_prior, joint_prior, proxy_attack
+from holdfast.attacks.transfer.sensitivity import Sensitivity, clean_signals, sensitivity, spearman
 from holdfast.attacks.transfer.surrogate import distil, small_net
 
-__all__ = ["distil", "small_net"]
+__all__ = [
+    "CorrespondenceMatrix",
+    "FeatureHeads",
+    "LayerSelection",
+    "Proxies",
+    "ProxyAttack",
+    "ProxyObjective",
+    "Sensitivity",
+    "TransferEvaluation",
+    "attack_prior",
+    "class_correspondence",
+    "clean_signals",
+    "control_attacks",
+    "distil",
+    "evaluate_transfer",
+    "joint_prior",
+    "noise_control",
+    "proxy_attack",
+    "reverse_correspondence",
+    "select_layers",
+    "sensitivity",
+    "small_net",
+    "spearman",
+    "transfer_curves",
+]

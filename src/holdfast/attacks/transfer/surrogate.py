@@ -2,7 +2,9 @@
 
 The target is asked once about each of a number of unlabelled inputs, never more often than allowed, and a small network learns its
 answers. What fools it is then tried on the target: ``pgd(twin, x, y, threat, early_stop=False)``, since an attack that ends where
-the imitation is fooled ends too early for the original. Source of the idea: N. Papernot et al., arXiv:1602.02697; of its growing data set nothing is done here.
+the imitation is fooled ends too early for the original.
+
+Source of the idea: N. Papernot et al., arXiv:1602.02697; of its growing data set nothing is done here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,227 @@
+r"""What a victim makes of transferred images, beside what it makes of noise and of other proxies.
+
+.. math:: \mathrm{tSuc}(t) = \frac{\#\{x : f_T(x') = t\}}{\#\{x\}}, \qquad
+          \text{gain} = \frac1T \sum_t \bigl[\mathrm{tSuc}(t) - \max(\mathrm{noise}(t), \mathrm{random\ proxy}(t))\bigr]
+
+A success rate alone says nothing: a victim that calls everything strange by one name is "hit" by pure noise as often as by any
+attack. Rates of all target classes therefore stand beside two controls, and a warning points out such a class.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from holdfast.attacks.projection import make_ball
+from holdfast.attacks.transfer.proxy import proxy_attack
+from holdfast.core.checks import check_labels, check_same_length, refuse
+from holdfast.core.curve import Curve
+from holdfast.core.estimate import Estimate, paired_difference, proportion
+from holdfast.core.seeds import Seeds
+from holdfast.nets import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import nn
+
+    from holdfast.attacks.threat import ThreatModel
+    from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix
+
+__all__ = ["CONTROLS", "TransferEvaluation", "control_attacks", "evaluate_transfer", "noise_control", "transfer_curves"]
+
+CONTROLS = ("noise", "random_proxy")
+SINK_SHARE = 0.5  # of the attack's success that noise alone may reach
+
+
+def _mean_of_independent(parts: list[Estimate], method: str) -> Estimate:
+    """Mean of independent estimates; distances to the ends add up as squares (MOVER)."""
+    value = sum(part.value for part in parts) / len(parts)
+    below = math.hypot(*(part.value - part.lo for part in parts)) / len(parts)
+    above = math.hypot(*(part.hi - part.value for part in parts)) / len(parts)
+    return Estimate(value, value - below, value + above, sum(part.n for part in parts), method)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferEvaluation:
+    """What the victim answered to each attack and control. Intervals hold where each image serves one target class.
+
+    Parameters
+    ----------
+    y : integer tensor (N,), right classes
+    target_class : integer tensor (N,)
+    answers : by name of attack or control, integer tensors (N,)
+    classes : of the victim
+    """
+
+    y: torch.Tensor
+    target_class: torch.Tensor
+    answers: Mapping[str, torch.Tensor]
+    classes: int
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The target classes that occur."""
+        return tuple(self.target_class.unique().tolist())
+
+    def success(self, name: str) -> torch.Tensor:
+        """Boolean (N,): the victim gives the target class."""
+        return self.answers[name] == self.target_class
+
+    def by_target(self, name: str) -> dict[int, Estimate]:
+        """Success rate of each target class, with Wilson intervals."""
+        hit = self.success(name)
+        return {
+            goal: proportion(int(hit[self.target_class == goal].sum()), int((self.target_class == goal).sum()))
+            for goal in self.targets
+        }
+
+    def macro(self, name: str) -> Estimate:
+        """Mean of tSuc over target classes."""
+        return _mean_of_independent(list(self.by_target(name).values()), "wilson, mean over targets")
+
+    def error(self, name: str) -> Estimate:
+        """Share of images that the victim gets wrong in any way."""
+        return proportion(int((self.answers[name] != self.y).sum()), len(self.y))
+
+    def gain(self, name: str = "attack") -> Estimate:
+        """Mean over target classes of tSuc minus that of the better control on the same images."""
+        return self.advantage(name, *CONTROLS)
+
+    def advantage(self, name: str, *others: str) -> Estimate:
+        """Mean over target classes of tSuc of `name` minus the largest of `others` on the same images (Newcombe's intervals)."""
+        parts = []
+        for goal in self.targets:
+            here = self.target_class == goal
+            rates = {other: self.success(other)[here] for other in others}
+            best = max(rates.values(), key=lambda hit: int(hit.sum()))
+            parts.append(paired_difference(best.cpu().numpy(), self.success(name)[here].cpu().numpy()))
+        return _mean_of_independent(parts, "newcombe paired, mean over targets")
+
+    def z(self, name: str, other: str) -> float:
+        """Two-proportion z of the pooled counts of `name` and `other`; 0 where neither or both always succeed."""
+        one, two, n = int(self.success(name).sum()), int(self.success(other).sum()), len(self.y)
+        pool = (one + two) / (2 * n)
+        return (one - two) / n / math.sqrt(pool * (1 - pool) * 2 / n) if 0 < pool < 1 else 0.0
+
+    def cells(self, name: str) -> torch.Tensor:
+        """Tensor (classes, classes): tSuc of each right class (row) towards each target (column); NaN where none was tried."""
+        place = self.y * self.classes + self.target_class
+        tried, hit = (place.bincount(weights, minlength=self.classes**2) for weights in (None, self.success(name).double()))
+        return (hit / tried).view(self.classes, self.classes)
+
+    def sink(self, name: str = "attack") -> int | None:
+        """The class that noise is mostly taken for, if noise reaches half of the success of `name`; None otherwise."""
+        noise = self.macro("noise").value
+        if noise == 0 or noise < SINK_SHARE * self.macro(name).value:
+            return None
+        wrong = self.answers["noise"][self.answers["noise"] != self.y]
+        return int(wrong.bincount(minlength=self.classes).argmax())
+
+
+def evaluate_transfer(
+    victim: Callable[[Any], Any], attacks: Mapping[str, torch.Tensor], y: torch.Tensor, target_class: int | torch.Tensor
+) -> TransferEvaluation:
+    """Ask the victim about the images of an attack and of its controls; one query for each image.
+
+    Parameters
+    ----------
+    victim : target, module or callable; its class decides, scores are not read
+    attacks : images (N, ...) by name; ``"noise"`` and ``"random_proxy"`` must be among them (:func:`control_attacks`)
+    y : right classes (N,)
+    target_class : what was aimed at, one or (N,); differs from `y`
+
+    Warns
+    -----
+    UserWarning : noise reaches half of an attack's success, so that the victim has a sink class
+
+    Raises
+    ------
+    InputError : a control is missing, lengths differ, a target is the right class
+    """
+    missing = [name for name in CONTROLS if name not in attacks]
+    if missing:
+        refuse(
+            "attacks",
+            f"lacks {' and '.join(missing)}",
+            allowed="an attack with its controls, since a success rate alone says nothing",
+            remedy="Add control_attacks(model, x, target_class, correspondence, threat).",
+        )
+    goals = torch.as_tensor(target_class, device=y.device).expand(len(y))
+    if bool((goals == y).any()):
+        refuse("target_class", f"equals the label of {int((goals == y).sum())} images", allowed="classes other than the right ones")
+    answers, classes = {}, 0
+    for name, x in attacks.items():
+        check_same_length(x, y, (name, "y"))
+        logits = predict(victim, x)
+        answers[name], classes = logits.argmax(1), logits.shape[1]
+    check_labels(y, "y", classes=classes)
+    check_labels(goals, "target_class", classes=classes)
+    found = TransferEvaluation(y=y, target_class=goals, answers=answers, classes=classes)
+    for name in attacks:
+        if name not in CONTROLS and not name.startswith("worst") and (sink := found.sink(name)) is not None:
+            warnings.warn(
+                f"Noise alone reaches {found.macro('noise').value:.3f} where {name!r} reaches {found.macro(name).value:.3f}: the "
+                f"victim takes what is strange for class {sink}. Read the gain over the controls, or train the victim with noise.",
+                UserWarning,
+                stacklevel=2,
+            )
+    return found
+
+
+def noise_control(x: torch.Tensor, threat: ThreatModel, *, seed: int = 0) -> torch.Tensor:
+    """Images (N, ...) with random signs of size eps (L-infinity), or noise of length eps, clipped to the box."""
+    noise = torch.randn(x.shape, generator=Seeds(seed).torch("noise"), dtype=x.dtype).to(x.device)
+    eps = threat.eps_per_example(x)
+    ball = make_ball(x, eps, threat)
+    adv = x.clone()
+    ball.step_(adv, noise, eps)
+    return adv
+
+
+def control_attacks(
+    model: nn.Module,
+    x: torch.Tensor,
+    target_class: int | torch.Tensor,
+    correspondence: CorrespondenceMatrix,
+    threat: ThreatModel,
+    *,
+    seed: int = 0,
+    **attack: Any,
+) -> dict[str, torch.Tensor]:
+    """The images of the controls: noise of the same size, the same attack with random proxies, and with the worst.
+
+    Parameters
+    ----------
+    model, x, target_class, correspondence, threat, attack : as in :func:`~holdfast.attacks.transfer.proxy_attack`
+    seed : of noise and proxies
+    """
+    goals = torch.as_tensor(target_class, device=x.device).expand(len(x))
+    proxies = {"random_proxy": correspondence.random_proxy(goals, seed=seed), "worst_proxy": correspondence.worst_proxy(goals)}
+    pushed = {name: proxy_attack(model, x, goals, some, threat, **attack).x_adv for name, some in proxies.items()}
+    return {"noise": noise_control(x, threat, seed=seed), **pushed}
+
+
+def transfer_curves(evaluations: Mapping[float, TransferEvaluation], *, prefix: str = "") -> list[Curve]:
+    """Success (tSuc, mean over targets) of each attack and control over the size of the perturbation.
+
+    Parameters
+    ----------
+    evaluations : by eps, each with the same attacks
+    prefix : before each curve's name
+    """
+    sizes = sorted(evaluations)
+    return [
+        Curve(
+            name=f"{prefix}{name}",
+            axis="eps",
+            at=tuple(sizes),
+            estimates=tuple(evaluations[eps].macro(name) for eps in sizes),
+            quantity="targeted success",
+        )
+        for name in evaluations[sizes[0]].answers
+    ]

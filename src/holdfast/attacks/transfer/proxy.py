@@ -1,0 +1,187 @@
+"""Push images of the victim's world towards a class that only one's own network knows, and that stands for one of the victim's.
+
+Source: N. Inkawhich et al., arXiv:2103.09916. The victim is not asked: what was asked of it stands in the correspondence matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from holdfast.attacks.ascent import ascend, input_gradient
+from holdfast.attacks.projection import perturbation_norm
+from holdfast.attacks.transfer.adapter import Adapted
+from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxies
+from holdfast.attacks.transfer.objective import ProxyObjective
+from holdfast.core.checks import refuse
+from holdfast.core.estimate import Estimate, proportion
+from holdfast.nets import frozen, predict
+
+if TYPE_CHECKING:
+    from holdfast.attacks.threat import ThreatModel
+
+__all__ = ["Prior", "ProxyAttack", "attack_prior", "joint_prior", "proxy_attack"]
+
+Prior = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyAttack:
+    """Images that were pushed towards proxies; :func:`~holdfast.attacks.transfer.evaluate_transfer` asks the victim about them.
+
+    Parameters
+    ----------
+    x_adv : tensor (N, ...), inside ball and box
+    target_class : tensor (N,), what the victim is to answer
+    proxies : of each example
+    reached : boolean tensor (N,), the white box answers with the (heaviest) proxy
+    norm : tensor (N,), size of the perturbation in the norm of the threat model
+    """
+
+    x_adv: torch.Tensor
+    target_class: torch.Tensor
+    proxies: Proxies
+    reached: torch.Tensor
+    norm: torch.Tensor
+
+    @property
+    def white_box_rate(self) -> Estimate:
+        """Share of examples on which the white box answers with the proxy, with its Wilson interval."""
+        return proportion(int(self.reached.sum()), len(self.reached))
+
+
+def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
+    model: nn.Module,
+    x: torch.Tensor,
+    target_class: int | torch.Tensor,
+    correspondence: CorrespondenceMatrix | Proxies,
+    threat: ThreatModel,
+    *,
+    top_k: int = 1,
+    steps: int = 10,
+    momentum: float = 1.0,
+    batch_size: int = 500,
+    generator: torch.Generator | None = None,
+    ascent: dict[str, Any] | None = None,
+    **objective: Any,
+) -> ProxyAttack:
+    """Images `x` pushed towards the proxies of their target classes; no query is asked of the victim.
+
+    Parameters
+    ----------
+    model : white box, a module from inputs to logits over the source classes
+    x : images (N, ...) of the victim's world, inside the box
+    target_class : what the victim is to answer, one or (N,)
+    correspondence : which source classes stand for the targets; or the proxies of each example themselves (controls)
+    threat : norm, radius, box, mask
+    top_k : proxies per target class, weighted by the correspondence
+    steps : gradient steps of ``eps / steps``
+    momentum : of the gradient
+    batch_size : examples per pass
+    generator : of the input transforms
+    ascent : further settings of :func:`~holdfast.attacks.ascend`: step size, input and gradient transforms, random start
+    objective : settings of :class:`~holdfast.attacks.transfer.ProxyObjective`: method, heads, layers, eta, gamma, adapter
+
+    Raises
+    ------
+    InputError : no proxy for a target; inputs outside the box or of a size that the white box does not take; see ProxyObjective
+
+    Examples
+    --------
+    >>> from holdfast.attacks import ThreatModel
+    >>> white_box = torch.nn.Linear(4, 2)
+    >>> found = CorrespondenceMatrix(C=torch.eye(2))
+    >>> attack = proxy_attack(white_box, torch.rand(8, 4), 1, found, ThreatModel("linf", 0.1), method="proxy-ce")
+    >>> attack.proxies.classes.unique().tolist()
+    [1]
+    """
+    _check_inside(x, threat)
+    goals = torch.as_tensor(target_class, device=x.device).expand(len(x))
+    proxies = correspondence if isinstance(correspondence, Proxies) else correspondence.proxy(goals, top_k)
+    adapter = objective.pop("adapter", None)
+    white_box = Adapted(model, adapter)
+    with frozen(model):
+        predict(white_box, x[:1])  # refuses inputs of another size before anything else fails on them
+        push = ProxyObjective(model, x, proxies, adapter=adapter, **objective)
+        settings = {"steps": steps, "momentum": momentum, "batch_size": batch_size, "generator": generator, **(ascent or {})}
+        x_adv = ascend(push, x, threat, **settings)
+        answers = predict(white_box, x_adv, batch_size=batch_size).argmax(1)
+    return ProxyAttack(
+        x_adv=x_adv,
+        target_class=goals,
+        proxies=proxies,
+        reached=answers == proxies.classes[:, 0],
+        norm=perturbation_norm(x_adv - x, threat.norm),
+    )
+
+
+def attack_prior(
+    model: nn.Module,
+    x: torch.Tensor,
+    target_class: int | torch.Tensor,
+    correspondence: CorrespondenceMatrix | Proxies,
+    *,
+    top_k: int = 1,
+    smooth: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    **objective: Any,
+) -> Prior:
+    """A callable ``(x_adv, rows) -> direction`` (n, ...): the gradient of J, a guess at the victim's for attacks by queries.
+
+    Parameters
+    ----------
+    model, x, target_class, correspondence, top_k, objective : as in :func:`proxy_attack`
+    smooth : of the gradient, e.g. :func:`~holdfast.attacks.smoothed`
+
+    Returns
+    -------
+    callable that asks nothing of the victim; it raises the log-probability of the target where the guess is right
+
+    Examples
+    --------
+    >>> prior = attack_prior(torch.nn.Linear(4, 2), torch.rand(8, 4), 1, CorrespondenceMatrix(C=torch.eye(2)), method="proxy-ce")
+    >>> prior(torch.rand(3, 4), torch.tensor([0, 1, 5])).shape
+    torch.Size([3, 4])
+    """
+    goals = torch.as_tensor(target_class, device=x.device).expand(len(x))
+    proxies = correspondence if isinstance(correspondence, Proxies) else correspondence.proxy(goals, top_k)
+    push = ProxyObjective(model, x, proxies, **objective)
+
+    def direction(x_adv: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        with frozen(model):
+            gradient = input_gradient(push, x_adv, rows)
+        return gradient if smooth is None else smooth(gradient)
+
+    return direction
+
+
+def joint_prior(priors: Sequence[Prior]) -> Prior:
+    """The sum of several priors' unit directions, e.g. of several white boxes.
+
+    Examples
+    --------
+    >>> east, north = (lambda x, rows, way=way: torch.tensor(way).expand_as(x) for way in ([2.0, 0.0], [0.0, 5.0]))
+    >>> joint_prior([east, north])(torch.zeros(1, 2), torch.zeros(1)).tolist()
+    [[1.0, 1.0]]
+    """
+    if not priors:
+        refuse("priors", "is empty", allowed="at least one")
+
+    def direction(x_adv: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        ways = [prior(x_adv, rows) for prior in priors]
+        return torch.stack([nn.functional.normalize(way.flatten(1), dim=1).view_as(way) for way in ways]).sum(0)
+
+    return direction
+
+
+def _check_inside(x: torch.Tensor, threat: ThreatModel) -> None:
+    if len(x) == 0:
+        refuse("x", "is empty", allowed="at least one input")
+    if not x.is_floating_point():
+        refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
+    low, high = (float(end) for end in x.aminmax())
+    if low < threat.bounds[0] or high > threat.bounds[1]:
+        refuse("x", f"has values in [{low:.6g}, {high:.6g}]", allowed=f"the box {threat.bounds} of the threat model")

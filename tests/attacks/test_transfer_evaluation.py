@@ -1,0 +1,174 @@
+"""Success beside its controls, warnings of sink classes, and what it depends on."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from holdfast.attacks import ThreatModel
+from holdfast.attacks.transfer import (
+    CorrespondenceMatrix,
+    Proxies,
+    TransferEvaluation,
+    clean_signals,
+    control_attacks,
+    evaluate_transfer,
+    noise_control,
+    sensitivity,
+    spearman,
+    transfer_curves,
+)
+from holdfast.core.errors import InputError
+from holdfast.core.estimate import proportion
+from holdfast.core.target import Target
+
+
+def evaluation(**hits):
+    """Three classes, 20 images towards class 1 and 20 towards class 2, of which the first `hits` (one pair per name) succeed."""
+    y = torch.zeros(40, dtype=torch.long)
+    goals = torch.tensor([1] * 20 + [2] * 20)
+    answers = {}
+    for name, (one, two) in hits.items():
+        answers[name] = torch.tensor([1] * one + [0] * (20 - one) + [2] * two + [0] * (20 - two))
+    return TransferEvaluation(y=y, target_class=goals, answers=answers, classes=3)
+
+
+def test_rates_are_counted_per_target_and_averaged():
+    found = evaluation(attack=(10, 4), noise=(1, 0), random_proxy=(0, 2))
+    assert {goal: one.value for goal, one in found.by_target("attack").items()} == {1: 0.5, 2: 0.2}
+    assert found.macro("attack").value == pytest.approx(0.35)
+    # the better control of each target: noise for 1, random proxy for 2
+    assert found.gain().value == pytest.approx((10 - 1 + 4 - 2) / 40)
+    assert found.error("attack").value == pytest.approx(14 / 40)
+    assert found.advantage("attack", "noise").value == pytest.approx((14 - 1) / 40)
+    cells = found.cells("attack")
+    assert cells[0, 1:].tolist() == [0.5, pytest.approx(0.2)]
+    assert cells[1:].isnan().all()
+
+
+def test_z_is_that_of_pooled_counts():
+    found = evaluation(attack=(10, 4), noise=(1, 0), random_proxy=(1, 0))
+    pool = 15 / 80
+    assert found.z("attack", "noise") == pytest.approx((14 - 1) / 40 / math.sqrt(pool * (1 - pool) * 2 / 40))
+    assert found.z("noise", "random_proxy") == 0
+    assert evaluation(attack=(0, 0), noise=(0, 0), random_proxy=(0, 0)).z("attack", "noise") == 0
+
+
+def test_intervals_have_width_without_a_success_and_shrink_with_targets():
+    none = evaluation(attack=(0, 0), noise=(0, 0), random_proxy=(0, 0)).macro("attack")
+    assert none.lo == 0
+    assert 0 < none.hi < proportion(0, 20).hi
+    assert none.n == 40
+
+
+def test_noise_that_hits_half_as_often_reveals_a_sink():
+    assert evaluation(attack=(4, 4), noise=(0, 4), random_proxy=(0, 0)).sink() == 2
+    assert evaluation(attack=(4, 5), noise=(0, 4), random_proxy=(0, 0)).sink() is None
+    assert evaluation(attack=(0, 0), noise=(0, 0), random_proxy=(0, 0)).sink() is None
+
+
+def boxed(x):
+    """A victim that calls everything bright class 2, whatever else is in it."""
+    light = x.flatten(1)
+    return torch.stack([1 - light[:, 0], light[:, 0], 10 * (light.mean(1) - 0.5)], 1)
+
+
+def test_a_sink_class_is_pointed_out():
+    x = torch.full((8, 4), 0.1)
+    attacks = dict.fromkeys(("attack", "noise", "random_proxy"), torch.ones(8, 4))
+    with pytest.warns(UserWarning, match=r"Noise alone reaches 1.000 where 'attack' reaches 1.000.*class 2"):
+        evaluate_transfer(boxed, attacks, torch.zeros(8, dtype=torch.long), 2)
+    evaluate_transfer(boxed, {**attacks, "noise": x}, torch.zeros(8, dtype=torch.long), 2)
+
+
+def test_one_query_for_each_image_and_labels_are_enough():
+    victim = Target(model=boxed, access="labels")
+    attacks = {name: torch.full((8, 4), 0.1) for name in ("attack", "noise", "random_proxy", "worst_proxy")}
+    found = evaluate_transfer(victim, attacks, torch.zeros(8, dtype=torch.long), 1)
+    assert victim.queries.count == 32
+    assert found.macro("attack").value == 0
+    assert found.classes == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"noise": None}, "lacks noise"),
+        ({"random_proxy": None}, "lacks random_proxy"),
+        ({"attack": torch.zeros(7, 4)}, "7 rows"),
+        ({"target": 0}, "equals the label of 8"),
+        ({"target": 3}, "target_class"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    attacks = dict.fromkeys(("attack", "noise", "random_proxy"), torch.zeros(8, 4)) | change
+    goal = attacks.pop("target", 1)
+    with pytest.raises(InputError, match=message):
+        evaluate_transfer(boxed, {name: x for name, x in attacks.items() if x is not None}, torch.zeros(8, dtype=torch.long), goal)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_noise_is_as_large_as_the_attack_may_be(norm):
+    x = torch.full((5, 1, 6, 6), 0.5)
+    threat = ThreatModel(norm, 0.2)
+    noisy = noise_control(x, threat, seed=1)
+    size = (noisy - x).flatten(1)
+    assert torch.allclose(size.abs().amax(1) if norm == "linf" else size.norm(dim=1), torch.full((5,), 0.2))
+    assert torch.equal(noisy, noise_control(x, threat, seed=1))
+    assert not torch.equal(noisy, noise_control(x, threat, seed=2))
+
+
+def test_controls_use_the_same_attack_with_other_proxies():
+    white_box = nn.Linear(4, 3, bias=False)
+    with torch.no_grad():
+        white_box.weight.copy_(torch.eye(3, 4))
+    C = CorrespondenceMatrix(C=torch.tensor([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4]]))
+    x = torch.full((6, 4), 0.5)
+    found = control_attacks(white_box, x, 1, C, ThreatModel("linf", 0.1), method="proxy-ce")
+    assert set(found) == {"noise", "random_proxy", "worst_proxy"}
+    assert (found["worst_proxy"].argmax(1) == 0).all()  # the least of column 1
+    assert set(found["random_proxy"].argmax(1).tolist()) <= {0, 2}  # anything but the best
+
+
+def test_curves_run_over_the_size():
+    curves = transfer_curves({eps: evaluation(attack=(n, n), noise=(0, 0), random_proxy=(0, 1)) for eps, n in ((0.2, 8), (0.1, 4))})
+    attack = next(curve for curve in curves if curve.name == "attack")
+    assert attack.at == (0.1, 0.2)
+    assert attack.values.tolist() == [0.2, 0.4]
+
+
+def test_rank_correlation_is_scipys_and_its_interval_covers():
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 6, 80)
+    y = x + generator.normal(size=80) * 4
+    found = spearman(x, y)
+    assert found.value == pytest.approx(spearmanr(x, y).statistic)
+    assert found.lo < found.value < found.hi
+    # independent samples: the 95 % interval holds 0 in at least 85 of 100 cases; P[binomial(100, 0.05) > 15] < 4e-5, one fixed seed
+    holds = [(one := spearman(generator.normal(size=40), generator.normal(size=40))).lo <= 0 <= one.hi for _ in range(100)]
+    assert sum(holds) >= 85
+    assert math.isnan(spearman(np.ones(5), np.arange(5)).value)
+
+
+def test_success_is_grouped_by_the_signal():
+    found = sensitivity(np.arange(50) < 10, np.arange(50.0))
+    assert [group.value for group in found.bins] == [1, 0, 0, 0, 0]
+    assert [group.n for group in found.bins] == [10] * 5
+    assert found.edges.tolist() == [0, 10, 20, 30, 40, 49]
+    assert found.correlation.hi < 0
+    with pytest.raises(InputError, match="bins"):
+        sensitivity([True] * 4, np.arange(4), bins=5)
+    with pytest.raises(InputError, match="at least 4"):
+        spearman([1, 2], [1, 2])
+
+
+def test_clean_signals_are_of_both_networks():
+    logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 0.0, 3.0]])
+    found = clean_signals(lambda x: x, lambda x: 0 * x[:, :2], logits, Proxies.single(torch.tensor([0, 1])))
+    assert found["margin"].tolist() == [1, 3]
+    assert found["confidence"] == pytest.approx(logits.softmax(1).amax(1).numpy())
+    assert found["proxy"].tolist() == [0.5, 0.5]
+    assert found["entropy"] == pytest.approx([math.log(2)] * 2)
