@@ -284,7 +284,8 @@ def stacked_logits(
         return functional_call(model, dict(weights), (x,))
 
     def one_by_one() -> torch.Tensor:
-        return torch.stack([one({name: values[index] for name, values in stacked.items()}) for index in range(min(counts))])
+        each = zip(*(values.unbind() for values in stacked.values()), strict=True)  # one view per model: cheaper to go back through
+        return torch.stack([one(dict(zip(stacked, weights, strict=True))) for weights in each])
 
     kernels = any(values.ndim >= 4 for values in stacked.values())
     with evaluating(model):
