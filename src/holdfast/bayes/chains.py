@@ -12,6 +12,7 @@ import torch
 
 from holdfast.bayes.diagnostics import FEWEST, Diagnostics, bulk_ess, centred_logits, split_rhat
 from holdfast.bayes.posterior import Posterior
+from holdfast.bayes.potential import categorical
 from holdfast.core.checks import check_finite, check_one_of, check_whole, refuse
 from holdfast.nets import stacked_predict
 
@@ -106,7 +107,8 @@ def posterior_of(found: Chains, potential: NetworkPotential, *, method: str) -> 
     params = {name: values.contiguous() for name, values in params.items()}
     chains, length = found.potential.shape
     logits = stacked_predict(potential.model, params, potential.x[:INSPECTED]).cpu().double().numpy()
-    answers = centred_logits(logits).reshape(chains, length, *logits.shape[1:])
+    answers = centred_logits(logits) if potential.likelihood is categorical else logits
+    answers = answers.reshape(chains, length, *logits.shape[1:])
     diagnostics = _diagnose(found, found.potential.cpu().numpy(), answers)
     return Posterior(model=potential.model, params=params, chains=chains, method=method, diagnostics=diagnostics)
 

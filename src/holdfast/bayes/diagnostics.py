@@ -33,7 +33,8 @@ class Diagnostics:
     accept : mean acceptance rate of each chain after the warm-up; empty where nothing is rejected
     step_size : of each chain after the warm-up
     rhat_potential, ess_potential : of the potential energy
-    rhat_logits, ess_logits : medians over inputs and classes of those of the logits, each less its mean over classes
+    rhat_logits, ess_logits : medians over inputs and classes of those of the logits, each less its mean over classes (or of the
+        values of a regression)
     worst_rhat_logits : the largest of them, which over hundreds of logits and few draws exceeds 1.1 by chance alone
     divergences : trajectories after the warm-up whose energy error exceeded 1000 or was not a number
     chains, samples : how many chains, and draws of each
