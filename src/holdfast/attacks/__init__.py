@@ -2,6 +2,7 @@
 
 from holdfast.attacks.apgd import apgd, apgd_targeted
 from holdfast.attacks.ascent import ascend, input_gradient
+from holdfast.attacks.fab import Nearest, fab, fab_targeted, nearest_adversarial
 from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
 from holdfast.attacks.search import block_search, random_noise
@@ -13,6 +14,7 @@ from holdfast.attacks.worst import WorstCase, worst_case
 __all__ = [
     "AttackResult",
     "MaskingCheck",
+    "Nearest",
     "ThreatModel",
     "WorstCase",
     "apgd",
@@ -20,9 +22,12 @@ __all__ = [
     "ascend",
     "block_search",
     "check_masking",
+    "fab",
+    "fab_targeted",
     "fgsm",
     "input_gradient",
     "masking_passes",
+    "nearest_adversarial",
     "pgd",
     "pgd_sweep",
     "random_noise",
