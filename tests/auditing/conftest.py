@@ -6,8 +6,14 @@ import holdfast
 from holdfast.auditing import AuditSettings
 
 SMALL = {
-    "data": {"examples": 120},
-    "adversarial": {"pgd": {"steps": 5}, "masking": {"examples": 60, "steps": 5, "queries": 30}},
+    "data": {"examples": 120, "unlabelled": "digits"},
+    "adversarial": {
+        "pgd": {"steps": 5},
+        "apgd": {"steps": 5, "goals": 2},
+        "square": {"examples": 40, "queries": 30},
+        "transfer": {"examples": 40, "queries": 100, "steps": 5},
+        "masking": {"examples": 60, "steps": 5, "queries": 30},
+    },
     "device": {"weight_noise": {"chips": 3}, "activation_variation": {"chips": 3}},
     "run": {"threads": 1},
 }

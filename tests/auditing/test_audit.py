@@ -44,7 +44,7 @@ class Trouble(Clean):
 
 def test_every_stress_is_there_and_measured(audited):
     stresses = audited.document.stresses()
-    assert set(stresses) == set(BUILT_IN)
+    assert set(stresses) == {*BUILT_IN, "worst_case"}
     assert {name: stress.reason for name, stress in stresses.items() if stress.status != "ok"} == {}
     assert audited.document.run.status == "complete"
 
@@ -249,7 +249,7 @@ def test_an_interrupted_run_says_which_stresses_were_not_begun(digits_cnn, digit
 def test_a_callable_is_stressed_as_far_as_it_can_be_seen(digits_cnn, digits_small, small, tmp_path):
     report = holdfast.audit(digits_cnn.__call__, digits_small[1], out=str(tmp_path), settings=small)
     reasons = {entry.stress: entry.reason for entry in report.document.skipped}
-    assert set(reasons) == {"fgsm", "pgd", "masking", "weight_bits", "act_bits", "weight_noise", "activation_variation"}
+    assert set(reasons) == {"fgsm", "pgd", "apgd", "masking", "weight_bits", "act_bits", "weight_noise", "activation_variation"}
     assert reasons["pgd"] == "it needs access to gradients, and the target gives scores"
     assert report.document.stresses()["corruptions"].status == "ok"
 

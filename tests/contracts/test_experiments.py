@@ -181,7 +181,8 @@ def test_measuring_repeats_and_leaves_everything_as_it_was(name, small):
     stress = for_digits(BUILT_IN[name])
     before = state_of(target, data)
     ends = [stress.points()[index] for index in sorted({0, len(stress.points()) - 1})]
-    context = Context(seeds=Seeds(1), target=target, data=data, batch_size=20).for_experiment(name)
+    extras = {"unlabelled": data.x}
+    context = Context(seeds=Seeds(1), target=target, data=data, batch_size=20, extras=extras).for_experiment(name)
     forwards = [stress.measure(point, context) for point in ends]
     backwards = [stress.measure(point, context) for point in ends[::-1]][::-1]
     assert state_of(target, data) == before
@@ -197,9 +198,9 @@ def test_measuring_repeats_and_leaves_everything_as_it_was(name, small):
 def test_a_point_asks_no_more_than_it_announced(name, small):
     target, data = small
     stress = for_digits(BUILT_IN[name])
-    context = Context(seeds=Seeds(1), target=target, data=data).for_experiment(name)
+    context = Context(seeds=Seeds(1), target=target, data=data, extras={"unlabelled": data.x}).for_experiment(name)
     point = stress.points()[-1]
     cost = stress.estimate(point)
     asked = target.queries.count
     stress.measure(point, context)
-    assert target.queries.count - asked <= cost.queries * len(data)
+    assert target.queries.count - asked <= cost.queries * len(data) + cost.fixed_queries

@@ -57,6 +57,7 @@ FLAGS = {
     "data.layout": "--layout",
     "data.size": "--size",
     "data.examples": "--examples",
+    "data.unlabelled": "--unlabelled",
     "run.device": "--device",
     "run.workers": "--workers",
     "run.threads": "--threads",

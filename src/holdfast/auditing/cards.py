@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdfast.auditing.joined import WORST_CASE, join_attacks
 from holdfast.auditing.stresses import CARDS
 from holdfast.core.experiment import Summary
 from holdfast.core.runner import measurements, settings_of
@@ -29,6 +30,7 @@ WORDING = {
     "spread": "at a device spread of {value:.1%}",
     "severity": "at severity {value:.1f}",
     "scale": "at {value:.2f} times its own resolution",
+    "queries": "after {value:.0f} queries about each example",
 }
 
 
@@ -102,12 +104,15 @@ def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, cl
 
 
 def _grade(card: str, stresses: Mapping[str, StressEntry]) -> Grade | None:
-    """A letter out of the mean share that is retained; for the clean card, out of the accuracy."""
+    """A letter out of the mean share that is retained; of the worst case under attack; of the accuracy for the clean card."""
     if card == "clean":
         scores: list[Any] = [
             point.metrics["accuracy"].value for entry in stresses.values() for point in entry.points if point.metrics
         ]
         metric = "accuracy"
+    elif WORST_CASE in stresses:
+        scores = [stresses[WORST_CASE].summary.retention] if stresses[WORST_CASE].summary.retention is not None else []
+        metric = "retention of the worst case over all attacks"
     else:
         scores = [entry.summary.retention for entry in stresses.values() if entry.summary.retention is not None]
         metric = "mean retention of the card's curves"
@@ -140,9 +145,31 @@ def card_entries(
             for line in lines
             if line.stress.card == card
         }
+        if card == "adversarial":
+            stresses |= _worst_case(lines, records, classes)
         if stresses:
             cards[card] = CardEntry(title=CARDS.get(card, card), stresses=stresses, grade=_grade(card, stresses))
     return cards
+
+
+def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], classes: int) -> dict[str, StressEntry]:
+    """The worst case over all attacks as one more entry of their card."""
+    found = join_attacks(lines, records)
+    if found is None:
+        return {}
+    points = [
+        PointEntry(at={"eps": size}, n=found.examples, metrics={"accuracy": EstimateEntry.of(estimate)}, status="ok")
+        for size, estimate in zip(found.curve.at, found.curve.estimates, strict=True)
+    ]
+    entry = StressEntry(
+        title="Worst case over all attacks",
+        examples=found.examples,
+        points=points,
+        curves=[CurveEntry.of(found.curve)],
+        summary=_summary_of((found.curve,), classes),
+        notes=list(found.notes),
+    )
+    return {WORST_CASE: entry}
 
 
 def summarise(lines: Sequence[PlannedStress], records: Sequence[Record]) -> dict[str, Summary]:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from holdfast.auditing.example import example_network
-from holdfast.auditing.loading import load_data, load_target
+from holdfast.auditing.loading import load_data, load_inputs, load_target
 from holdfast.auditing.probing import probe
-from holdfast.core.digest import digest
+from holdfast.core.checks import refuse
+from holdfast.core.digest import digest, digest_arrays
 from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
 from holdfast.core.target import QueryCounter
@@ -44,6 +45,7 @@ class Inputs:
     probe : what the first look found
     facts : what stresses may know
     identity : digests, and the seed
+    unlabelled : further inputs (n, ...) without labels, or None
     notes : about the target, for the report
     unsafe : a pickle was executed to load the target
     """
@@ -55,6 +57,7 @@ class Inputs:
     probe: Probe
     facts: Facts
     identity: Identity
+    unlabelled: torch.Tensor | None = None
     notes: tuple[str, ...] = ()
     unsafe: bool = False
 
@@ -92,6 +95,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         layout=settings.data.layout,
         size=settings.data.size,
     )
+    spare = _unlabelled(settings, rows.x)
     limit = settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else len(rows))
     index = rows.stratified_order(seed=settings.seed)[:limit]
     used = rows[index]
@@ -110,11 +114,29 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         index=index.astype(np.int64),
         total=len(rows),
         probe=seen,
-        facts=_facts(seen.target, used),
-        identity=Identity(target=_digest(seen, used), data=used.digest, seed=settings.seed),
+        facts=_facts(seen.target, used, unlabelled=0 if spare is None else len(spare)),
+        identity=Identity(target=_digest(seen, used), data=_data_digest(used, spare), seed=settings.seed),
+        unlabelled=spare,
         notes=(*loaded.notes, *seen.notes),
         unsafe=loaded.unsafe,
     )
+
+
+def _unlabelled(settings: AuditSettings, x: torch.Tensor) -> torch.Tensor | None:
+    """The user's inputs without labels; they must have the shape of the examples `x` (N, ...)."""
+    source = settings.data.unlabelled
+    if source is None:
+        return None
+    found = load_inputs(source, bounds=settings.model.bounds, layout=settings.data.layout, size=settings.data.size)
+    if found.shape[1:] != x.shape[1:]:
+        refuse(
+            "unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {tuple(x.shape[1:])}"
+        )
+    return found
+
+
+def _data_digest(used: Examples, spare: torch.Tensor | None) -> str:
+    return used.digest if spare is None else digest(used.digest, digest_arrays({"unlabelled": spare}))
 
 
 def _names(examples: Examples, classes: int) -> tuple[str, ...]:
@@ -143,7 +165,7 @@ def _device_of(target: Target, x: torch.Tensor) -> torch.device:
     return next((part.device for part in parts), x.device)
 
 
-def _facts(target: Target, data: Examples) -> Facts:
+def _facts(target: Target, data: Examples, *, unlabelled: int) -> Facts:
     is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
     neurons = sum(isinstance(module, ELEMENTWISE) for module in target.module.modules()) if is_module else 0
     return Facts(
@@ -155,6 +177,7 @@ def _facts(target: Target, data: Examples) -> Facts:
         other_sizes=_takes_other_sizes(target, data.x[:2]),
         neurons=neurons,
         examples=len(data),
+        unlabelled=unlabelled,
     )
 
 

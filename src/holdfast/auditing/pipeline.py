@@ -178,6 +178,7 @@ def _run(
         device=settings.run.device,
         memo=store.memo(inputs.identity.target),
         batch_size=settings.run.batch_size,
+        extras={} if inputs.unlabelled is None else {"unlabelled": inputs.unlabelled},
         folder=store.folder,
     )
     deadline = None if settings.budget is None else begun + settings.budget * 0.97 - 1.0

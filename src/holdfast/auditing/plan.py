@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
 
-IMPORTANCE = ("clean", "pgd", "weight_bits", "weight_noise", "corruptions", "masking", "fgsm", "act_bits", "activation_variation")
+IMPORTANCE = (
+    "clean",
+    "pgd",
+    "weight_bits",
+    "weight_noise",
+    "corruptions",
+    "masking",
+    "square",
+    "fgsm",
+    "act_bits",
+    "activation_variation",
+    "apgd",
+    "hopskipjump",
+    "transfer",
+)
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
 RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.12  # for judging and drawing
 Decision = Literal["run", "reduced", "skipped"]
@@ -87,7 +101,8 @@ class Plan:
         """Largest number of questions that a point may ask; None for stresses that see the network."""
         for line in self.lines:
             if line.stress.name == experiment.name and _counts(line.stress):
-                return line.examples * line.stress.estimate(point).queries
+                cost = line.stress.estimate(point)
+                return line.examples * cost.queries + cost.fixed_queries
         return None
 
     def like(self, rows: Sequence[Mapping[str, Any]]) -> Plan:
@@ -223,7 +238,7 @@ def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress
         cost.forward * prices.forward + cost.backward * prices.backward + cost.seconds + cost.seconds_per_value * values
         for cost in costs
     )
-    queries = sum(cost.queries for cost in costs) * examples if _counts(line.stress) else 0
+    queries = sum(cost.queries * examples + cost.fixed_queries for cost in costs) if _counts(line.stress) else 0
     seconds = per_example * examples + sum(cost.fixed_seconds for cost in costs)
     return replace(line, examples=examples, queries=queries, seconds=seconds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from holdfast.auditing.joined import WORST_CASE, is_attack
 from holdfast.auditing.judge import check_gates
 from holdfast.auditing.plan import Plan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.stresses import known_stresses
@@ -56,7 +57,8 @@ def new_plan(
         known=known_stresses(),
         overrides=settings.overrides(),
     )
-    check_gates(settings.gates, {stress.name: stress.card for stress in chosen})
+    planned = {stress.name: stress.card for stress in chosen}
+    check_gates(settings.gates, planned | ({WORST_CASE: "adversarial"} if any(map(is_attack, chosen)) else {}))
     seconds = settings.budget - spent if limited and settings.budget is not None else None
     prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward, values=math.prod(inputs.facts.shape))
     return make_plan(chosen, inputs.facts, prices, seconds=seconds, queries=inputs.target.queries.left if limited else None)

@@ -97,6 +97,8 @@ class DataSettings(_Settings):
     """Side in px to which the images of a folder are brought."""
     examples: Annotated[int, Field(ge=1)] | None = None
     """Use at most so many, chosen by seed, each class in its share."""
+    unlabelled: str | None = None
+    """Inputs without labels, from which an attacker may learn to imitate the network; forms as for `source`, or x alone."""
 
 
 class RunSettings(_Settings):

@@ -48,6 +48,8 @@ class AuditFlags:
     """Throw away what an earlier run left in the folder."""
     examples: int | None = None
     """Use at most so many examples, each class in its share."""
+    unlabelled: str | None = None
+    """Inputs without labels, from which an attacker may learn to imitate the network: as --data, or an .npz with x alone."""
     range: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """Smallest and largest input value, e.g. `0,1`."""
     normalize: str | None = None
@@ -110,7 +112,13 @@ class AuditFlags:
                 "output_key": self.output_key,
                 "unsafe_pickle": self.unsafe_pickle or None,
             },
-            "data": {"source": self.data, "layout": self.layout, "size": self.size, "examples": self.examples},
+            "data": {
+                "source": self.data,
+                "layout": self.layout,
+                "size": self.size,
+                "examples": self.examples,
+                "unlabelled": self.unlabelled,
+            },
             "run": {"device": self.device, "workers": self.workers, "threads": self.threads, "batch_size": self.batch_size},
         }
         return read_settings(self.config, assignments=tuple(self.set), flags=flags)

@@ -28,6 +28,7 @@ class Cost:
     seconds_per_value : the same per number of the input (channels x height x width)
     fixed_seconds : time that does not depend on the number of examples, in s
     queries : questions to the target per example that count against a query budget
+    fixed_queries : the same that do not depend on the number of examples
     """
 
     forward: float = 0.0
@@ -36,6 +37,7 @@ class Cost:
     seconds_per_value: float = 0.0
     fixed_seconds: float = 0.0
     queries: int = 0
+    fixed_queries: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Facts:
     other_sizes : True if the network answers images of another size than its own
     neurons : number of activation modules that device models can replace
     examples : rows of evaluation data
+    unlabelled : further inputs without labels that the user gave
     """
 
     shape: tuple[int, ...]
@@ -62,6 +65,7 @@ class Facts:
     other_sizes: bool = False
     neurons: int = 0
     examples: int = 0
+    unlabelled: int = 0
 
     @property
     def is_image(self) -> bool:

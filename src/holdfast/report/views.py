@@ -306,6 +306,8 @@ def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileR
         spark = charts.sparkline(drawn[0], before[0] if before else None)
         ends = f"{level(drawn[0].estimates[0].value)} → {level(drawn[0].estimates[-1].value)}"
         return [TileRow(name=title, spark=spark, text=ends, aside=_half(stress, drawn[0]))]
+    if "accuracy" in stress.metrics:
+        return [TileRow(name=title, spark=None, text=estimate_text(stress.metrics["accuracy"]))]
     shown = {**(stress.points[0].metrics if stress.points else {}), **stress.metrics}
     return [TileRow(name=heading(metric), spark=None, text=estimate_text(entry)) for metric, entry in list(shown.items())[:4]]
 

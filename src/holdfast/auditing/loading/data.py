@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch.utils.data import Dataset
 
 from holdfast.auditing.loading import locate
@@ -15,7 +17,7 @@ from holdfast.core.checks import check_whole, refuse
 from holdfast.core.errors import HoldfastError
 from holdfast.data import IMAGE_SETS, Examples, examples_from, load_folder, load_images
 
-__all__ = ["load_data"]
+__all__ = ["load_data", "load_inputs"]
 
 UNIT = (0.0, 1.0)
 
@@ -65,6 +67,35 @@ def load_data(
             refuse("size", f"is {size}", allowed="a size for a folder of images; arrays keep theirs")
         found = _rows(_object_at(text) if is_text else source, bounds=bounds, layout=layout, name=name or text or None)
     return found.stratified(limit)
+
+
+def load_inputs(
+    source: Any,
+    *,
+    bounds: tuple[float, float] = UNIT,
+    layout: str = "NCHW",
+    size: int | tuple[int, int] | None = None,
+) -> torch.Tensor:
+    """Inputs (n, ...) without labels: forms as for :func:`load_data`, whose labels are dropped, or the inputs alone.
+
+    Parameters
+    ----------
+    source : built-in names mean their training split here; an ``.npz`` needs x only; an array or a tensor is taken as inputs
+    bounds, layout, size : as in :func:`load_data`
+    """
+    if isinstance(source, str | Path) and str(source) in IMAGE_SETS:
+        return load_images(str(source)).x
+    if isinstance(source, str | Path) and not Path(source).is_dir():
+        refuse_unread(str(source), parameter="unlabelled")
+        source = _object_at(str(source))
+    if isinstance(source, Path) and source.suffix == ".npz":
+        with np.load(source, allow_pickle=False) as held:
+            if "x" not in held:
+                refuse("unlabelled", f"is {str(source)!r} with {sorted(held)}", allowed="an .npz that holds x")
+            source = held["x"]
+    if isinstance(source, np.ndarray | torch.Tensor):
+        source = (source, np.zeros(len(source), dtype=np.int64))
+    return load_data(source, bounds=bounds, layout=layout, size=size).x
 
 
 def _images(text: str, *, bounds: tuple[float, float], name: str | None, size: int | tuple[int, int] | None) -> Examples:

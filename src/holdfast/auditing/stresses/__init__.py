@@ -1,14 +1,18 @@
 """The stresses of an audit. They hold no algorithm: each one calls the library and says what it costs."""
 
-from holdfast.auditing.stresses.adversarial import FGSM, PGD, Masking
+from holdfast.auditing.stresses.adversarial import APGD, FGSM, PGD
 from holdfast.auditing.stresses.clean import Clean
 from holdfast.auditing.stresses.device import ActivationVariation, WeightNoise
+from holdfast.auditing.stresses.masking import Masking
 from holdfast.auditing.stresses.precision import ActBits, WeightBits
+from holdfast.auditing.stresses.queries import Square
 from holdfast.auditing.stresses.shift import Corruptions, Resolution
+from holdfast.auditing.stresses.transfer import Transfer
 from holdfast.core.registry import plugins
 from holdfast.core.stress import Stress
 
 __all__ = [
+    "APGD",
     "BUILT_IN",
     "CARDS",
     "FGSM",
@@ -19,6 +23,8 @@ __all__ = [
     "Corruptions",
     "Masking",
     "Resolution",
+    "Square",
+    "Transfer",
     "WeightBits",
     "WeightNoise",
     "known_stresses",
@@ -33,7 +39,21 @@ CARDS: dict[str, str] = {
 }
 BUILT_IN: dict[str, type[Stress]] = {
     stress.name: stress
-    for stress in (Clean, FGSM, PGD, Masking, WeightBits, ActBits, WeightNoise, ActivationVariation, Corruptions, Resolution)
+    for stress in (
+        Clean,
+        FGSM,
+        PGD,
+        APGD,
+        Square,
+        Transfer,
+        Masking,
+        WeightBits,
+        ActBits,
+        WeightNoise,
+        ActivationVariation,
+        Corruptions,
+        Resolution,
+    )
 }
 
 

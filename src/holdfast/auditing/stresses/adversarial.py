@@ -1,17 +1,15 @@
-"""The adversarial card: single-step and iterated gradient attacks over attack sizes, and whether to believe them."""
+"""The adversarial card's attacks along the gradient, over attack sizes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-import torch
-
-from holdfast.attacks import ThreatModel, check_masking, fgsm, masking_passes, pgd
-from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
-from holdfast.core.checks import check_one_of, check_whole, refuse
-from holdfast.core.curve import Curve
+from holdfast.attacks import ThreatModel, apgd, apgd_targeted, fgsm, pgd
+from holdfast.attacks.worst import with_rows
+from holdfast.auditing.stresses.answers import examples_of
+from holdfast.auditing.stresses.attacked import NORMS, Norm, accuracy_curve, attacked, check_sizes, default_eps
+from holdfast.core.checks import check_one_of, check_whole
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Cost
@@ -19,67 +17,15 @@ from holdfast.core.stress import Cost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from holdfast.core.experiment import Context, Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
-    from holdfast.data import Examples
 
-__all__ = ["FGSM", "PGD", "Masking", "default_eps"]
+__all__ = ["APGD", "FGSM", "PGD"]
 
-Norm = Literal["linf", "l2"]
 CERTAIN = exact(1.0)  # stands in for the clean accuracy where eps = 0 was not asked for
-SHOWN = 6  # examples kept as pictures
-CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory
-
-
-def default_eps(facts: Facts) -> tuple[float, ...]:
-    """Attack sizes: tenths of the range for one channel (digits, glyphs), 1/255 to 16/255 of it otherwise."""
-    width = facts.bounds[1] - facts.bounds[0]
-    grey = len(facts.shape) != 3 or facts.shape[0] == 1
-    steps = (0.0, 0.05, 0.1, 0.2, 0.3) if grey else (0.0, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255)
-    return tuple(width * step for step in steps)
-
-
-def _check_sizes(eps: tuple[float, ...]) -> None:
-    if not eps or any(size < 0 for size in eps) or list(eps) != sorted(set(eps)):
-        refuse("eps", f"is {eps}", allowed="increasing sizes >= 0 in units of the input, e.g. (0, 0.1, 0.3)")
-
-
-def _attacked(context: Context, data: Examples, attack: Any) -> Measurement:
-    """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures."""
-    target = context.target
-    assert target is not None, "an audit always has a target"
-    batches = []
-    for index, (x, y) in enumerate(data.batches(CHUNK)):
-        context.check_time()
-        batches.append(attack(x.to(context.device), y.to(context.device), index).x_adv.cpu())
-        context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
-    adversarial = torch.cat(batches)
-    found = measured(logits_of(target, adversarial, context), data.y)
-    clean = logits_of(target, data.x, context).argmax(1)
-    fooled = np.flatnonzero(~found.arrays["correct"] & (clean == data.y.cpu()).numpy())[:SHOWN]
-    if not len(fooled) or data.x.ndim != 4:
-        return found
-    shown = {
-        "shown_index": fooled,
-        "shown_clean": data.x[fooled].cpu().numpy(),
-        "shown_stressed": adversarial[fooled].numpy(),
-        "shown_before": clean.numpy()[fooled],
-    }
-    return Measurement(estimates=found.estimates, arrays={**found.arrays, **shown}, details=found.details)
-
-
-def _summary(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-    if not measurements:
-        return Summary()
-    curve = Curve(
-        name=name,
-        axis="eps",
-        unit="input units",
-        at=tuple(point["eps"] for point, _ in measurements),
-        estimates=tuple(found.estimates["accuracy"] for _, found in measurements),
-    )
-    return Summary(curves=(curve,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +35,7 @@ class FGSM:
     Parameters
     ----------
     eps : attack sizes in units of the input, increasing
-    norm : ``"linf"`` or ``"l2"``
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
     examples : rows of the data, None for all
     """
 
@@ -103,8 +49,8 @@ class FGSM:
     examples: int | None = None
 
     def __post_init__(self) -> None:
-        _check_sizes(self.eps)
-        check_one_of(self.norm, "norm", allowed=("linf", "l2"))
+        check_sizes(self.eps)
+        check_one_of(self.norm, "norm", allowed=NORMS)
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
@@ -115,6 +61,10 @@ class FGSM:
         """Fits every target with input gradients."""
         del facts
         return ""
+
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius, so that attacks can be joined: an example counts as robust only if none of them fools it."""
+        return self.norm, point["eps"]
 
     def points(self) -> list[Point]:
         """One point per attack size."""
@@ -129,11 +79,11 @@ class FGSM:
         """Accuracy under the attack of size ``point["eps"]``."""
         data = examples_of(context, self.examples)
         threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
-        return _attacked(context, data, lambda x, y, _: fgsm(context.target, x, y, threat, batch_size=context.batch_size))
+        return attacked(context, data, lambda x, y, _: fgsm(context.target, x, y, threat, batch_size=context.batch_size))
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against attack size."""
-        return _summary(self.name, measurements)
+        return accuracy_curve(self.name, measurements)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +95,7 @@ class PGD:
     eps : attack sizes in units of the input, increasing
     steps : gradient steps, each 2.5 eps/steps long
     restarts : random starts; an example counts as robust only if all fail
-    norm : ``"linf"`` or ``"l2"``
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
     examples : rows of the data, None for all
     """
 
@@ -161,10 +111,10 @@ class PGD:
     examples: int | None = None
 
     def __post_init__(self) -> None:
-        _check_sizes(self.eps)
+        check_sizes(self.eps)
         check_whole(self.steps, "steps", low=1)
         check_whole(self.restarts, "restarts", low=1)
-        check_one_of(self.norm, "norm", allowed=("linf", "l2"))
+        check_one_of(self.norm, "norm", allowed=NORMS)
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
@@ -176,6 +126,10 @@ class PGD:
         """Fits every target with input gradients."""
         del facts
         return ""
+
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius, so that attacks can be joined: an example counts as robust only if none of them fools it."""
+        return self.norm, point["eps"]
 
     def points(self) -> list[Point]:
         """One point per attack size."""
@@ -208,11 +162,11 @@ class PGD:
                 batch_size=context.batch_size,
             )
 
-        return _attacked(context, data, attack)
+        return attacked(context, data, attack)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against attack size, and how bad the smallest damaging size is."""
-        summary = _summary(self.name, measurements)
+        summary = accuracy_curve(self.name, measurements)
         for point, found in measurements:
             accuracy = found.estimates["accuracy"]
             clean = measurements[0][1].estimates["accuracy"] if measurements[0][0]["eps"] == 0 else CERTAIN
@@ -231,93 +185,79 @@ class PGD:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Masking:
-    """Seven checks of whether gradients lead where they should: a flag means that the attacks above overstate robustness.
+class APGD:
+    """Gradient attacks that choose their own step sizes: by the cross entropy, then toward wrong classes what is left.
 
     Parameters
     ----------
-    eps : attack size of the checks, in units of the input
-    steps : steps of the iterated attack
-    queries : of the search without gradients
-    norm : ``"linf"`` or ``"l2"``
+    eps : attack sizes in units of the input, increasing
+    steps : gradient steps of each attack
+    goals : wrong classes that each example is driven toward, one after another
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
     examples : rows of the data, None for all
     """
 
-    name: ClassVar[str] = "masking"
+    name: ClassVar[str] = "apgd"
     version: ClassVar[int] = 1
-    title: ClassVar[str] = "Gradient masking"
+    title: ClassVar[str] = "Self-pacing attacks (APGD)"
     card: ClassVar[str] = "adversarial"
     requires: ClassVar[Access] = "gradients"
-    eps: float
-    steps: int = 10
-    queries: int = 100
+    eps: tuple[float, ...]
+    steps: int = 50
+    goals: int = 3
     norm: Norm = "linf"
-    examples: int | None = 200
+    examples: int | None = 500
+
+    def __post_init__(self) -> None:
+        check_sizes(self.eps)
+        check_whole(self.steps, "steps", low=1)
+        check_whole(self.goals, "goals", low=1)
+        check_one_of(self.norm, "norm", allowed=NORMS)
 
     @classmethod
-    def preset(cls, preset: Preset, facts: Facts) -> Self:
-        """200, 500 or 1000 examples; the middle attack size."""
-        sizes = default_eps(facts)
-        steps, examples = {"quick": (10, 200), "standard": (40, 500), "deep": (100, 1000)}[preset]
-        return cls(eps=sizes[len(sizes) // 2], steps=steps, examples=examples)
+    def preset(cls, preset: Preset, facts: Facts) -> Self | None:
+        """50 steps and 3 goals in ``standard``, 100 and 9 in ``deep``, left out in ``quick``."""
+        if preset == "quick":
+            return None
+        steps, goals, examples = {"standard": (50, 3, 500), "deep": (100, 9, None)}[preset]
+        return cls(eps=default_eps(facts), steps=steps, goals=min(goals, max(1, facts.classes - 1)), examples=examples)
 
     def unfit(self, facts: Facts) -> str:
         """Fits every target with input gradients."""
         del facts
         return ""
 
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius."""
+        return self.norm, point["eps"]
+
     def points(self) -> list[Point]:
-        """One point."""
-        return [{}]
+        """One point per attack size."""
+        return [{"eps": size} for size in self.eps]
 
     def estimate(self, point: Point) -> Cost:
-        """The checks' own count of passes; early stopping makes them cheaper."""
-        del point
-        forward, backward = masking_passes(steps=self.steps, queries=self.queries)
-        return Cost(forward=forward, backward=backward)
+        """All steps toward all goals; what is fooled early is cheaper."""
+        passes = self.steps * (1 + self.goals) if point["eps"] > 0 else 0
+        return Cost(forward=passes + 6, backward=passes)
 
     def measure(self, point: Point, context: Context) -> Measurement:
-        """All checks with their evidence."""
-        del point
-        data = examples_of(context, self.examples).to(context.device)
-        context.check_time()
-        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
-        checks = check_masking(
-            context.target,
-            data.x,
-            data.y,
-            threat,
-            steps=self.steps,
-            queries=self.queries,
-            seed=context.seeds.integer("checks"),
-            batch_size=context.batch_size,
-        )
-        entries = [
-            {
-                "id": check.id,
-                "title": check.title,
-                "flag": check.flagged,
-                "text": check.text,
-                "value": check.value.value,
-                "threshold": check.threshold,
-            }
-            for check in checks
-        ]
-        flags = sum(bool(check.flagged) for check in checks)
-        return Measurement(estimates={"flags": exact(flags, len(data))}, details={"checks": entries})
+        """Accuracy under the worse of both attacks of size ``point["eps"]``."""
+        data = examples_of(context, self.examples)
+        threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
+        settings: dict[str, Any] = {"steps": self.steps, "batch_size": context.batch_size}
+
+        def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> Any:
+            draws = [context.seeds.torch(kind, index, device=x.device.type) for kind in ("cross entropy", "goals")]
+            first = apgd(context.target, x, y, threat, generator=draws[0], **settings)
+            context.check_time()
+            left = (~first.success).nonzero().squeeze(1)
+            if len(left) == 0:
+                return first
+            second = apgd_targeted(context.target, x[left], y[left], threat, classes=self.goals, generator=draws[1], **settings)
+            return with_rows(first, left, second)
+
+        return attacked(context, data, attack)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """A finding for each flag."""
-        findings = tuple(
-            Finding(
-                id=f"adversarial.masking.{check['id']}",
-                severity="high",
-                text=f"Gradients may be masked, so the robustness above may be overstated: {check['text']}",
-                evidence="adversarial.masking.flags",
-                remedy="Look for saturated logits, rounding without a gradient, or randomness; attack a copy without them.",
-            )
-            for _, found in measurements
-            for check in found.details["checks"]
-            if check["flag"]
-        )
-        return Summary(metrics=dict(measurements[0][1].estimates) if measurements else {}, findings=findings)
+        """Accuracy against attack size."""
+        return accuracy_curve(self.name, measurements)

@@ -1,0 +1,95 @@
+"""What all attacks of an audit share: their sizes, how their finds are kept, their curve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from holdfast.auditing.stresses.answers import logits_of, measured
+from holdfast.core.checks import refuse
+from holdfast.core.curve import Curve
+from holdfast.core.experiment import Measurement, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts
+    from holdfast.data import Examples
+
+__all__ = ["CHUNK", "NORMS", "Norm", "accuracy_curve", "attacked", "check_sizes", "default_eps", "middle_eps", "with_pictures"]
+
+Norm = Literal["linf", "l2", "l1"]
+NORMS = ("linf", "l2", "l1")
+SHOWN = 6  # examples kept as pictures
+CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory
+
+
+def default_eps(facts: Facts) -> tuple[float, ...]:
+    """Attack sizes: tenths of the range for one channel (digits, glyphs), 1/255 to 16/255 of it otherwise."""
+    width = facts.bounds[1] - facts.bounds[0]
+    grey = len(facts.shape) != 3 or facts.shape[0] == 1
+    steps = (0.0, 0.05, 0.1, 0.2, 0.3) if grey else (0.0, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255)
+    return tuple(width * step for step in steps)
+
+
+def middle_eps(facts: Facts) -> float:
+    """The middle one of :func:`default_eps`, for attacks that are tried at one size."""
+    sizes = default_eps(facts)
+    return sizes[len(sizes) // 2]
+
+
+def check_sizes(eps: tuple[float, ...]) -> None:
+    """Refuse attack sizes that do not increase from 0 or above."""
+    if not eps or any(size < 0 for size in eps) or list(eps) != sorted(set(eps)):
+        refuse("eps", f"is {eps}", allowed="increasing sizes >= 0 in units of the input, e.g. (0, 0.1, 0.3)")
+
+
+def attacked(context: Context, data: Examples, attack: Any) -> Measurement:
+    """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures."""
+    target = context.target
+    assert target is not None, "an audit always has a target"
+    batches = []
+    for index, (x, y) in enumerate(data.batches(CHUNK)):
+        context.check_time()
+        batches.append(attack(x.to(context.device), y.to(context.device), index).x_adv.cpu())
+        context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
+    adversarial = torch.cat(batches)
+    found = measured(logits_of(target, adversarial, context), data.y)
+    clean = logits_of(target, data.x, context).argmax(1)
+    fooled = np.flatnonzero(~found.arrays["correct"] & (clean == data.y.cpu()).numpy())
+    return with_pictures(found, data, adversarial, fooled, before=clean.numpy())
+
+
+def with_pictures(
+    found: Measurement, data: Examples, adversarial: torch.Tensor, fooled: NDArray[Any], *, before: NDArray[Any]
+) -> Measurement:
+    """`found` with the first of the examples `fooled` as pictures, and what the target answered `before` (n,)."""
+    rows = fooled[:SHOWN]
+    if not len(rows) or data.x.ndim != 4:
+        return found
+    shown = {
+        "shown_index": rows,
+        "shown_clean": data.x[rows].cpu().numpy(),
+        "shown_stressed": adversarial[rows].numpy(),
+        "shown_before": before[rows],
+    }
+    return Measurement(estimates=found.estimates, arrays={**found.arrays, **shown}, details=found.details)
+
+
+def accuracy_curve(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+    """Accuracy against attack size."""
+    if not measurements:
+        return Summary()
+    curve = Curve(
+        name=name,
+        axis="eps",
+        unit="input units",
+        at=tuple(point["eps"] for point, _ in measurements),
+        estimates=tuple(found.estimates["accuracy"] for _, found in measurements),
+    )
+    return Summary(curves=(curve,))

@@ -1,0 +1,114 @@
+"""Whether the attacks of the adversarial card were beaten, or only blinded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from holdfast.attacks import ThreatModel, check_masking, masking_passes
+from holdfast.auditing.stresses.answers import examples_of
+from holdfast.auditing.stresses.attacked import Norm, middle_eps
+from holdfast.core.estimate import exact
+from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.stress import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+
+__all__ = ["Masking"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking:
+    """Seven checks of whether gradients lead where they should: a flag means that the attacks above overstate robustness.
+
+    Parameters
+    ----------
+    eps : attack size of the checks, in units of the input
+    steps : steps of the iterated attack
+    queries : of the search without gradients
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "masking"
+    version: ClassVar[int] = 2
+    title: ClassVar[str] = "Gradient masking"
+    card: ClassVar[str] = "adversarial"
+    requires: ClassVar[Access] = "gradients"
+    eps: float
+    steps: int = 10
+    queries: int = 100
+    norm: Norm = "linf"
+    examples: int | None = 200
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """200, 500 or 1000 examples; the middle attack size."""
+        steps, examples = {"quick": (10, 200), "standard": (40, 500), "deep": (100, 1000)}[preset]
+        return cls(eps=middle_eps(facts), steps=steps, examples=examples)
+
+    def unfit(self, facts: Facts) -> str:
+        """Fits every target with input gradients."""
+        del facts
+        return ""
+
+    def points(self) -> list[Point]:
+        """One point."""
+        return [{}]
+
+    def estimate(self, point: Point) -> Cost:
+        """The checks' own count of passes; early stopping makes them cheaper."""
+        del point
+        forward, backward = masking_passes(steps=self.steps, queries=self.queries)
+        return Cost(forward=forward, backward=backward)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """All checks with their evidence."""
+        del point
+        data = examples_of(context, self.examples).to(context.device)
+        context.check_time()
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
+        checks = check_masking(
+            context.target,
+            data.x,
+            data.y,
+            threat,
+            steps=self.steps,
+            queries=self.queries,
+            seed=context.seeds.integer("checks"),
+            batch_size=context.batch_size,
+        )
+        entries = [
+            {
+                "id": check.id,
+                "title": check.title,
+                "flag": check.flagged,
+                "text": check.text,
+                "value": check.value.value,
+                "threshold": check.threshold,
+            }
+            for check in checks
+        ]
+        flags = sum(bool(check.flagged) for check in checks)
+        return Measurement(estimates={"flags": exact(flags, len(data))}, details={"checks": entries})
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """A finding for each flag."""
+        findings = tuple(
+            Finding(
+                id=f"adversarial.masking.{check['id']}",
+                severity="high",
+                text=f"Gradients may be masked, so the robustness above may be overstated: {check['text']}",
+                evidence="adversarial.masking.flags",
+                remedy="Look for saturated logits, rounding without a gradient, or randomness; attack a copy without them.",
+            )
+            for _, found in measurements
+            for check in found.details["checks"]
+            if check["flag"]
+        )
+        return Summary(metrics=dict(measurements[0][1].estimates) if measurements else {}, findings=findings)

@@ -1,0 +1,144 @@
+"""The adversarial card's attacks that see answers alone: scores, or labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+
+from holdfast.attacks import ThreatModel
+from holdfast.attacks.query import square
+from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
+from holdfast.auditing.stresses.attacked import CHUNK, NORMS, Norm, middle_eps, with_pictures
+from holdfast.core.checks import check_one_of, check_whole, check_within
+from holdfast.core.curve import Curve
+from holdfast.core.estimate import proportion
+from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.stress import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.attacks import AttackResult
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+
+__all__ = ["Square"]
+
+SECONDS_PER_QUERY = 2e-5  # of the search itself, on one core
+LOOKS = (1, 3, 10, 30, 100, 300, 1000, 3000)  # queries at which the curve is read off
+
+
+@dataclass(frozen=True, kw_only=True)
+class _QueryAttack:
+    """An attack at one size with a budget of queries for each example.
+
+    Parameters
+    ----------
+    eps : attack size in units of the input
+    queries : that the attack may ask about each example, the look at the clean input included; one more reads the answer off
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    card: ClassVar[str] = "adversarial"
+    norms: ClassVar[tuple[str, ...]] = NORMS
+    eps: float
+    queries: int = 2000
+    norm: Norm = "linf"
+    examples: int | None = 200
+
+    def __post_init__(self) -> None:
+        check_within(self.eps, "eps", low=0.0)
+        check_whole(self.queries, "queries", low=2)
+        check_one_of(self.norm, "norm", allowed=self.norms)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self:
+        """300, 2000 or 10000 queries about each of 50, 200 or 1000 examples, at the middle attack size."""
+        queries, examples = {"quick": (300, 50), "standard": (2000, 200), "deep": (10_000, 1000)}[preset]
+        return cls(eps=middle_eps(facts), queries=queries, examples=examples)
+
+    def unfit(self, facts: Facts) -> str:
+        """Fits every target."""
+        del facts
+        return ""
+
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius."""
+        del point
+        return self.norm, self.eps
+
+    def points(self) -> list[Point]:
+        """One point: what fewer queries would have found is read off it."""
+        return [{"queries": self.queries}]
+
+    def estimate(self, point: Point) -> Cost:
+        """All queries; fooled examples stop asking."""
+        del point
+        return Cost(forward=self.queries + 1, queries=self.queries + 1, seconds=SECONDS_PER_QUERY * self.queries)
+
+    def attack(self, context: Context, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
+        """The attack on a part of the examples."""
+        raise NotImplementedError
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy under the attack; per example, how many queries it took (0: it was not fooled)."""
+        del point
+        data = examples_of(context, self.examples)
+        found: list[Any] = []
+        for index, (x, y) in enumerate(data.batches(CHUNK)):
+            context.check_time()
+            seed = context.seeds.integer("search", index)
+            found.append(self.attack(context, x.to(context.device), y.to(context.device), seed))
+            context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
+        adversarial = torch.cat([part.x_adv.cpu() for part in found])
+        success = torch.cat([part.success.cpu() for part in found])
+        asked = torch.cat([part.queries.cpu() for part in found])
+        taken = asked.masked_fill(~success, 0).numpy().astype(np.int32)
+        answered = measured(logits_of(context.target, adversarial, context), data.y, arrays={"queries": taken})  # type: ignore[arg-type]
+        fooled = ~answered.arrays["correct"] & (taken > 1)  # what took one query was wrong from the start
+        return with_pictures(answered, data, adversarial, np.flatnonzero(fooled), before=data.y.cpu().numpy())
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Accuracy against the queries that each example may cost."""
+        if not measurements:
+            return Summary()
+        taken = measurements[0][1].arrays["queries"]
+        looks = sorted({*(look for look in LOOKS if look < self.queries), self.queries})
+        robust = [int(((taken == 0) | (taken > look)).sum()) for look in looks]
+        curve = Curve(
+            name=self.name,
+            axis="queries",
+            unit="per example",
+            at=tuple(map(float, looks)),
+            estimates=tuple(proportion(count, len(taken)) for count in robust),
+        )
+        return Summary(curves=(curve,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square(_QueryAttack):
+    """Random search over square patches: sees scores, needs no gradient, and so cannot be blinded.
+
+    Parameters
+    ----------
+    eps : attack size in units of the input
+    queries : that the attack may ask about each example, the look at the clean input included; one more reads the answer off
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "square"
+    title: ClassVar[str] = "Score queries (Square)"
+    requires: ClassVar[Access] = "scores"
+
+    def attack(self, context: Context, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
+        """The Square attack."""
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
+        return square(context.target, x, y, threat, queries=self.queries, seed=seed, batch_size=context.batch_size)

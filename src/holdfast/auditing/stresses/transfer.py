@@ -1,0 +1,139 @@
+"""The adversarial card's attack by imitation: a network of one's own, taught by the target's answers, is attacked in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+
+from holdfast.attacks import ThreatModel, pgd
+from holdfast.attacks.transfer import distil
+from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
+from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, with_pictures
+from holdfast.core.checks import check_one_of, check_whole, check_within
+from holdfast.core.estimate import proportion
+from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.stress import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdfast.core.experiment import Context, Point
+    from holdfast.core.stress import Facts, Preset
+    from holdfast.core.target import Access
+
+__all__ = ["Transfer"]
+
+FEWEST = 200  # unlabelled inputs below which an imitation is not worth the name
+SECONDS_PER_LESSON = 4e-3  # of training per unlabelled input: a guess for small images on one core
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """A surrogate learns the target's answers to unlabelled inputs; what fools the surrogate is tried on the target.
+
+    The inputs are those of ``data.unlabelled``, or else the rows of the data that are not attacked, without their labels.
+
+    Parameters
+    ----------
+    eps : attack size in units of the input
+    queries : inputs that each surrogate may ask the target about
+    surrogates : networks, each with its own weights and inputs; an example counts as robust only if all of them fail
+    steps : gradient steps on a surrogate
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
+    examples : rows of the data that are attacked
+    """
+
+    name: ClassVar[str] = "transfer"
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Attack on an imitation (transfer)"
+    card: ClassVar[str] = "adversarial"
+    requires: ClassVar[Access] = "labels"
+    eps: float
+    queries: int = 1000
+    surrogates: int = 1
+    steps: int = 40
+    norm: Norm = "linf"
+    examples: int | None = 200
+
+    def __post_init__(self) -> None:
+        check_within(self.eps, "eps", low=0.0)
+        check_whole(self.queries, "queries", low=1)
+        check_whole(self.surrogates, "surrogates", low=1)
+        check_whole(self.steps, "steps", low=1)
+        check_one_of(self.norm, "norm", allowed=NORMS)
+
+    @classmethod
+    def preset(cls, preset: Preset, facts: Facts) -> Self | None:
+        """One surrogate with 1000 answers in ``standard``, three with 5000 in ``deep``, left out in ``quick``."""
+        if preset == "quick":
+            return None
+        queries, surrogates, examples = {"standard": (1000, 1, 200), "deep": (5000, 3, 1000)}[preset]
+        return cls(eps=middle_eps(facts), queries=queries, surrogates=surrogates, examples=examples)
+
+    def unfit(self, facts: Facts) -> str:
+        """Needs inputs besides those that are attacked."""
+        pool = facts.unlabelled or facts.examples - min(self.examples or facts.examples, facts.examples)
+        if pool >= FEWEST:
+            return ""
+        return f"it needs {FEWEST} inputs to learn from besides those that it attacks and there are {pool}; give --unlabelled"
+
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius."""
+        del point
+        return self.norm, self.eps
+
+    def points(self) -> list[Point]:
+        """One point per surrogate."""
+        return [{"surrogate": number} for number in range(1, self.surrogates + 1)]
+
+    def estimate(self, point: Point) -> Cost:
+        """The surrogate's lessons, steps on it, and two looks at each attacked example."""
+        del point
+        lessons = SECONDS_PER_LESSON * self.queries
+        return Cost(forward=self.steps + 2, backward=self.steps, queries=2, fixed_queries=self.queries, fixed_seconds=lessons)
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        """Accuracy on what fools the surrogate, and how often both agree on clean inputs."""
+        data = examples_of(context, self.examples).to(context.device)
+        number = int(point["surrogate"])
+        pool = context.extras.get("unlabelled")
+        inputs = (context.data.x[len(data) :] if pool is None else pool).to(context.device)
+        assert context.target is not None, "an audit always has a target"
+        twin = distil(context.target, inputs, queries=self.queries, seed=context.seeds.integer("surrogate", number))
+        context.tick(0.7)
+        context.check_time()
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)
+        draws = context.seeds.torch("start", number, device=data.x.device.type)
+        settings: dict[str, Any] = {"early_stop": False, "skip_wrong": False, "batch_size": context.batch_size}
+        found = pgd(twin, data.x, data.y, threat, steps=self.steps, momentum=1.0, generator=draws, **settings)
+        with torch.no_grad():
+            before = logits_of(context.target, data.x, context).argmax(1)
+            agreed = int((twin(data.x).argmax(1).cpu() == before).sum())
+        answered = measured(logits_of(context.target, found.x_adv, context), data.y)
+        fooled = (~torch.from_numpy(answered.arrays["correct"]) & (before == data.y.cpu())).nonzero().squeeze(1).numpy()
+        estimates = {**answered.estimates, "agreement": proportion(agreed, len(data)), "surrogate_accuracy": found.accuracy}
+        kept = Measurement(estimates=estimates, arrays=answered.arrays)
+        return with_pictures(kept, data, found.x_adv.cpu(), fooled, before=before.numpy())
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Accuracy under all surrogates together, and whether an imitation is all that an attacker needs."""
+        if not measurements:
+            return Summary()
+        rights = torch.stack([torch.from_numpy(found.arrays["correct"]) for _, found in measurements]).all(0)
+        together = proportion(int(rights.sum()), len(rights))
+        findings = []
+        best = min((found for _, found in measurements), key=lambda found: found.estimates["accuracy"].value)
+        if together.hi < best.estimates["agreement"].value / 2:
+            finding = Finding(
+                id="adversarial.transfer.imitation",
+                severity="high",
+                text=f"What fools an imitation that had {self.queries} answers to learn from leaves an accuracy of {together}.",
+                evidence="adversarial.transfer.accuracy",
+                estimate=together,
+                threshold="half of the inputs that target and imitation answer alike",
+                remedy="Train on attacked inputs (holdfast.nets.fit(..., on_batch=...)); limit and watch queries to the service.",
+            )
+            findings.append(finding)
+        return Summary(metrics={"accuracy": together}, findings=tuple(findings))
