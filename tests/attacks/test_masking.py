@@ -9,7 +9,7 @@ from torch import nn
 from holdfast.attacks import ThreatModel, check_masking, masking_passes, pgd
 from holdfast.core.errors import InputError
 from holdfast.core.target import Target
-from holdfast.nets import round_ste, seeded, weights_digest
+from holdfast.nets import fit, round_ste, seeded, tiny_cnn, weights_digest
 
 NUMBERS = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 THREAT = ThreatModel("linf", 0.1)
@@ -53,6 +53,21 @@ def test_a_plain_network_raises_no_flag(trained_cnn, mnist_small):
 def test_a_plain_network_raises_no_flag_in_l2_either(digits_cnn, digits_small):
     data = digits_small[1][:150]
     checks = check_masking(digits_cnn, data.x, data.y, ThreatModel("l2", 0.5), steps=20, queries=50)
+    assert not any(check.flagged for check in checks), [check.text for check in checks if check.flagged]
+
+
+def test_a_network_trained_on_attacked_inputs_raises_no_flag(digits_small):
+    train, test = digits_small
+
+    def attacked(model, x, y, generator):
+        found = pgd(model, x, y, THREAT, steps=5, early_stop=False, skip_wrong=False, generator=generator)
+        return found.x_adv, y
+
+    net = tiny_cnn(size=8)
+    fit(net, train, epochs=8, lr=1e-2, batch_size=64, on_batch=attacked)
+    data = test[:150]
+    assert pgd(net, data.x, data.y, THREAT, steps=10).accuracy.value > 0.6, "it is robust"
+    checks = check_masking(net, data.x, data.y, THREAT, steps=20, queries=200)
     assert not any(check.flagged for check in checks), [check.text for check in checks if check.flagged]
 
 

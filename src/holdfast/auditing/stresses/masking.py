@@ -48,9 +48,9 @@ class Masking:
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
-        """200, 500 or 1000 examples; the middle attack size."""
-        steps, examples = {"quick": (10, 200), "standard": (40, 500), "deep": (100, 1000)}[preset]
-        return cls(eps=middle_eps(facts), steps=steps, examples=examples)
+        """200, 500 or 1000 examples, 10, 40 or 100 steps, 100, 500 or 2000 queries; the middle attack size."""
+        steps, queries, examples = {"quick": (10, 100, 200), "standard": (40, 500, 500), "deep": (100, 2000, 1000)}[preset]
+        return cls(eps=middle_eps(facts), steps=steps, queries=queries, examples=examples)
 
     def unfit(self, facts: Facts) -> str:
         """Fits every target with input gradients."""
