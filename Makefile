@@ -41,7 +41,8 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 # The attack libraries declare packages that tie a torch build (torchvision, an old requests); they run without.
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) --editable ".[bench]"
-	$(PIP) --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython==3.2.1 gitdb==4.0.12 smmap==5.0.3 imagecorruptions-imaug==1.1.5 cmtj==1.15.0
+	$(PIP) --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython==3.2.1 gitdb==4.0.12 smmap==5.0.3 imagecorruptions-imaug==1.1.5 cmtj==1.15.0 \
+	  pyautoattack==0.2.0 adversarial-robustness-toolbox==1.20.1 six==1.17.0 pyro-ppl==1.9.2 pyro-api==0.1.2 opt_einsum==3.4.0
 	@touch $@
 
 install: $(VENV)/.installed
@@ -67,7 +68,7 @@ docs: $(VENV)/.installed-docs
 	@echo docs/_build/html/index.html
 
 studies: $(VENV)/.installed-dev
-	@for study in spintronic-neuron spin-diode oscillator-binding; do \
+	@for study in spintronic-neuron spin-diode oscillator-binding bayesian-robustness transfer-attack; do \
 	  $(BIN)/holdfast study run $$study --preset standard --out $(OUT)/$$study || test $$? -eq 1 || exit 1; done
 	$(BIN)/pytest -m slow
 
