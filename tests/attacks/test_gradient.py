@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import ThreatModel, block_search, fgsm, pgd, random_noise, repeat
+from holdfast.attacks import ThreatModel, fgsm, pgd, random_noise, repeat, square
 from holdfast.core.errors import InputError, QueryBudgetError
 from holdfast.core.target import Target
 from holdfast.nets import Normalized, evaluate, mlp, predict, resnet8, round_ste, seeded, weights_digest
@@ -454,7 +454,7 @@ def test_a_gpu_gives_the_accuracy_of_the_cpu(digits_cnn, digits):
     assert abs(int(found.success.sum()) - int(pgd(digits_cnn, digits.x, digits.y, threat, steps=20).success.sum())) <= 3
 
 
-@pytest.mark.parametrize("attack", [pgd, fgsm, random_noise, block_search])
+@pytest.mark.parametrize("attack", [pgd, fgsm, random_noise, square])
 @pytest.mark.parametrize("word", [math.nan, math.inf])
 def test_a_network_that_answers_with_no_numbers_is_never_robust(attack, word):
     x, y = torch.full((20, 6), 0.5), torch.zeros(20, dtype=torch.long)

@@ -2,10 +2,12 @@
 
 from holdfast.attacks.apgd import apgd, apgd_targeted
 from holdfast.attacks.ascent import ascend, input_gradient
+from holdfast.attacks.autoattack import AutoAttackResult, AutoAttackRow, auto_attack
 from holdfast.attacks.fab import Nearest, fab, fab_targeted, nearest_adversarial
 from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
-from holdfast.attacks.search import block_search, random_noise
+from holdfast.attacks.noise import random_noise
+from holdfast.attacks.query import Oracle, square
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.attacks.transforms import repeat, resized, scaled, smoothed
@@ -13,14 +15,17 @@ from holdfast.attacks.worst import WorstCase, worst_case
 
 __all__ = [
     "AttackResult",
+    "AutoAttackResult",
+    "AutoAttackRow",
     "MaskingCheck",
     "Nearest",
+    "Oracle",
     "ThreatModel",
     "WorstCase",
     "apgd",
     "apgd_targeted",
     "ascend",
-    "block_search",
+    "auto_attack",
     "check_masking",
     "fab",
     "fab_targeted",
@@ -35,5 +40,6 @@ __all__ = [
     "resized",
     "scaled",
     "smoothed",
+    "square",
     "worst_case",
 ]

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from holdfast.attacks.gradient import fgsm, pgd
+from holdfast.attacks.noise import random_noise
 from holdfast.attacks.problem import pose
-from holdfast.attacks.search import block_search, random_noise
+from holdfast.attacks.query.square import square
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import Estimate, proportion
@@ -101,7 +102,7 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
     x, y : examples (N, ...) and labels (N,)
     threat : norm, radius and box at which to check; one radius for all
     steps : of the iterated attack, from each of its two starts
-    queries : of the search without gradients (check iii) where `black_box` is not given
+    queries : per example of the search without gradients (check iii) where `black_box` is not given
     black_box : success (N,) of a query or transfer attack of the same threat model, or its result, for check iii
     seed : of all random parts
     batch_size : examples per pass
@@ -219,7 +220,7 @@ class _Panel:
             return self.beaten("iii", title, rival.to(found.success.device), found, who)
         rival, left = found.success.clone(), (~found.success).nonzero().squeeze(1)
         if len(left):
-            searched = block_search(
+            searched = square(
                 self.model, self.x[left], self.y[left], self.threat, queries=queries, seed=self.seed, batch_size=self.batch_size
             )
             rival[left] = searched.success

@@ -59,20 +59,7 @@ class Problem:
         rows = self.x[:PROBE_ROWS]
         with torch.no_grad():
             first, second = self.target(rows), self.target(rows)
-        if first.ndim != 2 or len(first) != len(rows):
-            refuse("model", f"answers with shape {tuple(first.shape)}", allowed=f"logits of shape ({len(rows)}, classes)")
-        check_finite(first, "logits")
-        classes = first.shape[1]
-        check_labels(self.y, "y", classes=classes)
-        if self.goal is not None:
-            check_labels(self.goal, "target_class", classes=classes)
-        if self.target.outputs == "logits" and looks_like_probabilities(first):
-            refuse(
-                "model",
-                "returns probabilities",
-                allowed="logits (a second softmax hides gradients)",
-                remedy='Leave the softmax out, or declare Target(model=model, outputs="probabilities").',
-            )
+        classes = self.examine(first, len(rows))
         if samples == 1 and not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
             warnings.warn(
                 "The model answers differently on two passes over the same inputs: a single gradient is noise. "
@@ -80,6 +67,24 @@ class Problem:
                 'auto_attack(..., version="rand").',
                 UserWarning,
                 stacklevel=3,
+            )
+        return classes
+
+    def examine(self, answers: torch.Tensor, asked: int) -> int:
+        """Number of classes, if the `answers` to `asked` inputs are logits of a network that knows all labels."""
+        if answers.ndim != 2 or len(answers) != asked:
+            refuse("model", f"answers with shape {tuple(answers.shape)}", allowed=f"logits of shape ({asked}, classes)")
+        check_finite(answers, "logits")
+        classes = answers.shape[1]
+        check_labels(self.y, "y", classes=classes)
+        if self.goal is not None:
+            check_labels(self.goal, "target_class", classes=classes)
+        if self.target.outputs == "logits" and looks_like_probabilities(answers):
+            refuse(
+                "model",
+                "returns probabilities",
+                allowed="logits (a second softmax hides gradients)",
+                remedy='Leave the softmax out, or declare Target(model=model, outputs="probabilities").',
             )
         return classes
 
