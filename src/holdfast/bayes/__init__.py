@@ -5,8 +5,11 @@ from holdfast.bayes.diagnostics import Diagnostics
 from holdfast.bayes.ensemble import ensemble, train_ensemble
 from holdfast.bayes.gradients import ExpectedGradient, expected_input_gradient
 from holdfast.bayes.hmc import hmc
+from holdfast.bayes.objectives import posterior_objective
+from holdfast.bayes.outcome import ProtocolResult, softmax_robustness
 from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.prior import Prior
+from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
 from holdfast.bayes.sghmc import sghmc
 from holdfast.bayes.variational import MeanField, mfvi, normal_divergence
 
@@ -17,12 +20,17 @@ __all__ = [
     "MeanField",
     "Posterior",
     "Prior",
+    "ProtocolResult",
+    "adaptive_protocol",
     "cancellation_ratio",
     "ensemble",
     "expected_input_gradient",
     "hmc",
     "mfvi",
     "normal_divergence",
+    "paper_protocol",
+    "posterior_objective",
     "sghmc",
+    "softmax_robustness",
     "train_ensemble",
 ]

@@ -1,0 +1,203 @@
+"""What attacks did to the prediction of a posterior, and the one judge that decides it: the predictive of all defending samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from holdfast.attacks import worst_case
+from holdfast.attacks.found import Found
+from holdfast.attacks.losses import make_objective
+from holdfast.attacks.problem import Problem, pose
+from holdfast.core.checks import refuse
+from holdfast.core.estimate import Estimate, mean_t, proportion
+from holdfast.nets import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdfast.attacks import AttackResult, ThreatModel, WorstCase
+    from holdfast.bayes.posterior import Posterior
+
+__all__ = ["AttackOutcome", "Judge", "Overlap", "ProtocolResult", "softmax_robustness"]
+
+Overlap = Literal["the same", "some of them", "fresh draws"]
+
+
+def softmax_robustness(p_clean: torch.Tensor, p_adv: torch.Tensor) -> torch.Tensor:
+    r"""How little the predicted probabilities moved: :math:`1 - \max_k |p_k(x) - p_k(x')|`.
+
+    Source: the public code of arXiv:2002.04359 (which computes it after a second softmax).
+
+    Parameters
+    ----------
+    p_clean, p_adv : probabilities (N, K) at the input and at the attacked input
+
+    Returns
+    -------
+    tensor (N,) in [0, 1]
+
+    Examples
+    --------
+    >>> softmax_robustness(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.25, 0.75]])).item()
+    0.25
+    """
+    if p_clean.shape != p_adv.shape or p_clean.ndim != 2:
+        refuse("p_adv", f"has shape {tuple(p_adv.shape)}", allowed=f"(N, K) like `p_clean`, {tuple(p_clean.shape)}")
+    for name, values in (("p_clean", p_clean), ("p_adv", p_adv)):
+        if not bool((values >= 0).all() and ((values.sum(1) - 1).abs() < 1e-3).all()):
+            refuse(
+                name, "holds rows that are no probabilities", allowed="rows >= 0 with sum 1", remedy="Take .softmax(1) of logits."
+            )
+    return (1 - (p_clean - p_adv).abs().amax(1)).clamp(0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackOutcome:
+    """What one attack did to the prediction of all defending samples.
+
+    Parameters
+    ----------
+    result : judged by the predictive, whatever the attack climbed
+    robustness : softmax robustness (N,) at ``result.x_adv``
+    robustness_twice : the same after a second softmax, as in the paper's code; it exceeds the first by construction
+    """
+
+    result: AttackResult
+    robustness: torch.Tensor
+    robustness_twice: torch.Tensor
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Under this attack, with its Wilson interval."""
+        return self.result.accuracy
+
+    @property
+    def softmax_robustness(self) -> Estimate:
+        """Mean over examples with Student's t interval."""
+        return mean_t(self.robustness.cpu().numpy())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolResult:
+    """All attacks of one protocol on the same N examples.
+
+    Parameters
+    ----------
+    protocol : ``"paper"`` or ``"adaptive"``
+    outcomes : by name of the attack
+    worst : the intersection of all attacks
+    correct : boolean tensor (N,), right without attack
+    attack_samples, defence_samples : how many weight samples the attacker and the defence used
+    overlap : whether the attacker's samples were ``"the same"``, ``"some of them"`` or ``"fresh draws"``
+    chains : of the posterior
+    method : of the posterior
+    zero_gradients : number of examples on which some gradient of the attack was exactly zero
+    """
+
+    protocol: Literal["paper", "adaptive"]
+    outcomes: Mapping[str, AttackOutcome]
+    worst: WorstCase
+    correct: torch.Tensor
+    attack_samples: int
+    defence_samples: int
+    overlap: Overlap
+    chains: int
+    method: str
+    zero_gradients: int
+
+    @property
+    def clean_accuracy(self) -> Estimate:
+        """Without attack."""
+        return proportion(int(self.correct.sum()), len(self.correct))
+
+    @property
+    def accuracy(self) -> Estimate:
+        """Share of examples on which every attack failed."""
+        return self.worst.accuracy
+
+    @property
+    def robustness(self) -> torch.Tensor:
+        """Smallest softmax robustness (N,) over the attacks."""
+        return torch.stack([outcome.robustness for outcome in self.outcomes.values()]).amin(0)
+
+    @property
+    def softmax_robustness(self) -> Estimate:
+        """Mean over examples of :attr:`robustness`."""
+        return mean_t(self.robustness.cpu().numpy())
+
+    def __str__(self) -> str:
+        """The table, with both sample counts and whether they coincide."""
+        wide = max(len("worst case"), *map(len, self.outcomes))
+        head = f"{self.protocol} protocol, {self.method}, {self.chains} chains: attack with {self.attack_samples} samples"
+        lines = [f"{head} ({self.overlap}), defence with {self.defence_samples}", f"{'':{wide}}  {'accuracy':22}softmax robustness"]
+        lines.append(f"{'no attack':{wide}}  {self.clean_accuracy!s:22}1")
+        lines += [f"{name:{wide}}  {item.accuracy!s:22}{item.softmax_robustness}" for name, item in self.outcomes.items()]
+        lines.append(f"{'worst case':{wide}}  {self.accuracy!s:22}{self.softmax_robustness}")
+        return "\n".join([*lines, f"zero gradients on {self.zero_gradients} of {len(self.correct)} examples"])
+
+
+class Judge:
+    """The predictive of all defending samples, and what it answers at attacked inputs."""
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        *,
+        threat: ThreatModel,
+        batch_size: int,
+        chunk: int | None = None,
+    ) -> None:
+        self.posterior, self.threat, self.batch_size, self.chunk = posterior, threat, batch_size, chunk
+        self.predictive = posterior.as_module(chunk=chunk)
+        self.problem = pose(self.predictive, x, y, threat)
+        self.classes = self.problem.probe()
+        self.clean = predict(self.predictive, x, batch_size=batch_size)
+
+    def judge(self, x_adv: torch.Tensor, *, steps: int, rows: torch.Tensor | None = None) -> AttackResult:
+        """`x_adv` as the result of an attack that took so many steps, on all examples or on `rows`."""
+        found = Found(self._part(rows), make_objective("ce", classes=self.classes, targeted=False))
+        for part in torch.arange(len(x_adv), device=x_adv.device).split(self.batch_size):
+            found.judge(part, x_adv[part], steps=steps)
+        return found.result()
+
+    def _part(self, rows: torch.Tensor | None) -> Problem:
+        if rows is None:
+            return self.problem
+        return replace(self.problem, x=self.problem.x[rows], y=self.problem.y[rows], eps=self.problem.eps[rows])
+
+    def report(
+        self,
+        protocol: Literal["paper", "adaptive"],
+        found: Mapping[str, AttackResult],
+        zeros: int,
+        *,
+        attack_samples: int,
+        overlap: Overlap,
+    ) -> ProtocolResult:
+        """The report of a protocol whose attacks are `found`."""
+        p_clean = self.clean.exp()
+        outcomes = {}
+        for name, result in found.items():
+            p_adv = predict(self.predictive, result.x_adv, batch_size=self.batch_size).exp()
+            outcomes[name] = AttackOutcome(
+                result=result,
+                robustness=softmax_robustness(p_clean, p_adv),
+                robustness_twice=softmax_robustness(p_clean.softmax(1), p_adv.softmax(1)),
+            )
+        return ProtocolResult(
+            protocol=protocol,
+            outcomes=outcomes,
+            worst=worst_case(found),
+            correct=self.clean.argmax(1) == self.problem.y,
+            attack_samples=attack_samples,
+            defence_samples=len(self.posterior),
+            overlap=overlap,
+            chains=self.posterior.chains,
+            method=self.posterior.method,
+            zero_gradients=zeros,
+        )

@@ -1,0 +1,241 @@
+"""Attacks on posteriors: closed forms, saturation that blinds one protocol and not the other, honest bookkeeping, bad input."""
+
+import pytest
+import torch
+from torch import nn
+
+from holdfast.attacks import ThreatModel, ascend
+from holdfast.bayes import Posterior, Prior
+from holdfast.bayes.gradients import expected_input_gradient
+from holdfast.bayes.objectives import OBJECTIVES, posterior_objective
+from holdfast.bayes.outcome import softmax_robustness
+from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
+from holdfast.core.errors import InputError
+from holdfast.nets import fit, mlp, seeded
+
+QUICK = {"steps": 10, "restarts": 1, "queries": 20}
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def digits_posterior(digits_small):
+    """Five small perceptrons trained on 8x8 digits from different starts, and 60 test digits."""
+    nets = [mlp(64, hidden=(20,), seed=seed) for seed in range(5)]
+    for seed, net in enumerate(nets):
+        fit(net, digits_small[0], epochs=6, lr=0.02, batch_size=64, seed=seed)
+    return Posterior.of_models(nets), digits_small[1][:60]
+
+
+def small(samples=6):
+    return Posterior.of_models([mlp(6, hidden=(5,), classes=3, activation=nn.Tanh, seed=seed) for seed in range(samples)])
+
+
+def slope_of(function, x):
+    inputs = x.clone().requires_grad_()
+    return torch.autograd.grad(function(inputs).sum(), inputs)[0]
+
+
+def assert_parallel(one, two):
+    cosine = nn.functional.cosine_similarity(one.double().flatten(1), two.double().flatten(1), dim=1)
+    torch.testing.assert_close(cosine, torch.ones_like(cosine), rtol=1e-5, atol=1e-5)
+
+
+def test_each_objective_has_the_direction_that_it_names():
+    post, x, y = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
+    rows = torch.arange(8)
+    direction = {name: slope_of(lambda x, name=name: posterior_objective(post, y, name)(x, rows), x) for name in OBJECTIVES}
+    assert_parallel(direction["expected"], expected_input_gradient(post, x, y).mean)
+    picked = torch.arange(8), y
+    assert_parallel(direction["predictive_nll"], slope_of(lambda x: -post.log_predictive(x)[picked], x))
+    assert_parallel(direction["mean_logits"], slope_of(lambda x: nn.functional.cross_entropy(post.logits(x).mean(0), y), x))
+    probabilities = lambda x: post.logits(x).softmax(-1).mean(0)  # noqa: E731
+    assert_parallel(direction["second_softmax"], slope_of(lambda x: nn.functional.cross_entropy(probabilities(x), y), x))
+    other = lambda p: p.scatter(1, y[:, None], 0.0).amax(1)  # noqa: E731
+    assert_parallel(
+        direction["predictive_margin"], slope_of(lambda x: other(probabilities(x)).log() - probabilities(x)[picked].log(), x)
+    )
+
+
+def test_one_sample_makes_three_objectives_one():
+    post, x, y = small(1), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
+    one, two, three = (
+        posterior_objective(post, y, name)(x, torch.arange(8)) for name in ("predictive_nll", "mean_logits", "expected")
+    )
+    torch.testing.assert_close(one, two)
+    torch.testing.assert_close(three.exp(), nn.functional.softplus(one))
+
+
+def test_on_a_linear_network_the_adaptive_protocol_is_exact():
+    # two classes, one sample: robust exactly where the decision value exceeds eps times the L1 norm of its weights
+    with seeded(0):
+        net = nn.Linear(12, 2)
+    x = 0.5 + 0.05 * torch.randn(80, 12, generator=generator())
+    w, b = (net.weight[1] - net.weight[0]).detach(), (net.bias[1] - net.bias[0]).detach()
+    x -= ((x @ w + b).mean() / w.norm() ** 2) * w
+    y = (x @ w + b > 0).long()
+    eps = float((x @ w + b).abs().median() / w.abs().sum())
+    found = adaptive_protocol(Posterior.of_models([net]), x, y, ThreatModel("linf", eps), steps=30, restarts=2, queries=0)
+    distance = (x @ w + b).abs() / w.abs().sum()
+    sure = (distance - eps).abs() > 0.02 * eps
+    assert torch.equal(found.worst.combined.success[sure], (distance < eps)[sure])
+
+
+@pytest.mark.parametrize("protocol", [paper_protocol, adaptive_protocol])
+def test_radius_zero_changes_nothing(digits_posterior, protocol):
+    post, digits = digits_posterior
+    settings = {} if protocol is paper_protocol else QUICK
+    found = protocol(post, digits.x, digits.y, ThreatModel("linf", 0.0), **settings)
+    assert found.accuracy.value == found.clean_accuracy.value > 0.8
+    assert bool((found.robustness == 1).all())
+
+
+def test_the_adaptive_protocol_is_the_worst_of_its_parts_and_beats_the_papers(digits_posterior):
+    post, digits = digits_posterior
+    threat = ThreatModel("linf", 0.15)
+    adaptive = adaptive_protocol(post, digits.x, digits.y, threat, **QUICK)
+    assert list(adaptive.outcomes) == ["predictive_nll", "mean_logits", "predictive_margin", "square"]
+    every = torch.stack([outcome.result.success for outcome in adaptive.outcomes.values()]).any(0)
+    assert torch.equal(adaptive.worst.combined.success, every)
+    assert adaptive.accuracy.value <= min(outcome.accuracy.value for outcome in adaptive.outcomes.values())
+    paper = paper_protocol(post, digits.x, digits.y, threat, attack_samples=1)
+    assert adaptive.accuracy.value < paper.accuracy.value < paper.clean_accuracy.value
+    for outcome in (*adaptive.outcomes.values(), *paper.outcomes.values()):
+        answer = post.log_predictive(outcome.result.x_adv).argmax(1)
+        assert torch.equal(outcome.result.success, answer != digits.y), "judged by something else than the predictive"
+        assert float((outcome.result.x_adv - digits.x).abs().max()) <= 0.15 + 1e-6
+        assert bool((outcome.robustness <= outcome.robustness_twice + 1e-6).all())
+
+
+def test_saturated_logits_blind_the_papers_protocol_and_not_the_adaptive_one(digits_posterior):
+    post, digits = digits_posterior
+    steep = {name: values * (1000 if name.startswith("head") else 1) for name, values in post.params.items()}
+    saturated = Posterior(model=post.model, params=steep).take([0])
+    threat = ThreatModel("linf", 0.3)
+    with pytest.warns(UserWarning, match="exactly zero, so this attack stands still"):
+        naive = paper_protocol(saturated, digits.x, digits.y, threat, methods=("fgsm",), attack_samples=None)
+    assert naive.accuracy.value > naive.clean_accuracy.value - 0.03 > 0.8, "the naive attack should have failed"
+    assert naive.zero_gradients > 0.9 * len(digits)
+    ours = adaptive_protocol(saturated, digits.x, digits.y, threat, **QUICK)
+    assert ours.outcomes["predictive_nll"].accuracy.value <= 0.05
+    assert ours.accuracy.value <= 0.05
+    assert ours.zero_gradients == 0
+    expected = paper_protocol(saturated, digits.x, digits.y, threat, methods=("fgsm",), loss="expected", attack_samples=None)
+    assert expected.accuracy.value <= 0.2, "the direction of the mean gradient outlives its size"
+
+
+class Walled(nn.Module):
+    """Two classes behind a tanh of the mean whose slope is zero in single and not in double precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.steepness = nn.Parameter(torch.tensor(40.0))
+
+    def forward(self, x):
+        score = torch.tanh(self.steepness * (x.flatten(1).mean(1) - 0.5))
+        return torch.stack([-score, score], 1)
+
+
+def test_double_precision_is_tried_where_gradients_underflow():
+    x, y = torch.full((4, 2000), 0.99), torch.ones(4, dtype=torch.long)
+    post, threat = Posterior.of_models([Walled()]), ThreatModel("linf", 0.5)
+    settings = {"steps": 20, "restarts": 1, "queries": 0, "losses": ("predictive_margin",)}
+    with pytest.warns(UserWarning, match="4 of 4 examples is exactly zero"):
+        single = adaptive_protocol(post, x, y, threat, retry_double=False, **settings)
+    assert single.accuracy.value == 1
+    double = adaptive_protocol(post, x, y, threat, **settings)
+    assert double.accuracy.value == 0
+    assert double.zero_gradients == single.zero_gradients == 4
+    assert double.worst.combined.x_adv.dtype == torch.float32
+
+
+def test_mean_logits_are_judged_by_the_predictive():
+    # one sample with huge logits decides the mean logits, two calm ones the predictive: the two predictions differ everywhere
+    weights = torch.tensor([[[100.0], [-100.0]], [[-3.0], [3.0]], [[-3.0], [3.0]]])
+    post = Posterior(model=nn.Linear(1, 2, bias=False), params={"weight": weights})
+    x, y = torch.full((4, 1), 0.9), torch.ones(4, dtype=torch.long)
+    assert bool((post.logits(x).mean(0).argmax(1) == 0).all())
+    found = adaptive_protocol(post, x, y, ThreatModel("linf", 0.1), losses=("mean_logits",), **QUICK)
+    assert found.clean_accuracy.value == 1
+    assert found.outcomes["mean_logits"].accuracy.value == 1
+
+
+def test_the_papers_step_leaves_the_box_at_once():
+    post, x, y = small(), 0.2 + 0.6 * torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
+    found = paper_protocol(post, x, y, ThreatModel("linf", 0.1), methods=("pgd",), step_size="paper", steps=1)
+    torch.testing.assert_close((found.outcomes["pgd"].result.x_adv - x).abs(), torch.full_like(x, 0.1))
+
+
+def test_the_expected_loss_with_all_samples_is_the_step_along_the_mean_gradient():
+    post, x, y = small(), 0.2 + 0.6 * torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
+    threat = ThreatModel("linf", 0.1)
+    found = paper_protocol(post, x, y, threat, methods=("fgsm",), loss="expected", attack_samples=None)
+    step = x + 0.1 * expected_input_gradient(post, x, y).mean.sign().float()
+    torch.testing.assert_close(found.outcomes["fgsm"].result.x_adv, step)
+    torch.testing.assert_close(ascend(posterior_objective(post, y), x, threat, steps=1), step)
+
+
+def test_reports_say_whose_samples_attack():
+    post, data = small(), (torch.rand(8, 6, generator=generator()), torch.arange(8) % 3)
+    threat = ThreatModel("linf", 0.05)
+    fewer = paper_protocol(post, *data, threat, attack_samples=2, defence_samples=4)
+    assert (fewer.attack_samples, fewer.defence_samples, fewer.overlap) == (2, 4, "some of them")
+    assert "attack with 2 samples (some of them), defence with 4" in str(fewer)
+    assert paper_protocol(post, *data, threat, attack_samples=None).overlap == "the same"
+    assert paper_protocol(post, *data, threat, attack_samples=6).overlap == "the same"
+    net = mlp(6, hidden=(5,), classes=3)
+    drawn = Posterior.from_sampler(net, lambda samples, generator: Prior().draw(net, samples, generator), samples=6)
+    assert paper_protocol(drawn, *data, threat, attack_samples=6).overlap == "fresh draws"
+    ours = adaptive_protocol(drawn, *data, threat, **QUICK)
+    assert (ours.attack_samples, ours.defence_samples, ours.overlap) == (6, 6, "the same")
+    assert "worst case" in str(ours)
+
+
+def test_the_same_seed_gives_the_same_answer():
+    post, data = small(), (torch.rand(8, 6, generator=generator()), torch.arange(8) % 3)
+    first, second = (adaptive_protocol(post, *data, ThreatModel("linf", 0.05), seed=3, **QUICK) for _ in range(2))
+    assert torch.equal(first.worst.combined.x_adv, second.worst.combined.x_adv)
+
+
+def test_softmax_robustness_lies_between_nothing_left_and_nothing_moved():
+    p = torch.rand(50, 4, generator=generator()).softmax(1)
+    q = torch.rand(50, 4, generator=generator(1)).softmax(1)
+    assert bool((softmax_robustness(p, p) == 1).all())
+    torch.testing.assert_close(softmax_robustness(p, q), softmax_robustness(q, p))
+    torch.testing.assert_close(softmax_robustness(torch.eye(3), torch.eye(3).roll(1, 0)), torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "change", "message"),
+    [
+        (paper_protocol, {"methods": ("apgd",)}, "allowed: fgsm, pgd"),
+        (paper_protocol, {"loss": "predictive"}, "Did you mean 'predictive_nll'"),
+        (paper_protocol, {"attack_samples": 7}, "from 1 to 6"),
+        (paper_protocol, {"attack_samples": 0}, "`samples` is 0"),
+        (paper_protocol, {"step_size": "papers"}, "allowed: paper"),
+        (adaptive_protocol, {"losses": ("expected",)}, "allowed: predictive_nll, mean_logits, predictive_margin"),
+        (adaptive_protocol, {"losses": (), "queries": 0}, "at least one loss, or queries"),
+        (adaptive_protocol, {"queries": -1}, "`queries` is -1"),
+        (adaptive_protocol, {"y": torch.full((8,), 3)}, "0 to 2"),
+        (adaptive_protocol, {"x": torch.full((8, 6), 1.5)}, "in \\[1.5, 1.5\\]"),
+    ],
+)
+def test_bad_input_is_refused(protocol, change, message):
+    settings = {"x": torch.rand(8, 6), "y": torch.arange(8) % 3} | change
+    with pytest.raises(InputError, match=message):
+        protocol(small(), settings.pop("x"), settings.pop("y"), ThreatModel("linf", 0.1), **settings)
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "message"),
+    [
+        (torch.eye(3), torch.eye(2), r"\(N, K\) like"),
+        (torch.eye(3) * 5, torch.eye(3), "no probabilities"),
+        (torch.eye(3), torch.tensor([[2.0, -1.0, 0.0]] * 3), "no probabilities"),
+    ],
+)
+def test_what_is_no_probability_is_refused(p, q, message):
+    with pytest.raises(InputError, match=message):
+        softmax_robustness(p, q)
