@@ -58,9 +58,9 @@ def _together(slope: torch.Tensor, room: torch.Tensor, wanted: torch.Tensor, nor
     tiny = torch.finfo(slope.dtype).tiny
     amount = wanted / rate.sum(1).clamp_min(tiny)
     for _ in range(NEWTON_STEPS):
-        at_wall = amount[:, None] * speed >= room
-        missing = (wanted - full.masked_fill(~at_wall, 0).sum(1)).clamp_min(0)
-        ahead = torch.maximum(amount, missing / rate.masked_fill(at_wall, 0).sum(1).clamp_min(tiny))
+        free = (amount[:, None] * speed < room).to(slope.dtype)  # a product is several times faster than a mask
+        missing = (wanted - torch.linalg.vecdot(full, 1 - free)).clamp_min(0)
+        ahead = torch.maximum(amount, missing / torch.linalg.vecdot(rate, free).clamp_min(tiny))
         settled = ahead <= amount * (1 + 1e-6)
         amount = torch.where(settled, amount, ahead).clamp_max(torch.finfo(slope.dtype).max)
         if bool(settled.all()):
