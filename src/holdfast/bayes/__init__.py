@@ -3,8 +3,10 @@
 from holdfast.bayes.cancellation import CancellationTable, cancellation_ratio
 from holdfast.bayes.diagnostics import Diagnostics
 from holdfast.bayes.ensemble import ensemble, train_ensemble
+from holdfast.bayes.geometry import ascend_off, orthogonal_to, split_gradient, tangent_basis
 from holdfast.bayes.gradients import ExpectedGradient, expected_input_gradient
 from holdfast.bayes.hmc import hmc
+from holdfast.bayes.noisy import device_posterior, noisy_posterior
 from holdfast.bayes.objectives import posterior_objective
 from holdfast.bayes.outcome import ProtocolResult, softmax_robustness
 from holdfast.bayes.posterior import Posterior
@@ -22,15 +24,21 @@ __all__ = [
     "Prior",
     "ProtocolResult",
     "adaptive_protocol",
+    "ascend_off",
     "cancellation_ratio",
+    "device_posterior",
     "ensemble",
     "expected_input_gradient",
     "hmc",
     "mfvi",
+    "noisy_posterior",
     "normal_divergence",
+    "orthogonal_to",
     "paper_protocol",
     "posterior_objective",
     "sghmc",
     "softmax_robustness",
+    "split_gradient",
+    "tangent_basis",
     "train_ensemble",
 ]

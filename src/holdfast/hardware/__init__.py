@@ -17,6 +17,7 @@ from holdfast.hardware.spread import (
     chips,
     other_chips,
     spread_sweep,
+    weight_draws,
     weight_noise,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "recalibrate",
     "redraw_devices",
     "spread_sweep",
+    "weight_draws",
     "weight_noise",
 ]

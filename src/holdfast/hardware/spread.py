@@ -39,6 +39,7 @@ __all__ = [
     "chips",
     "other_chips",
     "spread_sweep",
+    "weight_draws",
     "weight_noise",
 ]
 
@@ -201,6 +202,23 @@ def weight_noise(
     >>> weight_noise(torch.nn.Linear(4, 2), data, sigma=0.1, count=3).correct.shape
     (3, 30)
     """
+    draw = weight_draws(model, sigma=sigma, mode=mode, seed=seed, everything=everything)
+    return chips(model, examples, draw, count=count, **settings)
+
+
+def weight_draws(model: nn.Module, *, sigma: float, mode: Noise = "additive", seed: int = 0, everything: bool = False) -> Draw:
+    """From the number of a chip to its weights, as :func:`weight_noise` draws them; the same for the same number.
+
+    Parameters
+    ----------
+    model, sigma, mode, seed, everything : as in :func:`weight_noise`
+
+    Examples
+    --------
+    >>> draw = weight_draws(torch.nn.Linear(4, 2), sigma=0.1)
+    >>> list(draw(0)), bool((draw(0)["weight"] == draw(0)["weight"]).all())
+    (['weight'], True)
+    """
     check_within(sigma, "sigma", low=0)
     check_one_of(mode, "mode", allowed=("additive", "multiplicative"))
     weights: Mapping[str, torch.Tensor] = dict(model.named_parameters()) if everything else named_weights(model)
@@ -215,7 +233,7 @@ def weight_noise(
         noise = torch.randn(weight.shape, generator=generator).to(weight)
         return weight + sigma * noise * (weight.abs().max() if mode == "additive" else weight)
 
-    return chips(model, examples, draw, count=count, **settings)
+    return draw
 
 
 def other_chips(model: nn.Module, examples: Examples, *, count: int = 20, seed: int = 0, **settings: Any) -> ChipResults:
