@@ -129,22 +129,25 @@ def test_settings_out_of_range_are_refused(change, message):
         auto_attack(mlp(6, classes=4), torch.rand(4, 6), torch.tensor([0, 1, 2, 0]), ThreatModel("linf", 0.1), **change)
 
 
-def peer_accuracy(net, x, y, norm, eps, queries):
+def peer_accuracy(net, x, y, norm, *, eps, queries, steps=100):
     """Accuracy left by pyautoattack 0.2.0, version "standard"."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         library = pytest.importorskip("pyautoattack", reason="pyautoattack is not installed", exc_type=ImportError)
         attack = library.AutoAttack(net.eval(), norm=norm, eps=eps, version="standard", seed=0, device="cpu")
         attack.verbose = False
-        attack.square.n_queries = queries
+        attack.square.n_queries, attack.fab.n_iter = queries, steps
+        for climb in (attack.apgd, attack.apgd_targeted):
+            climb.n_iter = climb.n_iter_orig = steps
+            climb.n_iter_2, climb.n_iter_min, climb.size_decr = (max(int(share * steps), 1) for share in (0.22, 0.06, 0.03))
         adversarial, _ = attack.run_standard_evaluation(x, y, batch_size=500)
     return float((predict(net, adversarial).argmax(1) == y).double().mean())
 
 
 def test_accuracy_agrees_with_the_authors_program(digits_cnn, digits_small):
     data, eps, queries = digits_small[1][:30], 0.1, 50
-    theirs = peer_accuracy(digits_cnn, data.x, data.y, "Linf", eps, queries)
-    ours = auto_attack(digits_cnn, data.x, data.y, ThreatModel("linf", eps), queries=queries).accuracy.value
+    theirs = peer_accuracy(digits_cnn, data.x, data.y, "Linf", eps=eps, queries=queries, steps=20)
+    ours = auto_attack(digits_cnn, data.x, data.y, ThreatModel("linf", eps), queries=queries, steps=20).accuracy.value
     assert 0.1 < theirs < 0.8
     # 1 of 30 examples: random starts decide about those at the boundary
     assert abs(ours - theirs) <= 1 / 30 + 1e-9
@@ -154,7 +157,7 @@ def test_accuracy_agrees_with_the_authors_program(digits_cnn, digits_small):
 @pytest.mark.parametrize(("norm", "peer_norm", "eps"), [("linf", "Linf", 0.06), ("l2", "L2", 0.8), ("l1", "L1", 6.0)])
 def test_accuracy_agrees_with_the_authors_program_on_mnist(trained_cnn, mnist_small, norm, peer_norm, eps):
     data = mnist_small[1][:100]
-    theirs = peer_accuracy(trained_cnn, data.x, data.y, peer_norm, eps, 1000)
+    theirs = peer_accuracy(trained_cnn, data.x, data.y, peer_norm, eps=eps, queries=1000)
     ours = auto_attack(trained_cnn, data.x, data.y, ThreatModel(norm, eps), queries=1000).accuracy.value
     # never weaker by more than 1 %; it may be stronger in L1, whose projection onto ball and box is exact here
     assert ours <= theirs + 0.01 + 1e-9
