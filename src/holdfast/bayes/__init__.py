@@ -6,6 +6,7 @@ from holdfast.bayes.ensemble import ensemble, train_ensemble
 from holdfast.bayes.geometry import ascend_off, orthogonal_to, split_gradient, tangent_basis
 from holdfast.bayes.gradients import ExpectedGradient, expected_input_gradient
 from holdfast.bayes.hmc import hmc
+from holdfast.bayes.laplace import laplace
 from holdfast.bayes.noisy import device_posterior, noisy_posterior
 from holdfast.bayes.objectives import posterior_objective
 from holdfast.bayes.outcome import ProtocolResult, softmax_robustness
@@ -30,6 +31,7 @@ __all__ = [
     "ensemble",
     "expected_input_gradient",
     "hmc",
+    "laplace",
     "mfvi",
     "noisy_posterior",
     "normal_divergence",
