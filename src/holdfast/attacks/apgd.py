@@ -252,14 +252,14 @@ class _Run:
         answers = self.attack.answer(self.rows, inputs)
         values = answers.detach()
         logits, loss = self.attack.averaged(values), self.attack.averaged(self.value(values))
-        gradient = None if last else self.gradient(answers, inputs)
+        slope = None if last else input_slope(self.objective, answers, inputs, y=self.attack.problem.y[self.rows], goal=self.goal)
         if judged:
             running = self.retire(logits, step)
             logits, loss = logits[running], loss[running]
-            gradient = None if gradient is None else gradient[running]
+            slope = None if slope is None else slope[running]
         better = self.trace.observe(loss, logits, step)
-        if gradient is not None:
-            self.trace.steer(gradient, better)
+        if slope is not None:
+            self.trace.steer(self.clean(slope), better)
 
     def value(self, logits: torch.Tensor) -> torch.Tensor:
         """The objective (samples n,) of stacked logits."""
@@ -267,12 +267,11 @@ class _Run:
         goal = None if self.goal is None else self.goal.repeat(samples)
         return self.objective.climb(logits, self.attack.problem.y[self.rows].repeat(samples), goal)
 
-    def gradient(self, answers: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-        """The gradient, zero where it is not finite; blind examples are marked."""
-        slope = input_slope(self.objective, answers, inputs, y=self.attack.problem.y[self.rows], goal=self.goal)
+    def clean(self, slope: torch.Tensor) -> torch.Tensor:
+        """The gradient, zero where it is not finite; examples that it leaves blind are marked, unless they are fooled already."""
         slope, blind = cleaned(slope)
         if blind is not None:
-            self.attack.found.no_gradient[self.rows] |= blind
+            self.attack.found.no_gradient[self.rows] |= blind & ~self.attack.found.success[self.rows]
         return slope
 
     def retire(self, logits: torch.Tensor, step: int) -> torch.Tensor:

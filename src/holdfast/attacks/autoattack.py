@@ -26,7 +26,7 @@ from holdfast.attacks.threat import AttackResult
 from holdfast.core.checks import check_one_of, check_whole
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.core.seeds import Seeds
-from holdfast.nets import evaluating
+from holdfast.nets import frozen
 
 if TYPE_CHECKING:
     from holdfast.attacks.problem import Problem
@@ -147,7 +147,7 @@ def auto_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
         version, threat, steps=steps, queries=queries, seeds=Seeds(seed).child("auto_attack"), batch_size=batch_size
     )
     samples = EOT_SAMPLES if version == "rand" else 1
-    with evaluating(model):
+    with frozen(model):
         classes = problem.probe(samples=samples)
         found = Found(problem, make_objective("cw_margin", classes=classes, targeted=False))
         jury = _Jury(problem, found, samples=samples, batch_size=batch_size)

@@ -162,6 +162,7 @@ def nearest_adversarial(  # noqa: PLR0913 - as above
         check_whole(classes, "classes", low=1)
     settings = _Settings(classes=classes, steps=steps, restarts=restarts, early_stop=False, batch_size=batch_size)
     search = _search(model, x, y, threat, settings=settings, generator=generator)
+    warn_of_invalid(search.invalid)
     return Nearest(x_adv=search.x_adv, norm=search.norm, queries=search.queries, no_gradient=search.no_gradient)
 
 
@@ -197,7 +198,6 @@ def _search(
         search.begin()
         search.run(draws)
         search.polish()
-    warn_of_invalid(search.invalid)
     return search
 
 
@@ -286,6 +286,7 @@ class _Search:
         """What lies within the radius."""
         problem = self.problem
         success = self.norm <= problem.eps
+        warn_of_invalid(self.invalid & success)
         x_adv = torch.where(_wide(success, problem.x), self.x_adv, problem.x)
         return AttackResult(
             x_adv=x_adv,

@@ -116,7 +116,8 @@ def pose(
     low, high = (float(end) for end in x.aminmax())  # NaN shows in both ends
     if not (math.isfinite(low) and math.isfinite(high)):
         check_finite(x, "x")
-    if low < threat.bounds[0] or high > threat.bounds[1]:
+    floor, ceiling = (float(torch.tensor(end, dtype=x.dtype)) for end in threat.bounds)  # as `x` can hold them
+    if low < floor or high > ceiling:
         refuse(
             "x",
             f"has values in [{low:.6g}, {high:.6g}]",
