@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Study", "find_study", "list_studies"]
 
 MODULES = {
+    "bayesian-robustness": "holdfast.studies.bayesian_robustness",
     "oscillator-binding": "holdfast.studies.oscillator_binding",
     "spin-diode": "holdfast.studies.spin_diode",
     "spintronic-neuron": "holdfast.studies.spintronic_neuron",
+    "transfer-attack": "holdfast.studies.transfer_attack",
 }
 
 
