@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sphinx.pycode import ModuleAnalyzer
 
-LAYERS = ("auditing", "studies", "report", "shift", "quantize", "hardware", "attacks", "nets", "data", "devices", "core")
+LAYERS = ("auditing", "studies", "report", "bayes", "shift", "quantize", "hardware", "attacks", "nets", "data", "devices", "core")
 
 
 def _fenced(text, language=""):
