@@ -7,7 +7,7 @@ from holdfast.attacks.fab import Nearest, fab, fab_targeted, nearest_adversarial
 from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
 from holdfast.attacks.noise import random_noise
-from holdfast.attacks.query import Oracle, square
+from holdfast.attacks.query import EstimatedResult, Oracle, averaged, loss_gradient, optimal_lambda, p_rgf, rgf, square
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.attacks.transforms import repeat, resized, scaled, smoothed
@@ -17,6 +17,7 @@ __all__ = [
     "AttackResult",
     "AutoAttackResult",
     "AutoAttackRow",
+    "EstimatedResult",
     "MaskingCheck",
     "Nearest",
     "Oracle",
@@ -26,18 +27,23 @@ __all__ = [
     "apgd_targeted",
     "ascend",
     "auto_attack",
+    "averaged",
     "check_masking",
     "fab",
     "fab_targeted",
     "fgsm",
     "input_gradient",
+    "loss_gradient",
     "masking_passes",
     "nearest_adversarial",
+    "optimal_lambda",
+    "p_rgf",
     "pgd",
     "pgd_sweep",
     "random_noise",
     "repeat",
     "resized",
+    "rgf",
     "scaled",
     "smoothed",
     "square",

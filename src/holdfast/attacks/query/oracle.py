@@ -20,7 +20,7 @@ from holdfast.attacks.projection import make_ball, perturbation_norm
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.errors import QueryBudgetError
 from holdfast.core.target import as_target
-from holdfast.nets import evaluating
+from holdfast.nets import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +72,7 @@ class Oracle:
     ----------
     left : integer tensor (N,), what is left of each example's own budget
     found : the best inputs so far
+    clean : answers (N, K) to the examples themselves, once :meth:`begin` has looked
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Oracle:
         self.queries = check_whole(queries, "queries", low=1)
         self.batch_size = check_whole(batch_size, "batch_size", low=1)
         self.problem, self.loss, self.access = problem, loss, access
+        self.clean = torch.empty(0)
         self.left = torch.full((len(problem.x),), queries, dtype=torch.long, device=problem.x.device)
         targeted = problem.goal is not None
         self.found = Found(problem, make_objective(cw_margin, classes=2, targeted=targeted))  # until the first answer is known
@@ -93,20 +95,20 @@ class Oracle:
     @contextmanager
     def asking(self) -> Iterator[None]:
         """A block in evaluation mode, without gradients, that is left quietly once the target accepts no more questions."""
-        with evaluating(self.problem.target), torch.no_grad(), suppress(_SpentError):
+        with frozen(self.problem.target), torch.no_grad(), suppress(_SpentError):
             yield
 
     def begin(self) -> torch.Tensor:
         """Look at the examples themselves, one query each; those that remain to be attacked (n,)."""
         everyone = torch.arange(len(self.left), device=self.left.device)
-        examined = False
+        scores: list[torch.Tensor] = []
         for rows in everyone.split(self.batch_size):
             self.left[rows] -= 1
             answers = self._answers(self.problem.x[rows])
-            if not examined:
+            if not scores:
                 self._examine(answers)
-                examined = True
-            self._book(rows, self.problem.x[rows], answers, steps=0, allowed=True)
+            scores.append(self._book(rows, self.problem.x[rows], answers, steps=0, allowed=True))
+        self.clean = torch.cat(scores) if self.access == "scores" else torch.empty(0)
         rows = ((~self.found.success) & (self.problem.eps > 0)).nonzero().squeeze(1)
         if self.access == "scores" and self.queries >= ENOUGH:
             self._warn_of_randomness(self.going(rows)[:PROBE_ROWS])
