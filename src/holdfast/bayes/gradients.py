@@ -224,8 +224,13 @@ def _gradients(
         return value.sum(), log_scale
 
     def one_by_one() -> tuple[torch.Tensor, torch.Tensor]:
-        each = [grad(one, argnums=1, has_aux=True)(weights, x) for weights in _unstacked(params)]
-        gradients, scales = zip(*each, strict=True)
+        gradients, scales = [], []
+        for weights in _unstacked(params):
+            with torch.enable_grad():
+                inputs = x.detach().requires_grad_()
+                value, log_scale = one(weights, inputs)
+                gradients.append(torch.autograd.grad(value, inputs)[0])
+            scales.append(log_scale.detach())
         return torch.stack(gradients), torch.stack(scales)
 
     if x.device.type == "cpu" and any(values.ndim >= 4 for values in params.values()):
