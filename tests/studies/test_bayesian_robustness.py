@@ -36,6 +36,7 @@ TINY = BayesianRobustness(
             at=(1, 5, 12),
             eps=(0.1, 0.3),
             steps=3,
+            full=(0.1, 0.3),
             adaptive=(0.1, 0.3),
             climbs=3,
             queries=5,

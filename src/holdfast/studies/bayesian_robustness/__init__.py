@@ -20,7 +20,7 @@ from holdfast.core.errors import DataUnavailableError
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.studies.bayesian_robustness.claims import claims_for
 from holdfast.studies.bayesian_robustness.outcomes import Outcomes, metric_name
-from holdfast.studies.bayesian_robustness.recipes import HMC, PROTOCOLS, VI, Images, Moons, Plane, Regression, Sweep, tag
+from holdfast.studies.bayesian_robustness.recipes import HMC, VI, Images, Moons, Plane, Regression, Sweep, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,8 +73,7 @@ class BayesianRobustness:
     def _attacks(self, recipe: Images) -> Iterator[Point]:
         for model in recipe.models:
             for eps in recipe.eps:
-                protocols = (*(("adaptive",) if eps in recipe.adaptive else ()), *PROTOCOLS)
-                for protocol in protocols:
+                for protocol in recipe.protocols(eps):
                     yield {"part": "images", "data": recipe.data, "model": model, "protocol": protocol, "eps": eps}
 
     def _sweep(self) -> Iterator[Point]:
@@ -186,7 +185,8 @@ PRESETS: dict[str, BayesianRobustness] = {
                 few=None,
                 vi=VI(epochs=20, lr=2e-3, batch_size=128, samples=50, examples=20_000),
                 eps=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
-                adaptive=(0.05, 0.1, 0.3),
+                full=(0.1, 0.3),
+                adaptive=(0.1, 0.3),
                 queries=1000,
             )
             for data in ("mnist", "fashion-mnist")
@@ -206,6 +206,7 @@ PRESETS: dict[str, BayesianRobustness] = {
                 vi=VI(epochs=20, lr=1e-3, batch_size=128, samples=250, examples=60_000),
                 at=(1, 10, 50, 100, 250),
                 eps=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
+                full=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
                 adaptive=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
                 climbs=100,
                 restarts=5,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["HMC", "PREDICTIVE", "PROTOCOLS", "VI", "Images", "Moons", "Plane", "Regression", "Sweep", "tag"]
+__all__ = ["HMC", "PREDICTIVE", "VI", "Images", "Moons", "Plane", "Regression", "Sweep", "tag"]
 
 PREDICTIVE = ("predictive_nll", "mean_logits")  # what the best PGD may climb
-PROTOCOLS = ("expected", "second_softmax", *PREDICTIVE, "code")
+ALWAYS = ("expected", "code")
+FULL = ("second_softmax", *PREDICTIVE)
 
 
 def tag(number: float) -> str:
@@ -123,7 +124,7 @@ class Images:
     eps : attack sizes in L-infinity
     claimed : those that claims are about: FGSM and the best PGD; and where PGD must fail nowhere
     steps : of PGD
-    adaptive : attack sizes of the adaptive protocol
+    full, adaptive : attack sizes at which PGD climbs every loss, and of the adaptive protocol
     climbs, restarts, queries : of its APGD, and of Square
     """
 
@@ -142,7 +143,8 @@ class Images:
     eps: tuple[float, ...] = (0.05, 0.1, 0.3)
     claimed: tuple[float, float] = (0.1, 0.3)
     steps: int = 20
-    adaptive: tuple[float, ...] = (0.1, 0.3)
+    full: tuple[float, ...] = (0.05, 0.1, 0.3)
+    adaptive: tuple[float, ...] = (0.05, 0.1, 0.3)
     climbs: int = 30
     restarts: int = 1
     queries: int = 300
@@ -151,6 +153,10 @@ class Images:
     def models(self) -> tuple[str, ...]:
         """Names of the posteriors, the dearest first."""
         return ("hmc", "vi", *(("hmc_few",) if self.few else ()), "ensemble", "deterministic")
+
+    def protocols(self, eps: float) -> tuple[str, ...]:
+        """Names of the attacks of one size, the dearest first."""
+        return (*(("adaptive",) if eps in self.adaptive else ()), *(FULL if eps in self.full else ()), *ALWAYS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +173,7 @@ class Sweep:
 
     data: str
     widths: tuple[int, ...] = (16, 32, 64, 128, 256)
-    examples: tuple[int, ...] = (500, 1500)
+    examples: tuple[int, ...] = (300, 1000)
     stds: tuple[float, ...] = (0.5, 1.0)
     points: int = 500
     eps: float = 0.1
