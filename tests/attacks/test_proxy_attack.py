@@ -11,7 +11,6 @@ from holdfast.attacks.transfer import (
     Proxies,
     ProxyObjective,
     attack_prior,
-    joint_prior,
     proxy_attack,
     select_layers,
 )
@@ -227,7 +226,7 @@ def test_a_prior_is_the_gradient_of_the_objective(white_boxes, heads, away):
     flat = attack_prior(white_boxes[0], x, goals, IDENTITY, smooth=smoothed(3), **settings)(x[rows], rows)
     assert torch.allclose(flat, smoothed(3)(prior(x[rows], rows)))
     # up the prior is up the white box's own probability of the proxy
-    step = joint_prior([prior, prior])(x, torch.arange(12)).sign()
+    step = prior(x, torch.arange(12)).sign()
     before, after = (
         predict(white_boxes[0], z).log_softmax(1).gather(1, goals[:, None]) for z in (x, (x + 0.03 * step).clamp(0, 1))
     )

@@ -1,6 +1,6 @@
 """Small networks, the one training loop, networks as functions of their weights, and what happens inside them."""
 
-from holdfast.nets.augment import random_flip, random_shift
+from holdfast.nets.augment import random_flip, random_shift, sign_noise
 from holdfast.nets.evaluate import Evaluation, evaluate, predict, restore_batchnorm
 from holdfast.nets.fit import Epoch, FitResult, fit
 from holdfast.nets.functional import (
@@ -49,6 +49,7 @@ __all__ = [
     "restore_batchnorm",
     "round_ste",
     "seeded",
+    "sign_noise",
     "stack",
     "stacked_logits",
     "stacked_predict",

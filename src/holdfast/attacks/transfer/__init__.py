@@ -11,7 +11,7 @@ from holdfast.attacks.transfer.evaluate import (
 from holdfast.attacks.transfer.heads import FeatureHeads
 from holdfast.attacks.transfer.layers import LayerSelection, select_layers
 from holdfast.attacks.transfer.objective import ProxyObjective
-from holdfast.attacks.transfer.proxy import ProxyAttack, attack_prior, joint_prior, proxy_attack
+from holdfast.attacks.transfer.proxy import ProxyAttack, attack_prior, proxy_attack
 from holdfast.attacks.transfer.sensitivity import Sensitivity, clean_signals, sensitivity, spearman
 from holdfast.attacks.transfer.surrogate import distil, small_net
 
@@ -30,7 +30,6 @@ __all__ = [
     "control_attacks",
     "distil",
     "evaluate_transfer",
-    "joint_prior",
     "noise_control",
     "proxy_attack",
     "reverse_correspondence",

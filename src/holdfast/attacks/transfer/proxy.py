@@ -5,12 +5,10 @@ Source: N. Inkawhich et al., arXiv:2103.09916. The victim is not asked: what was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from holdfast.attacks.ascent import ascend, input_gradient
 from holdfast.attacks.projection import perturbation_norm
@@ -22,11 +20,14 @@ from holdfast.core.estimate import Estimate, proportion
 from holdfast.nets import frozen, predict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from holdfast.attacks.query import Prior
     from holdfast.attacks.threat import ThreatModel
 
-__all__ = ["Prior", "ProxyAttack", "attack_prior", "joint_prior", "proxy_attack"]
-
-Prior = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+__all__ = ["ProxyAttack", "attack_prior", "proxy_attack"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def attack_prior(
     smooth: Callable[[torch.Tensor], torch.Tensor] | None = None,
     **objective: Any,
 ) -> Prior:
-    """A callable ``(x_adv, rows) -> direction`` (n, ...): the gradient of J, a guess at the victim's for attacks by queries.
+    """A callable ``(x_adv, rows) -> direction`` (n, ...): the gradient of J, a guess for :func:`~holdfast.attacks.query.p_rgf`.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def attack_prior(
 
     Returns
     -------
-    callable that asks nothing of the victim; it raises the log-probability of the target where the guess is right
+    callable that asks nothing of the victim; :func:`~holdfast.attacks.query.averaged` joins those of several sources
 
     Examples
     --------
@@ -154,25 +155,6 @@ def attack_prior(
         with frozen(model):
             gradient = input_gradient(push, x_adv, rows)
         return gradient if smooth is None else smooth(gradient)
-
-    return direction
-
-
-def joint_prior(priors: Sequence[Prior]) -> Prior:
-    """The sum of several priors' unit directions, e.g. of several white boxes.
-
-    Examples
-    --------
-    >>> east, north = (lambda x, rows, way=way: torch.tensor(way).expand_as(x) for way in ([2.0, 0.0], [0.0, 5.0]))
-    >>> joint_prior([east, north])(torch.zeros(1, 2), torch.zeros(1)).tolist()
-    [[1.0, 1.0]]
-    """
-    if not priors:
-        refuse("priors", "is empty", allowed="at least one")
-
-    def direction(x_adv: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        ways = [prior(x_adv, rows) for prior in priors]
-        return torch.stack([nn.functional.normalize(way.flatten(1), dim=1).view_as(way) for way in ways]).sum(0)
 
     return direction
 
