@@ -37,7 +37,7 @@ class Found:
         self.steps_used = torch.zeros(n, dtype=torch.long, device=device)
 
     @torch.no_grad()
-    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int) -> None:
+    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int | torch.Tensor) -> None:
         """Ask about the inputs `adv` (n, ...) of the examples `rows` (n,) and keep those that are better."""
         logits = self.problem.target(adv)
         self.queries[rows] += 1

@@ -85,6 +85,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     loss: str | Loss = "ce",
     restarts: int = 1,
     random_start: bool = True,
+    start: torch.Tensor | None = None,
     early_stop: bool = True,
     skip_wrong: bool = True,
     momentum: float = 0.0,
@@ -112,6 +113,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         targeted attack its labels are the target classes)
     restarts : how often to begin anew; the best of each example is kept
     random_start : begin at a random point of the ball instead of at `x`
+    start : inputs (N, ...) where the first run begins instead, brought into ball and box
     early_stop : an example leaves as soon as it is fooled; without, every example takes all steps and its last point counts
     skip_wrong : leave examples that are answered wrongly from the start as they are (they count as successes)
     momentum : mu in ``g <- mu g + grad / mean|grad|``; 0 takes the gradient itself
@@ -140,6 +142,8 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     if step_size is None:
         step_size = threat.eps * (2.5 / check_whole(steps, "steps", low=1))
     problem = pose(model, x, y, threat, target_class=target_class)
+    if start is not None and start.shape != x.shape:
+        refuse("start", f"has shape {tuple(start.shape)}", allowed=f"the shape of `x`, {tuple(x.shape)}")
     draws = generator or torch.Generator(device=x.device).manual_seed(0)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         settings = _Settings(
@@ -159,10 +163,11 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         for part in _parts(rows if skip_wrong else rows[fixed], batch_size):
             found.judge(part, problem.x[part], steps=0)
         rows = rows[~fixed & ~(found.success & skip_wrong)]
-        for _ in range(check_whole(restarts, "restarts", low=1)):
-            noise = unit_noise(problem.x, threat.norm, draws) if random_start else None
+        for number in range(check_whole(restarts, "restarts", low=1)):
+            given = start if number == 0 else None
+            noise = unit_noise(problem.x, threat.norm, draws) if random_start and given is None else None
             for part in _parts(rows, batch_size):
-                _Climb(problem, found, settings, part, noise).run()
+                _Climb(problem, found, settings, part, noise=noise, start=given).run()
             if settings.early_stop:
                 rows = rows[~found.success[rows]]
     return found.result()
@@ -196,10 +201,22 @@ class _Settings:
 class _Climb:
     """One run from a start: the examples that still climb, and where they are."""
 
-    def __init__(self, problem: Problem, found: Found, settings: _Settings, rows: torch.Tensor, noise: torch.Tensor | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        found: Found,
+        settings: _Settings,
+        rows: torch.Tensor,
+        *,
+        noise: torch.Tensor | None,
+        start: torch.Tensor | None,
+    ) -> None:
         self.problem, self.found, self.settings, self.rows = problem, found, settings, rows
         self.ball: Ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
-        self.adv = self.ball.x.clone() if noise is None else self.ball.start(noise[rows])
+        if start is not None:
+            self.adv = self.ball.x + self.ball.project(start[rows] - self.ball.x)
+        else:
+            self.adv = self.ball.x.clone() if noise is None else self.ball.start(noise[rows])
         self.steer = Direction(settings.momentum, settings.grad_transform)
 
     def run(self) -> None:

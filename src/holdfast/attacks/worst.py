@@ -18,7 +18,7 @@ from holdfast.core.estimate import Estimate, proportion
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["WorstCase", "WorstCaseRow", "with_rows", "worst_case"]
+__all__ = ["WorstCase", "WorstCaseRow", "taken", "with_rows", "worst_case"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,11 @@ def worst_case(results: Mapping[str, AttackResult]) -> WorstCase:
         combined=_combined(list(results.values()), first),
         rows=_rows(results, fooled),
     )
+
+
+def taken(result: AttackResult, rows: torch.Tensor) -> AttackResult:
+    """The examples `rows` (n,) of `result` alone."""
+    return AttackResult(**{entry.name: getattr(result, entry.name)[rows] for entry in fields(AttackResult)})
 
 
 def with_rows(base: AttackResult, rows: torch.Tensor, other: AttackResult) -> AttackResult:
