@@ -11,6 +11,7 @@ SMALL = {
         "pgd": {"steps": 5},
         "apgd": {"steps": 5, "goals": 2},
         "square": {"examples": 40, "queries": 30},
+        "hopskipjump": {"examples": 10, "queries": 200},
         "transfer": {"examples": 40, "queries": 100, "steps": 5},
         "masking": {"examples": 60, "steps": 5, "queries": 30},
     },

@@ -5,7 +5,7 @@ from holdfast.auditing.stresses.clean import Clean
 from holdfast.auditing.stresses.device import ActivationVariation, WeightNoise
 from holdfast.auditing.stresses.masking import Masking
 from holdfast.auditing.stresses.precision import ActBits, WeightBits
-from holdfast.auditing.stresses.queries import Square
+from holdfast.auditing.stresses.queries import HopSkipJump, Square
 from holdfast.auditing.stresses.shift import Corruptions, Resolution
 from holdfast.auditing.stresses.transfer import Transfer
 from holdfast.core.registry import plugins
@@ -21,6 +21,7 @@ __all__ = [
     "ActivationVariation",
     "Clean",
     "Corruptions",
+    "HopSkipJump",
     "Masking",
     "Resolution",
     "Square",
@@ -45,6 +46,7 @@ BUILT_IN: dict[str, type[Stress]] = {
         PGD,
         APGD,
         Square,
+        HopSkipJump,
         Transfer,
         Masking,
         WeightBits,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from holdfast.attacks import ThreatModel
-from holdfast.attacks.query import square
+from holdfast.attacks.query import hopskipjump, square
 from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
 from holdfast.auditing.stresses.attacked import CHUNK, NORMS, Norm, middle_eps, with_pictures
 from holdfast.core.checks import check_one_of, check_whole, check_within
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
-__all__ = ["Square"]
+__all__ = ["HopSkipJump", "Square"]
 
 SECONDS_PER_QUERY = 2e-5  # of the search itself, on one core
 LOOKS = (1, 3, 10, 30, 100, 300, 1000, 3000)  # queries at which the curve is read off
@@ -142,3 +142,27 @@ class Square(_QueryAttack):
         """The Square attack."""
         threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
         return square(context.target, x, y, threat, queries=self.queries, seed=seed, batch_size=context.batch_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HopSkipJump(_QueryAttack):
+    """A walk along the decision boundary: sees nothing but the class that the target names.
+
+    Parameters
+    ----------
+    eps : attack size in units of the input
+    queries : that the attack may ask about each example, the look at the clean input included; one more reads the answer off
+    norm : ``"linf"`` or ``"l2"``
+    examples : rows of the data, None for all
+    """
+
+    name: ClassVar[str] = "hopskipjump"
+    title: ClassVar[str] = "Label queries (HopSkipJump)"
+    requires: ClassVar[Access] = "labels"
+    norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
+
+    def attack(self, context: Context, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
+        """HopSkipJump, which ends for an example once it is inside the ball."""
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
+        settings: dict[str, Any] = {"queries": self.queries, "seed": seed, "batch_size": context.batch_size}
+        return hopskipjump(context.target, x, y, threat, stop_inside=True, **settings)
