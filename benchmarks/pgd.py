@@ -4,10 +4,14 @@ Run with one thread on a quiet core::
 
     OMP_NUM_THREADS=1 python benchmarks/pgd.py --json pgd.json
 
-The floor is a bare loop of forward and backward passes to the input. Peers that are not installed are left out; neither needs
-torchvision to be imported::
+The floor is a bare loop of forward and backward passes to the input. The curve is six radii in one call, beside the same six one
+after another. Peers that are not installed are left out; none needs torchvision to be imported::
 
     pip install --no-deps torchattacks==3.5.1 foolbox==3.3.4 eagerpy==0.30.0 GitPython gitdb smmap tqdm
+    pip install --no-deps adversarial-robustness-toolbox==1.20.1 six
+
+Goals: without early stop at most 1.05 times the floor, with it at least 1.5 times faster than any peer, six points at most 2.5
+times the mean of one.
 """
 
 from __future__ import annotations
@@ -25,9 +29,11 @@ import torch
 from torch import nn
 
 import holdfast
-from holdfast.attacks import ThreatModel, pgd
+from holdfast.attacks import ThreatModel, pgd, pgd_sweep
 from holdfast.data import load_images
 from holdfast.nets import evaluate, fit, frozen, predict, tiny_cnn
+
+CURVE = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)  # of eps
 
 
 def floor(net, x, y, *, steps, **_):
@@ -59,11 +65,42 @@ def foolbox_pgd(net, x, y, *, eps, steps):
     return attack(foolbox.PyTorchModel(net, bounds=(0, 1)), x, y, epsilons=eps)[1]
 
 
+def art_pgd(net, x, y, *, eps, steps):
+    from art.attacks.evasion import ProjectedGradientDescentPyTorch
+    from art.estimators.classification import PyTorchClassifier
+
+    classifier = PyTorchClassifier(net, nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10, clip_values=(0.0, 1.0), device_type="cpu")
+    attack = ProjectedGradientDescentPyTorch(
+        classifier, eps=eps, eps_step=2.5 * eps / steps, max_iter=steps, num_random_init=1, batch_size=len(x), verbose=False
+    )
+    return torch.from_numpy(attack.generate(x.numpy(), y.numpy()))
+
+
+def curve(net, x, y, *, eps, steps):
+    """Six radii up to 1.2 times `eps` in one call; the inputs at the fifth, which is `eps`."""
+    radii = [eps * share for share in CURVE]
+    return pgd_sweep(net, x, y, ThreatModel("linf", 0), eps=radii, steps=steps, batch_size=len(x))[4].x_adv
+
+
+def one_by_one(net, x, y, *, eps, steps):
+    """The same six, each on its own."""
+    found = [early(net, x, y, eps=eps * share, steps=steps) for share in CURVE]
+    return found[4]
+
+
+PEERS = {
+    "torchattacks": ("torchattacks", torchattacks_pgd),
+    "foolbox": ("foolbox", foolbox_pgd),
+    "art": ("adversarial-robustness-toolbox", art_pgd),
+}
+
+
 def contestants():
     """The contestants that can be run here, and the versions of all."""
     chosen = {"floor": floor, "holdfast": plain, "holdfast, early stop": early}
+    chosen |= {"six radii in one call": curve, "six one after another": one_by_one}
     versions = {"holdfast": holdfast.__version__, "torch": torch.__version__, "python": platform.python_version()}
-    for name, peer in (("torchattacks", torchattacks_pgd), ("foolbox", foolbox_pgd)):
+    for name, (package, peer) in PEERS.items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -72,7 +109,7 @@ def contestants():
             print(f"{name} is left out: {reason}")
             continue
         chosen[name] = peer
-        versions[name] = metadata.version(name)
+        versions[name] = metadata.version(package)
     return chosen, versions
 
 
@@ -110,6 +147,22 @@ def table(seconds, accuracy):
     return rows
 
 
+def goals(rows):
+    """The three goals, each with the figure that decides it."""
+    seconds = {row["name"]: row["median_s"] for row in rows}
+    over_floor = next(row["median_of_ratios"] for row in rows if row["name"] == "holdfast")
+    fastest = min((seconds[name] for name in PEERS if name in seconds), default=None)
+    lines = [("times the floor", over_floor, "<=", 1.05)]
+    if fastest is not None:
+        lines.append(("times faster than the fastest peer, with early stop", fastest / seconds["holdfast, early stop"], ">=", 1.5))
+    six = seconds["six one after another"] / len(CURVE)
+    lines.append(("times the mean point, six radii in one call", seconds["six radii in one call"] / six, "<=", 2.5))
+    return [
+        {"goal": text, "value": value, "bound": f"{sign} {bound}", "met": value <= bound if sign == "<=" else value >= bound}
+        for text, value, sign, bound in lines
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description="PGD beside its floor and its peers")
     parser.add_argument("--examples", type=int, default=256)
@@ -133,9 +186,14 @@ def main():
     for row in rows:
         found = "" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
         print(f"{row['name']:22}{row['median_s']:10.3f}{row['min_s']:8.3f}{row['median_of_ratios']:9.2f}{found:>10}")
+    verdicts = goals(rows)
+    for verdict in verdicts:
+        print(f"{verdict['value']:.2f} {verdict['goal']} (goal {verdict['bound']}): {'met' if verdict['met'] else 'missed'}")
     if options.json:
         settings = {"examples": len(test), "eps": options.eps, "steps": options.steps, "rounds": options.rounds}
-        options.json.write_text(json.dumps({"settings": settings, "versions": versions, "rows": rows}, indent=2) + "\n")
+        options.json.write_text(
+            json.dumps({"settings": settings, "versions": versions, "rows": rows, "goals": verdicts}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":
