@@ -7,7 +7,18 @@ from holdfast.attacks.fab import Nearest, fab, fab_targeted, nearest_adversarial
 from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.masking import MaskingCheck, check_masking, masking_passes
 from holdfast.attacks.noise import random_noise
-from holdfast.attacks.query import EstimatedResult, Oracle, averaged, loss_gradient, optimal_lambda, p_rgf, rgf, square
+from holdfast.attacks.query import (
+    BoundaryResult,
+    EstimatedResult,
+    Oracle,
+    averaged,
+    hopskipjump,
+    loss_gradient,
+    optimal_lambda,
+    p_rgf,
+    rgf,
+    square,
+)
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.attacks.transforms import repeat, resized, scaled, smoothed
@@ -17,6 +28,7 @@ __all__ = [
     "AttackResult",
     "AutoAttackResult",
     "AutoAttackRow",
+    "BoundaryResult",
     "EstimatedResult",
     "MaskingCheck",
     "Nearest",
@@ -32,6 +44,7 @@ __all__ = [
     "fab",
     "fab_targeted",
     "fgsm",
+    "hopskipjump",
     "input_gradient",
     "loss_gradient",
     "masking_passes",

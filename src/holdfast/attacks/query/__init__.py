@@ -1,8 +1,21 @@
 """Attacks that ask questions: the target answers with scores or labels, and no budget is ever exceeded."""
 
+from holdfast.attacks.query.hopskipjump import BoundaryResult, hopskipjump
 from holdfast.attacks.query.oracle import Oracle
 from holdfast.attacks.query.prior import Prior, averaged, loss_gradient, optimal_lambda
 from holdfast.attacks.query.rgf import EstimatedResult, p_rgf, rgf
 from holdfast.attacks.query.square import square
 
-__all__ = ["EstimatedResult", "Oracle", "Prior", "averaged", "loss_gradient", "optimal_lambda", "p_rgf", "rgf", "square"]
+__all__ = [
+    "BoundaryResult",
+    "EstimatedResult",
+    "Oracle",
+    "Prior",
+    "averaged",
+    "hopskipjump",
+    "loss_gradient",
+    "optimal_lambda",
+    "p_rgf",
+    "rgf",
+    "square",
+]

@@ -46,10 +46,12 @@ class Directions:
         check_whole(subspace, "subspace", low=1, high=min(self.shape[1:]))
         self.dimension = max(1, round(self.shape[0] * subspace**2 * float(self.movable.mean())))
 
-    def draw(self, examples: int, count: int) -> torch.Tensor:
-        """Unit vectors (examples, count, D), uniform on the sphere of the subspace."""
+    def draw(self, examples: int, count: int, *, cube: bool = False) -> torch.Tensor:
+        """Unit vectors (examples, count, D), uniform on the sphere of the subspace; those of points uniform in a cube if `cube`."""
         whole = self.shape if self.subspace is None else (self.shape[0], self.subspace, self.subspace)
-        noise = torch.randn(examples * count, *whole, generator=self.generator, dtype=self.like.dtype, device=self.like.device)
+        sampler = torch.rand if cube else torch.randn
+        noise = sampler(examples * count, *whole, generator=self.generator, dtype=self.like.dtype, device=self.like.device)
+        noise = 2 * noise - 1 if cube else noise
         if self.subspace is not None:
             noise = nn.functional.interpolate(noise, size=self.shape[1:], mode="nearest")
         return unit(noise.flatten(1) * self.movable).view(examples, count, -1)

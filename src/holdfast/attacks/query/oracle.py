@@ -121,7 +121,8 @@ class Oracle:
     def ask(self, rows: torch.Tensor, inputs: torch.Tensor, *, steps: int = 0, allowed: bool = True) -> torch.Tensor:
         """Answers (n, K) to the `inputs` (n, ...), which belong to the examples `rows` (n,).
 
-        Under access ``"labels"`` the answer is 1 for the class that was named and 0 for the others.
+        Under access ``"labels"`` the answer is 1 for the class that was named and 0 for the others; classes that are nobody's label
+        or target share the last column.
 
         Parameters
         ----------
@@ -171,7 +172,7 @@ class Oracle:
         spent = asked < len(rows)
         rows, inputs = rows[:asked], inputs[:asked]
         self.found.queries.index_add_(0, rows, torch.ones_like(rows))
-        scores = self._scores(answers, rows)
+        scores = self._scores(answers)
         hit = self.problem.fooled(scores, rows)
         if allowed:
             self.found.take(rows, inputs, scores, success=hit, steps=steps)
@@ -192,22 +193,21 @@ class Oracle:
         places = places[fresh]
         self.found.take(rows[places], inputs[places], scores[places], success=hit[places], steps=steps)
 
-    def _scores(self, answers: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    def _scores(self, answers: torch.Tensor) -> torch.Tensor:
         """The answers as logits (n, K), of which an attack on labels sees only the largest."""
         if self.access == "scores":
             return answers
         named = answers if answers.ndim == 1 else answers.argmax(1)
-        highest = max(int(named.max()), int(self.problem.y[rows].max()), 1)
-        if self.problem.goal is not None:
-            highest = max(highest, int(self.problem.goal[rows].max()))
-        scores = torch.nn.functional.one_hot(named.long(), highest + 1).to(self.problem.x.dtype)
+        other = 1 + max(int(wanted.max()) for wanted in (self.problem.y, self.problem.goal) if wanted is not None)
+        named = named.long().masked_fill((named < 0) | (named > other), other)
+        scores = torch.nn.functional.one_hot(named, other + 1).to(self.problem.x.dtype)
         return scores if answers.ndim == 1 else scores.masked_fill(invalid(answers)[:, None], torch.nan)
 
     def _examine(self, answers: torch.Tensor) -> None:
         """Refuse a target that is not fit to be attacked."""
         named = answers.ndim == 1 and not answers.is_floating_point()
         if self.access == "labels":
-            if not named and answers.ndim != 2:
+            if not named and (answers.ndim != 2 or answers.shape[1] < 2):
                 refuse("model", f"answers with shape {tuple(answers.shape)}", allowed="labels (N,) or scores (N, classes)")
             return
         if named:
