@@ -26,6 +26,7 @@ TINY = BayesianRobustness(
             data="digits",
             examples=200,
             points=30,
+            test=60,
             hidden=(8,),
             vi_hidden=(8,),
             hmc=SHORT,

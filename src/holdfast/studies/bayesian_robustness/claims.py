@@ -94,7 +94,7 @@ def _plane_claims(plane: Plane, reason: str) -> Iterator[Claim]:
         (
             "4.shrinks",
             f"the expected gradient of half-moons in their plane is less than half as long with {many} points as with {few}",
-            f"{{}}plane.n{many}.norm - 0.5 * {{}}plane.n{few}.norm < 0",
+            "{}plane.excess < 0",
         ),
         *(
             (

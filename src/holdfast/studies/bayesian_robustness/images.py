@@ -13,7 +13,7 @@ from holdfast.bayes import adaptive_protocol, cancellation_ratio, expected_input
 from holdfast.core.estimate import exact, mean_t, proportion
 from holdfast.core.experiment import Measurement
 from holdfast.data import load_images
-from holdfast.nets import mlp
+from holdfast.nets import mlp, predict
 from holdfast.studies.bayesian_robustness.samples import Workshop, facts
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def posterior_of(recipe: Images, model: str, context: Context) -> Posterior:
     if model == "hmc_few":
         assert recipe.few is not None, "a point asks for few chains, but the recipe has none"
         return shop.chains(recipe.few, name="few")
-    members = shop.members(recipe.members, epochs=recipe.epochs, lr=recipe.lr)
+    members = shop.members(recipe.members, epochs=recipe.epochs, lr=recipe.lr, batch_size=recipe.batch_size)
     return members if model == "ensemble" else members.take([0])
 
 
@@ -61,7 +61,7 @@ def measure_images(recipe: Images, point: Point, context: Context) -> Measuremen
     post = posterior_of(recipe, point["model"], context)
     test = part_of(recipe.data, "test", recipe.points).to(context.device)
     if point["protocol"] == "clean":
-        return _clean(recipe, post, test)
+        return _clean(recipe, post, test, context)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The gradient of .* is exactly zero", category=UserWarning)  # counted below
         results = _attacked(recipe, post, test, point)
@@ -95,15 +95,16 @@ def _attacked(recipe: Images, post: Posterior, test: Examples, point: Point) -> 
     return paper_protocol(post, test.x, test.y, threat, loss=point["protocol"], attack_samples=None, **pace)
 
 
-def _clean(recipe: Images, post: Posterior, test: Examples) -> Measurement:
+def _clean(recipe: Images, post: Posterior, test: Examples, context: Context) -> Measurement:
     at = sorted({size for size in recipe.at if size <= len(post)} | {len(post)})
     table = cancellation_ratio(post, test.x, test.y, samples=at)
-    right = (post.log_predictive(test.x).argmax(1) == test.y).cpu().numpy()
+    more = part_of(recipe.data, "test", recipe.test).to(context.device)
+    right = (predict(post.as_module(), more.x).argmax(1) == more.y).cpu().numpy()
     estimates: dict[str, Estimate] = {"accuracy": proportion(int(right.sum()), len(right)), "single": table.single_norm}
     for row in table.rows:
         estimates |= {f"r{row.samples}": row.ratio, f"largest{row.samples}": row.largest}
     gradient = expected_input_gradient(post, test.x, test.y)
-    estimates["zero_gradients"] = proportion(int(gradient.zero_rows.sum()), len(right))
+    estimates["zero_gradients"] = proportion(int(gradient.zero_rows.sum()), len(test))
     if post.diagnostics is not None:
         says = post.diagnostics
         names = ("rhat_logits", "worst_rhat_logits", "ess_logits", "rhat_potential", "divergences")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from holdfast.attacks import ThreatModel, pgd
-from holdfast.bayes import Posterior, cancellation_ratio
+from holdfast.bayes import Posterior, cancellation_ratio, expected_input_gradient
 from holdfast.bayes.geometry import orthogonal_to, split_gradient
 from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Measurement
@@ -88,7 +88,7 @@ def _moons_posterior(shop: Workshop, recipe: Moons, model: str) -> Posterior:
         return shop.chains(recipe.hmc)
     if model == "vi":
         return shop.variational(recipe.vi)
-    members = shop.members(recipe.members, epochs=recipe.epochs, lr=recipe.lr)
+    members = shop.members(recipe.members, epochs=recipe.epochs, lr=recipe.lr, batch_size=recipe.batch_size)
     return members if model == "ensemble" else members.take([0])
 
 
@@ -118,7 +118,8 @@ def measure_plane(recipe: Plane, point: Point, context: Context) -> Measurement:
     right = (post.log_predictive(test.x).argmax(1) == test.y).cpu().numpy()
     whole = table.rows[-1]
     estimates = {"single": table.single_norm, "norm": whole.mean_norm, "ratio": whole.ratio, "accuracy": _share(right)}
-    return Measurement(estimates=estimates, arrays={"right": right}, details=facts(post))
+    lengths = expected_input_gradient(post, test.x, test.y).norm.cpu().numpy()
+    return Measurement(estimates=estimates, arrays={"right": right, "norm": lengths}, details=facts(post))
 
 
 def measure_regression(recipe: Regression, context: Context) -> Measurement:

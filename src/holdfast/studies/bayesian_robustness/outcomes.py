@@ -65,6 +65,10 @@ class Outcomes:
             if key[0] == "plane":
                 for name, estimate in found.estimates.items():
                     yield f"plane.n{key[1]}.{name}", estimate, [key]
+        runs = sorted((key for key in self.found if key[0] == "plane"), key=lambda key: key[1])
+        if len(runs) > 1:
+            few, many = (self.found[key].arrays["norm"] for key in (runs[0], runs[-1]))
+            yield "plane.excess", mean_t(many - few / 2), runs
 
     def _images(self, images: Iterable[Images]) -> Iterator[tuple[str, Estimate, list[Key]]]:
         for recipe in images:

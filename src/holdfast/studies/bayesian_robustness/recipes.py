@@ -53,7 +53,7 @@ class Moons:
     examples, test : training and test points
     hidden : widths
     members : of the ensemble
-    epochs, lr : of the deterministic network and of the ensemble
+    epochs, lr, batch_size : of the deterministic network and of the ensemble
     at : numbers of samples that gradients are averaged over
     distances : of the attack off the plane
     """
@@ -65,8 +65,9 @@ class Moons:
     hmc: HMC = HMC(chains=20, samples=20, warmup=60, steps=30)
     vi: VI = VI(epochs=800, lr=1e-2, batch_size=500, samples=400)
     members: int = 50
-    epochs: int = 100
+    epochs: int = 200
     lr: float = 1e-2
+    batch_size: int = 500
     at: tuple[int, ...] = (1, 25, 50, 100, 400)
     distances: tuple[float, ...] = (0.25, 0.5, 1.0)
 
@@ -102,7 +103,7 @@ class Plane:
     """
 
     examples: tuple[int, ...] = (100, 1000)
-    test: int = 100
+    test: int = 500
     hidden: tuple[int, ...] = (32,)
     hmc: HMC = HMC(chains=10, samples=25, warmup=60, steps=30)
 
@@ -114,12 +115,12 @@ class Images:
     Parameters
     ----------
     data : name of the images
-    examples, points : training images and attacked test images
+    examples, points, test : training images, attacked test images, and those of the accuracy without attack
     hidden : widths of the deterministic network, the ensemble and HMC
     vi_hidden : widths under VI
     hmc, few : many short chains, and as many samples from few chains (None: left out)
     members : of the ensemble
-    epochs, lr : of the deterministic network and of the ensemble
+    epochs, lr, batch_size : of the deterministic network and of the ensemble
     at : numbers of samples that gradients are averaged over
     eps : attack sizes in L-infinity
     claimed : those that claims are about: FGSM and the best PGD; and where PGD must fail nowhere
@@ -130,7 +131,8 @@ class Images:
 
     data: str
     examples: int = 1000
-    points: int = 200
+    points: int = 300
+    test: int = 2000
     hidden: tuple[int, ...] = (64,)
     vi_hidden: tuple[int, ...] = (64,)
     hmc: HMC = HMC(chains=10, samples=10, warmup=20, steps=10)
@@ -139,6 +141,7 @@ class Images:
     members: int = 10
     epochs: int = 40
     lr: float = 5e-3
+    batch_size: int = 100
     at: tuple[int, ...] = (1, 5, 10, 25, 50, 100)
     eps: tuple[float, ...] = (0.05, 0.1, 0.3)
     claimed: tuple[float, float] = (0.1, 0.3)

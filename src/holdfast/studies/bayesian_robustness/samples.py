@@ -63,15 +63,15 @@ class Workshop:
 
         return self._kept("vi", asdict(recipe) | {"std": std}, build)
 
-    def members(self, count: int, *, epochs: int, lr: float) -> Posterior:
+    def members(self, count: int, *, epochs: int, lr: float, batch_size: int) -> Posterior:
         """Networks trained without weight decay from different starts; the first is the deterministic one."""
         seed = self.context.seeds.integer("members")
-        batch_size = min(len(self.train), 100)
+        settings = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
 
         def build() -> Posterior:
-            return train_ensemble(self.make_net, self.train, count, seed=seed, epochs=epochs, lr=lr, batch_size=batch_size)
+            return train_ensemble(self.make_net, self.train, count, seed=seed, **settings)
 
-        return self._kept("members", {"count": count, "epochs": epochs, "lr": lr}, build)
+        return self._kept("members", {"count": count, **settings}, build)
 
     def _check_time(self) -> Callable[[Any], None]:
         return lambda _: self.context.check_time()
