@@ -1,6 +1,7 @@
 """Attacks that ask questions: the target answers with scores or labels, and no budget is ever exceeded."""
 
 from holdfast.attacks.query.hopskipjump import BoundaryResult, hopskipjump
+from holdfast.attacks.query.nes import nes
 from holdfast.attacks.query.oracle import Oracle
 from holdfast.attacks.query.prior import Prior, averaged, loss_gradient, optimal_lambda
 from holdfast.attacks.query.rgf import EstimatedResult, p_rgf, rgf
@@ -14,6 +15,7 @@ __all__ = [
     "averaged",
     "hopskipjump",
     "loss_gradient",
+    "nes",
     "optimal_lambda",
     "p_rgf",
     "rgf",
