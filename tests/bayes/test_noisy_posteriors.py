@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from holdfast.bayes import ensemble, train_ensemble
+from holdfast.bayes import cancellation_ratio, ensemble, split_gradient, train_ensemble
 from holdfast.bayes.noisy import device_posterior, noisy_posterior
 from holdfast.core.errors import InputError
+from holdfast.data import Examples
 from holdfast.hardware import hardware_activations, other_chips, weight_noise
 from holdfast.nets import mlp, predict, weights_digest
 
@@ -51,6 +52,22 @@ def test_members_of_an_ensemble_do_not_depend_on_how_many_there_are(digits_small
     assert (three.chains, three.method) == (3, "ensemble")
     mean = torch.stack([three.network(index)(train.x).softmax(1) for index in range(3)]).mean(0).log()
     torch.testing.assert_close(three.log_predictive(train.x), mean.detach())
+
+
+def test_gradient_descent_keeps_members_apart_off_the_data_and_adam_does_not():
+    # Data on a plane of 20 dimensions. Descent moves first weights along the plane alone, so off it members stay independent draws:
+    # 18 components of 12 members have a mean of 1/sqrt(12) = 0.29 of their length. Adam's steps have a common part off the plane.
+    plane = torch.linalg.qr(torch.randn(20, 20, generator=torch.Generator().manual_seed(1)))[0][:, :2]
+    z = 2 * torch.rand(200, 2, generator=torch.Generator().manual_seed(2)) - 1
+    data = Examples(z @ plane.T, (z.sin().sum(1) > 0).long())
+    make = lambda seed: mlp(20, hidden=(16,), classes=2, seed=seed)  # noqa: E731
+    ratio = {}
+    for optimizer, lr in (("sgd", 0.1), ("adam", 0.02)):
+        members = train_ensemble(make, data, 12, epochs=10, lr=lr, batch_size=50, optimizer=optimizer)
+        off = lambda g: split_gradient(g, plane).orthogonal  # noqa: E731
+        ratio[optimizer] = cancellation_ratio(members, data.x[:50], data.y[:50], samples=(1, 12), part=off).rows[-1].ratio.value
+    assert ratio["sgd"] < 0.45
+    assert ratio["adam"] > 0.6
 
 
 def test_bad_input_is_refused():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CancellationRow", "CancellationTable", "cancellation_ratio"]
 
-GROUPS = 16  # averages of the same number of samples; more hardly narrow a row and cost memory
+MEMORY = 2**26  # bytes that the averages of one row may take
 Part = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -45,13 +45,15 @@ class CancellationRow:
     groups : number of disjoint averages that the row is a mean over, each spread evenly over all chains
     ratio : r, with a bootstrap interval over examples
     mean_norm : length of the average, mean over examples with Student's t interval
-    largest : its largest component, likewise
+    single_norm : length of the gradients of single samples, likewise
+    largest : the largest component of the average, likewise
     """
 
     samples: int
     groups: int
     ratio: Estimate
     mean_norm: Estimate
+    single_norm: Estimate
     largest: Estimate
 
 
@@ -62,7 +64,6 @@ class CancellationTable:
     Parameters
     ----------
     rows : one per number of samples, increasing
-    single_norm : length of one sample's gradient, mean over samples and examples with Student's t interval over examples
     rms : array (rows, N), root mean square over groups of the average's length, per example
     chains : of the posterior
     method : of the posterior
@@ -71,10 +72,14 @@ class CancellationTable:
     """
 
     rows: tuple[CancellationRow, ...]
-    single_norm: Estimate
     rms: NDArray[np.float64]
     chains: int
     method: str
+
+    @property
+    def single_norm(self) -> Estimate:
+        """Length of the gradient of a single sample, as in the first row."""
+        return self.rows[0].single_norm
 
     @property
     def slope(self) -> Estimate:
@@ -110,7 +115,8 @@ def cancellation_ratio(
 ) -> CancellationTable:
     r"""The ratio r for several numbers of samples, from one pass over the posterior.
 
-    A row of S > 1 samples is a mean over up to 16 disjoint groups of S, so that small S do not depend on which samples they are.
+    A row of S samples is a mean over disjoint groups of S, as many as 64 MB hold, so that small S do not depend on which samples
+    they are; mean lengths are over the same samples, so r never exceeds 1.
 
     Parameters
     ----------
@@ -136,19 +142,15 @@ def cancellation_ratio(
     sizes = [check_whole(size, "samples", low=1, high=len(posterior)) for size in samples]
     if not sizes or sizes != sorted(set(sizes)):
         refuse("samples", f"is {sizes}", allowed="increasing numbers, at least one")
-    sums, single = [_Groups(size, len(posterior), x) for size in sizes], _Lengths(x)
+    sums = [_Groups(size, len(posterior), x) for size in sizes]
     for piece in sample_gradients(posterior, x, y, loss=loss, chunk=chunk):
         gradients = _scaled(piece, part)
-        single.add(gradients)
         for group in sums:
             group.add(piece.first, gradients)
-    alone = single.length.cpu().numpy() / len(posterior)
-    if not alone.any():
+    if not any(bool(group.single.length.any()) for group in sums):
         refuse("x", "has no gradient other than zero under any sample", allowed="inputs on which the network depends")
-    rows, rms = zip(*(group.finish(alone) for group in sums), strict=True)
-    return CancellationTable(
-        rows=rows, single_norm=mean_t(alone), rms=np.stack(rms), chains=posterior.chains, method=posterior.method
-    )
+    rows, rms = zip(*(group.finish() for group in sums), strict=True)
+    return CancellationTable(rows=rows, rms=np.stack(rms), chains=posterior.chains, method=posterior.method)
 
 
 def _scaled(piece: SampleGradients, part: Part | None) -> torch.Tensor:
@@ -166,29 +168,33 @@ class _Groups:
 
     def __init__(self, size: int, total: int, x: torch.Tensor) -> None:
         self.size, self.stride = size, total // size
-        self.count = self.stride if size == 1 else min(self.stride, GROUPS)
-        self.seen = _Lengths(x)
+        self.count = self.stride if size == 1 else min(self.stride, max(1, MEMORY // (8 * x.numel())))
+        self.single, self.mean = _Lengths(x), _Lengths(x)
         self.means = torch.zeros(0 if size == 1 else self.count, *x.shape, dtype=torch.float64, device=x.device)
 
     def add(self, first: int, gradients: torch.Tensor) -> None:
-        """Take in the samples from number `first` on; single ones need not be kept."""
+        """Take in the samples from number `first` on; means of single ones need not be kept."""
+        places = torch.arange(first, first + len(gradients))
+        used = (places % self.stride < self.count) & (places // self.stride < self.size)
+        chosen = gradients[used.to(gradients.device)]
+        self.single.add(chosen)
         if self.size == 1:
-            self.seen.add(gradients)
-            return
-        for place, gradient in enumerate(gradients, start=first):
-            group = place % self.stride
-            if group < self.count and place // self.stride < self.size:
-                self.means[group].add_(gradient, alpha=1 / self.size)
+            self.mean.add(chosen)
+        else:
+            groups = (places[used] % self.stride).to(gradients.device)
+            self.means.index_add_(0, groups, chosen, alpha=1 / self.size)
 
-    def finish(self, alone: NDArray[np.float64]) -> tuple[CancellationRow, NDArray[np.float64]]:
+    def finish(self) -> tuple[CancellationRow, NDArray[np.float64]]:
         """The row of the table, and the root mean square length (N,)."""
-        self.seen.add(self.means)
-        length, square, peak = (total.cpu().numpy() / self.count for total in (self.seen.length, self.seen.square, self.seen.peak))
+        self.mean.add(self.means)
+        length, square, peak = (part.cpu().numpy() / self.count for part in (self.mean.length, self.mean.square, self.mean.peak))
+        alone = self.single.length.cpu().numpy() / (self.count * self.size)
         row = CancellationRow(
             samples=self.size,
             groups=self.count,
             ratio=bootstrap(np.stack([length, alone], 1), lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean())),
             mean_norm=mean_t(length),
+            single_norm=mean_t(alone),
             largest=mean_t(peak),
         )
         return row, np.sqrt(square)

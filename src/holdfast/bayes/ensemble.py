@@ -1,7 +1,8 @@
 """Deep ensembles: networks trained from different starts, taken as samples of a posterior.
 
-Source: B. Lakshminarayanan, A. Pritzel and C. Blundell, arXiv:1612.01474. They are samples of no posterior in particular: weights
-that no data reach keep the values that they began with, or decay, instead of spreading as the prior does.
+Source: B. Lakshminarayanan, A. Pritzel and C. Blundell, arXiv:1612.01474. They are samples of no posterior in particular. Weights
+that act where no data are keep the values that they began with under gradient descent, which moves weights along the data alone;
+Adam scales each coordinate by itself, leaves the data's subspace, and moves all members to the same side.
 """
 
 from __future__ import annotations
