@@ -227,6 +227,19 @@ def test_a_callable_loss_gives_the_attack_of_the_same_name(digits_cnn, digits):
     torch.testing.assert_close(named.loss, custom.loss)
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_a_given_start_is_brought_into_the_ball_and_is_where_the_first_run_begins(digits_cnn, digits, norm):
+    threat = ThreatModel(norm, 0.2)
+    far = pgd(digits_cnn, digits.x, digits.y, ThreatModel(norm, 2.0), steps=20, early_stop=False).x_adv
+    still = {"steps": 1, "step_size": 0.0, "skip_wrong": False, "early_stop": False}
+    there = pgd(digits_cnn, digits.x, digits.y, threat, start=far, **still)
+    assert float(there.norm.max()) <= 0.2 * (1 + 1e-5)
+    assert float(there.norm.median()) > 0.199  # the far points lie outside; those of examples that were wrong are the examples
+    assert torch.equal(there.x_adv, pgd(digits_cnn, digits.x, digits.y, threat, start=there.x_adv, **still).x_adv) or norm != "linf"
+    with pytest.raises(InputError, match="start"):
+        pgd(digits_cnn, digits.x, digits.y, threat, start=far[:3])
+
+
 def test_momentum_follows_its_recursion():
     # the gradient is constant, so the velocity after k steps is (1 + mu + ... + mu^(k-1)) g / mean|g|: the same direction
     net, x = linear(), torch.full((1, 30), 0.5, dtype=torch.float64)

@@ -249,7 +249,8 @@ class _Run:
     def look(self, step: int, *, judged: bool, last: bool) -> None:
         """Ask about the points where the examples stand; those that are fooled leave."""
         inputs = self.trace.adv.detach().requires_grad_()
-        answers = self.attack.answer(self.rows, inputs)
+        with torch.set_grad_enabled(not last):
+            answers = self.attack.answer(self.rows, inputs)
         values = answers.detach()
         logits, loss = self.attack.averaged(values), self.attack.averaged(self.value(values))
         slope = None if last else input_slope(self.objective, answers, inputs, y=self.attack.problem.y[self.rows], goal=self.goal)
