@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcomes"]
 
-WORDS = {"hmc": "HMC", "hmc_few": "HMC, few chains", "vi": "VI", "ensemble": "ensemble", "deterministic": "deterministic"}
+WORDS = {"hmc": "HMC", "hmc_few": "HMC of few chains", "vi": "VI", "ensemble": "ensemble", "deterministic": "deterministic"}
 Key = tuple[Any, ...]
 
 
@@ -138,24 +138,25 @@ class Outcomes:
         """Cancellation against samples, and accuracy and robustness against the size of attacks."""
         for model in ("hmc", "vi", "ensemble"):
             for part in ("orthogonal", "tangential"):
-                yield from self._over_samples(("moons", model), moons.at, f"{part}.r", f"half-moons, {WORDS[model]}, {part}")
+                yield from self._over_samples(("moons", model), moons.at, f"{part}.r", f"half-moons {part} {WORDS[model]}")
         for model in ("hmc", "vi", "ensemble", "deterministic"):
             dots = {distance: self._estimate(("moons", model), f"off.{tag(distance)}") for distance in moons.distances}
             dots = {0.0: self._estimate(("moons", model), "right")} | dots
-            yield from _curve(f"half-moons, {WORDS[model]}, off the data", "L2 distance", dots)
+            yield from _curve(f"half-moons attacked {WORDS[model]}", "L2 distance", dots)
         sizes = {key[1]: self._estimate(key, "norm") for key in self.found if key[0] == "plane"}
-        yield from _curve("half-moons in their plane", "training points", sizes, quantity="length of the expected gradient")
+        yield from _curve("half-moons filling their plane", "training points", sizes, quantity="length of the expected gradient")
         for recipe in images:
             yield from self._image_curves(recipe)
 
     def _image_curves(self, recipe: Images) -> Iterator[Curve]:
         for model in recipe.models:
-            key, words = ("images", recipe.data, model, "clean", 0.0), f"{recipe.data}, {WORDS[model]}"
-            yield from self._over_samples(key, recipe.at, "r", words)
-            yield from self._over_samples(key, recipe.at, "largest", words, quantity="largest component of the mean gradient")
+            key = ("images", recipe.data, model, "clean", 0.0)
+            name = f"{recipe.data} gradients {WORDS[model]}"
+            yield from self._over_samples(key, recipe.at, "r", name)
+            yield from self._over_samples(key, recipe.at, "largest", name, quantity="largest component of the mean gradient")
             for protocol, attack, label in (
-                ("expected", "fgsm", "paper's FGSM"),
-                ("code", "pgd", "PGD of the paper's code"),
+                ("expected", "fgsm", "FGSM"),
+                ("code", "pgd", "code-PGD"),
                 ("adaptive", "worst", "adaptive"),
             ):
                 for quantity, first in (("accuracy", self._estimate(key, "accuracy")), ("softmax", exact(1.0))):
@@ -163,8 +164,8 @@ class Outcomes:
                         eps: self._estimate(("images", recipe.data, model, protocol, eps), f"{attack}.{quantity}")
                         for eps in recipe.eps
                     }
-                    name = "softmax robustness" if quantity == "softmax" else quantity
-                    yield from _curve(f"{words}, {label}", "eps", dots, quantity=name)
+                    what = "softmax robustness" if quantity == "softmax" else quantity
+                    yield from _curve(f"{recipe.data} {label} {WORDS[model]}", "eps", dots, quantity=what)
 
     def _over_samples(
         self, key: Key, at: Sequence[int], stem: str, name: str, *, quantity: str = "cancellation ratio"

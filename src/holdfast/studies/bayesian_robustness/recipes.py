@@ -87,7 +87,7 @@ class Regression:
     dimension: int = 20
     seen: int = 2
     examples: int = 100
-    samples: int = 6400
+    samples: int = 4096
     at: tuple[int, ...] = (1, 4, 16, 64, 256)
 
 
