@@ -50,9 +50,10 @@ def test_a_plain_network_raises_no_flag(trained_cnn, mnist_small):
     assert not any(check.flagged for check in checks), [check.text for check in checks if check.flagged]
 
 
-def test_a_plain_network_raises_no_flag_in_l2_either(digits_cnn, digits_small):
+@pytest.mark.parametrize(("norm", "eps"), [("l2", 0.5), ("l1", 2.0)])
+def test_a_plain_network_raises_no_flag_in_other_norms_either(digits_cnn, digits_small, norm, eps):
     data = digits_small[1][:150]
-    checks = check_masking(digits_cnn, data.x, data.y, ThreatModel("l2", 0.5), steps=20, queries=50)
+    checks = check_masking(digits_cnn, data.x, data.y, ThreatModel(norm, eps), steps=20, queries=50)
     assert not any(check.flagged for check in checks), [check.text for check in checks if check.flagged]
 
 

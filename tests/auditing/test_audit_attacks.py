@@ -1,9 +1,12 @@
 """Attacks in an audit: joined per example, held to their queries, taught by what has no labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import holdfast
+from holdfast.auditing.stresses import PGD
 from holdfast.core.errors import InputError
 from holdfast.report import read_per_example, row_name
 
@@ -28,6 +31,47 @@ def test_an_example_is_robust_in_the_worst_case_only_where_every_attack_failed(a
             fooled |= wrong(table, "hopskipjump", {"queries": 200})
         assert point.metrics["accuracy"].value == pytest.approx(1 - fooled.mean())
     assert audited.document.cards["adversarial"].grade.metric == "retention of the worst case over all attacks"
+
+
+def test_rows_that_no_attack_tried_are_not_counted_as_robust(digits_cnn, digits_small, small, tmp_path):
+    # square alone ran at 0.05, on few rows: there is no worst case at that size, only at the sizes of the attack on all rows
+    settings = {**small, "adversarial": {"pgd": {"eps": [0.1], "steps": 5}, "square": {"eps": 0.05, "examples": 20, "queries": 30}}}
+    report = holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path), stresses=["pgd", "square"], settings=settings)
+    stresses = report.document.stresses()
+    (point,) = stresses["worst_case"].points
+    assert point.at == {"eps": 0.1}
+    assert point.metrics["accuracy"].value <= stresses["pgd"].points[0].metrics["accuracy"].value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fragile(PGD):
+    """An attack that fails beyond its first size."""
+
+    def measure(self, point, context):
+        if point["eps"] > 0.05:
+            raise RuntimeError("as it was told")
+        return super().measure(point, context)
+
+
+def test_a_worst_case_that_lacks_an_attack_is_not_judged(digits_cnn, digits_small, small, tmp_path):
+    fragile = Fragile(eps=(0.0, 0.05, 0.1), steps=3)
+    gates = ["adversarial.worst_case.accuracy[eps=0.05] >= 0", "adversarial.worst_case.accuracy[eps=0.1] >= 0"]
+    report = holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path), stresses=["fgsm", fragile], gates=gates, settings=small)
+    entry = report.document.stresses()["worst_case"]
+    assert entry.status == "partial"
+    assert [point.status for point in entry.points] == ["ok", "ok", "skipped", "skipped", "skipped"]
+    assert "pgd[eps=0.1]" in entry.points[2].error
+    assert [verdict.status for verdict in report.document.gates] == ["pass", "error"]
+    assert report.document.cards["adversarial"].grade is None
+    assert report.exit_code == 3
+
+
+def test_attacks_of_the_most_common_norm_are_joined(digits_cnn, digits_small, small, tmp_path):
+    settings = {**small, "adversarial": {**small["adversarial"], "fgsm": {"norm": "l2"}}}
+    report = holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path), stresses=["fgsm", "pgd", "apgd"], settings=settings)
+    notes = " ".join(report.document.stresses()["worst_case"].notes)
+    assert "all in linf" in notes
+    assert "not linf: fgsm" in notes
 
 
 def test_the_worst_case_is_below_every_attack_and_never_rises(audited):

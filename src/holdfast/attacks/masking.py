@@ -19,7 +19,7 @@ from holdfast.attacks.noise import random_noise
 from holdfast.attacks.problem import pose
 from holdfast.attacks.query.square import square
 from holdfast.attacks.threat import AttackResult, ThreatModel
-from holdfast.core.checks import refuse
+from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.nets import frozen
 
@@ -113,6 +113,7 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
     """
     if isinstance(threat.eps, torch.Tensor):
         refuse("eps", "differs between examples", allowed="one radius for the masking checks")
+    check_one_of(threat.norm, "norm", allowed=("linf", "l2", "l1"))
     problem = pose(model, x, y, threat)
     with frozen(model), torch.inference_mode(mode=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of randomness: that is check vii
@@ -202,6 +203,8 @@ class _Panel:
         reach = self.threat.bounds[1] - self.threat.bounds[0]
         if self.threat.norm == "l2":
             reach *= self.x[0].numel() ** 0.5
+        elif self.threat.norm == "l1":
+            reach *= self.x[0].numel()
         value = self.climb(reach, mask=None).accuracy
         text = (
             f"With the whole range of the input allowed, an accuracy of {_percent(value)} is left; chance is {100 / classes:.3g} %."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.auditing.joined import WORST_CASE, join_attacks
 from holdfast.auditing.stresses import CARDS
+from holdfast.core.curve import Curve
 from holdfast.core.experiment import Summary
 from holdfast.core.runner import measurements, settings_of
 from holdfast.report import CardEntry, CurveEntry, Details, EstimateEntry, Grade, HalfPoint, PointEntry, StressEntry, StressSummary
@@ -14,8 +15,8 @@ from holdfast.report import CardEntry, CurveEntry, Details, EstimateEntry, Grade
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from holdfast.auditing.joined import WorstCasePoint
     from holdfast.auditing.plan import PlannedStress
-    from holdfast.core.curve import Curve
     from holdfast.core.store import Record
 
 __all__ = ["card_entries", "half_point_text", "summarise"]
@@ -157,19 +158,28 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], class
     found = join_attacks(lines, records)
     if found is None:
         return {}
-    points = [
-        PointEntry(at={"eps": size}, n=found.examples, metrics={"accuracy": EstimateEntry.of(estimate)}, status="ok")
-        for size, estimate in zip(found.curve.at, found.curve.estimates, strict=True)
-    ]
+    whole = [(point.eps, point.accuracy) for point in found.points if point.accuracy is not None]
+    sizes, estimates = tuple(eps for eps, _ in whole), tuple(accuracy for _, accuracy in whole)
+    curves = (Curve(name=WORST_CASE, axis="eps", unit="input units", at=sizes, estimates=estimates),) if whole else ()
+    late = sum(point.accuracy is None for point in found.points)
     entry = StressEntry(
         title="Worst case over all attacks",
+        status="partial" if late else "ok",
+        reason=f"{late} of {len(found.points)} sizes lack an attack that crashed or had no time" if late else "",
         examples=found.examples,
-        points=points,
-        curves=[CurveEntry.of(found.curve)],
-        summary=_summary_of((found.curve,), classes),
+        points=[_worst_point(point, found.examples) for point in found.points],
+        curves=[CurveEntry.of(curve) for curve in curves],
+        summary=StressSummary() if late else _summary_of(curves, classes),
         notes=list(found.notes),
     )
     return {WORST_CASE: entry}
+
+
+def _worst_point(point: WorstCasePoint, examples: int) -> PointEntry:
+    if point.accuracy is None:
+        reason = f"not measured: {', '.join(point.missing)}"
+        return PointEntry(at={"eps": point.eps}, n=examples, status="skipped", error=reason)
+    return PointEntry(at={"eps": point.eps}, n=examples, metrics={"accuracy": EstimateEntry.of(point.accuracy)})
 
 
 def summarise(lines: Sequence[PlannedStress], records: Sequence[Record]) -> dict[str, Summary]:

@@ -1,19 +1,19 @@
 """All attacks of an audit together: an example counts as robust at a size only if none of them fooled it there.
 
-Attacks of one norm are joined. What fooled an example inside a smaller ball counts at every larger one. An attack that ran on the
-first rows of the data alone counts on those.
+Attacks of one norm are joined, at the sizes at which the attacks on the most examples ran. What fooled an example inside a smaller
+ball counts at every larger one. An attack on the first rows of the data alone counts on those.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.core.curve import Curve
-from holdfast.core.estimate import proportion
-from holdfast.core.runner import measurements
+from holdfast.core.digest import canonical_json
+from holdfast.core.estimate import Estimate, proportion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,26 +24,54 @@ if TYPE_CHECKING:
     from holdfast.core.store import Record
     from holdfast.core.stress import Stress
 
-__all__ = ["WORST_CASE", "WorstCaseCurve", "is_attack", "join_attacks"]
+__all__ = ["WORST_CASE", "WorstCasePoint", "WorstCases", "is_attack", "join_attacks"]
 
 WORST_CASE = "worst_case"  # the name under which gates find it
 SLACK = 1 + 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorstCaseCurve:
+class WorstCasePoint:
+    """All attacks up to one size.
+
+    Parameters
+    ----------
+    eps : the size
+    accuracy : share of the examples that none of them fooled; None while one of them is missing
+    missing : points of attacks that crashed or had no time
+    """
+
+    eps: float
+    accuracy: Estimate | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorstCases:
     """What the attacks of one norm leave together.
 
     Parameters
     ----------
-    curve : accuracy against eps
-    examples : rows of the largest attack
-    notes : which attacks were joined, and which could not be
+    points : in the order of their sizes
+    examples : rows of the largest attacks
+    notes : which attacks were joined where, and which could not be
     """
 
-    curve: Curve
+    points: tuple[WorstCasePoint, ...]
     examples: int
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Try:
+    """One planned point of one attack, and which rows it left right (None: it is missing)."""
+
+    name: str
+    norm: str
+    eps: float
+    label: str
+    examples: int
+    right: NDArray[np.bool_] | None
 
 
 def is_attack(stress: Stress) -> bool:
@@ -51,49 +79,52 @@ def is_attack(stress: Stress) -> bool:
     return hasattr(stress, "strength")
 
 
-def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> WorstCaseCurve | None:
-    """The worst case over the finished points of all attacks; None if there are none.
+def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> WorstCases | None:
+    """The worst case over all planned attacks; None if there are none.
 
     Parameters
     ----------
     lines : of the plan
     records : of all points
     """
-    found = [
-        (line.stress.name, *line.stress.strength(point), measured.arrays["correct"].astype(bool))  # type: ignore[attr-defined]
-        for line in lines
-        if is_attack(line.stress)
-        for point, measured in measurements(line.stress, records)
-        if "correct" in measured.arrays
-    ]
-    if not found:
+    tries = [entry for line in lines if is_attack(line.stress) and line.decision != "skipped" for entry in _tries(line, records)]
+    if not tries:
         return None
-    norm = found[0][1]
-    joined = [(name, radius, right) for name, kind, radius, right in found if kind == norm]
-    n = max(len(right) for _, _, right in joined)
-    sizes = sorted({radius for _, radius, _ in joined})
-    robust = [_robust([right for _, radius, right in joined if radius <= size * SLACK], n) for size in sizes]
-    curve = Curve(
-        name=WORST_CASE,
-        axis="eps",
-        unit="input units",
-        at=tuple(sizes),
-        estimates=tuple(proportion(int(left.sum()), n) for left in robust),
-    )
-    apart = sorted({name for name, kind, _, _ in found if kind != norm})
-    return WorstCaseCurve(curve=curve, examples=n, notes=(_note(joined, norm), *_others(apart, norm)))
+    norm = Counter(entry.norm for entry in tries).most_common(1)[0][0]
+    joined = [entry for entry in tries if entry.norm == norm]
+    n = max(entry.examples for entry in joined)
+    sizes = sorted({entry.eps for entry in joined if entry.examples == n})
+    points = tuple(_point([entry for entry in joined if entry.eps <= size * SLACK], size, n) for size in sizes)
+    apart = sorted({entry.name for entry in tries if entry.norm != norm})
+    return WorstCases(points=points, examples=n, notes=(_note(joined, norm), *_others(apart, norm)))
 
 
-def _robust(rights: Sequence[NDArray[np.bool_]], n: int) -> NDArray[np.bool_]:
+def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
+    found = {canonical_json(record.at): record for record in records if record.experiment == line.stress.name}
+    tries = []
+    for point in line.stress.points():
+        norm, eps = line.stress.strength(point)  # type: ignore[attr-defined]
+        record = found.get(canonical_json(point))
+        kept = record.measurement.arrays.get("correct") if record is not None and record.measurement is not None else None
+        label = f"{line.stress.name}[{', '.join(f'{axis}={value:.6g}' for axis, value in point.items())}]"
+        right = None if kept is None else kept.astype(bool)
+        tries.append(_Try(name=line.stress.name, norm=norm, eps=eps, label=label, examples=line.examples, right=right))
+    return tries
+
+
+def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
+    missing = tuple(entry.label for entry in tries if entry.right is None)
     left = np.ones(n, dtype=bool)
-    for right in rights:
-        left[: len(right)] &= right
-    return left
+    for entry in tries:
+        if entry.right is not None:
+            left[: len(entry.right)] &= entry.right
+    return WorstCasePoint(eps=size, accuracy=None if missing else proportion(int(left.sum()), n), missing=missing)
 
 
-def _note(joined: Sequence[tuple[str, float, NDArray[np.bool_]]], norm: str) -> str:
-    rows = {name: len(right) for name, _, right in joined}
-    parts = ", ".join(f"{name} ({count} examples)" for name, count in rows.items())
+def _note(joined: Sequence[_Try], norm: str) -> str:
+    rows = {entry.name: entry.examples for entry in joined}
+    first = {name: min(entry.eps for entry in joined if entry.name == name) for name in rows}
+    parts = ", ".join(f"{name} ({count} examples, from eps = {first[name]:.3g})" for name, count in rows.items())
     return f"Joins {parts}, all in {norm}: an example counts as robust only where each of those that tried it failed."
 
 

@@ -158,7 +158,7 @@ class PGD:
                 steps=self.steps,
                 restarts=self.restarts,
                 grad_transform=(clock,),
-                generator=context.seeds.torch("start", index, device=x.device.type),
+                generator=context.seeds.torch("start", index, device=str(x.device)),
                 batch_size=context.batch_size,
             )
 
@@ -247,7 +247,7 @@ class APGD:
         settings: dict[str, Any] = {"steps": self.steps, "batch_size": context.batch_size}
 
         def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> Any:
-            draws = [context.seeds.torch(kind, index, device=x.device.type) for kind in ("cross entropy", "goals")]
+            draws = [context.seeds.torch(kind, index, device=str(x.device)) for kind in ("cross entropy", "goals")]
             first = apgd(context.target, x, y, threat, generator=draws[0], **settings)
             context.check_time()
             left = (~first.success).nonzero().squeeze(1)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from holdfast.attacks import ThreatModel, check_masking, masking_passes
 from holdfast.auditing.stresses.answers import examples_of
-from holdfast.auditing.stresses.attacked import Norm, middle_eps
+from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps
+from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Cost
@@ -45,6 +46,12 @@ class Masking:
     queries: int = 100
     norm: Norm = "linf"
     examples: int | None = 200
+
+    def __post_init__(self) -> None:
+        check_within(self.eps, "eps", low=0.0)
+        check_whole(self.steps, "steps", low=1)
+        check_whole(self.queries, "queries", low=1)
+        check_one_of(self.norm, "norm", allowed=NORMS)
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:

@@ -105,7 +105,7 @@ class Transfer:
         context.tick(0.7)
         context.check_time()
         threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)
-        draws = context.seeds.torch("start", number, device=data.x.device.type)
+        draws = context.seeds.torch("start", number, device=str(data.x.device))
         settings: dict[str, Any] = {"early_stop": False, "skip_wrong": False, "batch_size": context.batch_size}
         found = pgd(twin, data.x, data.y, threat, steps=self.steps, momentum=1.0, generator=draws, **settings)
         with torch.no_grad():
