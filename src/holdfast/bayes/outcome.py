@@ -132,10 +132,10 @@ class ProtocolResult:
         """The table, with both sample counts and whether they coincide."""
         wide = max(len("worst case"), *map(len, self.outcomes))
         head = f"{self.protocol} protocol, {self.method}, {self.chains} chains: attack with {self.attack_samples} samples"
-        lines = [f"{head} ({self.overlap}), defence with {self.defence_samples}", f"{'':{wide}}  {'accuracy':22}softmax robustness"]
-        lines.append(f"{'no attack':{wide}}  {self.clean_accuracy!s:22}1")
-        lines += [f"{name:{wide}}  {item.accuracy!s:22}{item.softmax_robustness}" for name, item in self.outcomes.items()]
-        lines.append(f"{'worst case':{wide}}  {self.accuracy!s:22}{self.softmax_robustness}")
+        lines = [f"{head} ({self.overlap}), defence with {self.defence_samples}", f"{'':{wide}}  {'accuracy':24}softmax robustness"]
+        lines.append(f"{'no attack':{wide}}  {self.clean_accuracy!s:24}1")
+        lines += [f"{name:{wide}}  {item.accuracy!s:24}{item.softmax_robustness}" for name, item in self.outcomes.items()]
+        lines.append(f"{'worst case':{wide}}  {self.accuracy!s:24}{self.softmax_robustness}")
         return "\n".join([*lines, f"zero gradients on {self.zero_gradients} of {len(self.correct)} examples"])
 
 
