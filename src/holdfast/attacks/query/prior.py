@@ -51,7 +51,7 @@ def optimal_lambda(alpha2: torch.Tensor, dimension: int | torch.Tensor, samples:
     --------
     >>> weights = optimal_lambda(torch.tensor([0.0, 0.15**2, 1.0]), 784, 10)
     >>> [round(weight, 2) for weight in weights.tolist()]
-    [0.0, 0.49, 1.0]
+    [0.0, 0.5, 1.0]
     """
     check_whole(samples, "samples", low=1)
     if not bool(((alpha2 >= 0) & (alpha2 <= 1)).all()):
