@@ -52,6 +52,7 @@ class Moons:
     dimension : of the space
     examples, test : training and test points
     hidden : widths
+    hmc : of trajectories long enough (0.8 of the prior's deviation) for weights that no datum sees to be forgotten
     members : of the ensemble
     epochs, lr, batch_size : of the deterministic network and of the ensemble
     at : numbers of samples that gradients are averaged over
@@ -62,7 +63,7 @@ class Moons:
     examples: int = 500
     test: int = 500
     hidden: tuple[int, ...] = (32, 32)
-    hmc: HMC = HMC(chains=20, samples=20, warmup=60, steps=30)
+    hmc: HMC = HMC(chains=20, samples=20, warmup=25, steps=80)
     vi: VI = VI(epochs=800, lr=1e-2, batch_size=500, samples=400)
     members: int = 50
     epochs: int = 200
