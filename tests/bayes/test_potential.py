@@ -10,6 +10,7 @@ from holdfast.bayes import Prior, hmc, sghmc
 from holdfast.bayes.potential import FunctionPotential, categorical, gaussian, network_potential
 from holdfast.core.errors import InputError
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import Target
 from holdfast.data import Examples
 from holdfast.nets import mlp, resnet8, with_weights
 
@@ -143,6 +144,7 @@ BAD = [
     (nn.Sequential(nn.BatchNorm1d(4), net()), (X, Y), "BatchNorm1d '0' in training mode"),
     (nn.Sequential(net(), nn.Unflatten(1, (3, 1))), (X, Y), "answers with shape"),
     (Loud(), (X, Y), "`outputs of the model` holds"),
+    (Target(model=net()), (X, Y), "is a Target"),
     (nn.Flatten(), (X, Y), "no parameter that takes gradients"),
     (
         nn.Sequential(nn.Linear(4, 4), nn.Identity(), net().requires_grad_(False)).requires_grad_(False),

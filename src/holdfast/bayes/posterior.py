@@ -40,8 +40,10 @@ def check_mode(model: nn.Module) -> nn.Module:
 
     Raises
     ------
-    InputError : normalisation over the batch or dropout in training mode; the message names the module
+    InputError : no module; normalisation over the batch or dropout in training mode (the message names it)
     """
+    if not isinstance(model, nn.Module):
+        refuse("model", f"is a {type(model).__name__}", allowed="an nn.Module", remedy="Of a Target pass `target.module`.")
     for path, module in model.named_modules():
         if module.training and isinstance(module, RANDOM_IN_TRAINING):
             refuse(

@@ -207,8 +207,8 @@ def network_potential(
     ------
     InputError : see :func:`check_data` and :func:`~holdfast.bayes.posterior.check_mode`
     """
-    x, y = check_data(model, data, likelihood=likelihood)
     random = random_parameters(check_mode(model))
+    x, y = check_data(model, data, likelihood=likelihood)
     layout = Layout({name: tuple(values.shape) for name, values in random.items()})
     kinds = {(values.dtype, values.device) for values in random.values()}
     if len(kinds) > 1:
