@@ -54,6 +54,12 @@ def softmax_robustness(p_clean: torch.Tensor, p_adv: torch.Tensor) -> torch.Tens
     return (1 - (p_clean - p_adv).abs().amax(1)).clamp(0, 1)
 
 
+def _mean_share(values: torch.Tensor) -> Estimate:
+    """Mean of numbers in [0, 1] with Student's t interval, cut at the ends that they cannot pass."""
+    mean = mean_t(values.cpu().numpy())
+    return replace(mean, lo=min(max(mean.lo, 0.0), mean.value), hi=max(min(mean.hi, 1.0), mean.value))
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttackOutcome:
     """What one attack did to the prediction of all defending samples.
@@ -76,8 +82,8 @@ class AttackOutcome:
 
     @property
     def softmax_robustness(self) -> Estimate:
-        """Mean over examples with Student's t interval."""
-        return mean_t(self.robustness.cpu().numpy())
+        """Mean over examples with Student's t interval, within [0, 1]."""
+        return _mean_share(self.robustness)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +132,7 @@ class ProtocolResult:
     @property
     def softmax_robustness(self) -> Estimate:
         """Mean over examples of :attr:`robustness`."""
-        return mean_t(self.robustness.cpu().numpy())
+        return _mean_share(self.robustness)
 
     def __str__(self) -> str:
         """The table, with both sample counts and whether they coincide."""
