@@ -1,5 +1,7 @@
 """FAB: the shortest step onto a plane in a box, and nearest adversarials of networks."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ RADII = {"linf": 0.06, "l2": 0.4, "l1": 1.5}
 
 @pytest.fixture
 def digits(digits_small):
-    return digits_small[1][:100]
+    return digits_small[1][:50]
 
 
 def planes(n=12, d=6, seed=0):
@@ -77,19 +79,19 @@ def test_a_plane_through_the_point_and_one_without_a_slope_ask_for_no_step(norm)
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
-@pytest.mark.parametrize("attack", [fab, fab_targeted])
+@pytest.mark.parametrize("attack", [fab, partial(fab_targeted, classes=3)], ids=["fab", "fab_targeted"])
 def test_it_finds_what_apgd_finds(digits_cnn, digits, attack, norm):
     threat = ThreatModel(norm, RADII[norm])
-    found, other = attack(digits_cnn, digits.x, digits.y, threat, steps=30), apgd(digits_cnn, digits.x, digits.y, threat)
+    found, other = attack(digits_cnn, digits.x, digits.y, threat, steps=15), apgd(digits_cnn, digits.x, digits.y, threat, steps=40)
     assert float(found.norm.max()) <= RADII[norm]
     assert torch.equal(predict(digits_cnn, found.x_adv).argmax(1) != digits.y, found.success)
-    # two good attacks on the same non-convex problem: at most 4 of 100 examples fewer; nine targets may find more than one climb
-    assert int(found.success.sum()) >= int(other.success.sum()) - 4
+    # two good attacks on the same non-convex problem: at most 3 of 50 examples fewer; several targets may find more than one climb
+    assert int(found.success.sum()) >= int(other.success.sum()) - 3
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_nearest_adversarials_are_wrong_and_their_example_is_right_a_little_before(digits_cnn, digits, norm):
-    nearest = nearest_adversarial(digits_cnn, digits.x, digits.y, ThreatModel(norm, 0.1), steps=30)
+    nearest = nearest_adversarial(digits_cnn, digits.x, digits.y, ThreatModel(norm, 0.1), steps=12)
     assert bool(nearest.norm.isfinite().all())
     assert bool((predict(digits_cnn, nearest.x_adv).argmax(1) != digits.y).all())
     assert 0 <= float(nearest.x_adv.min()) <= float(nearest.x_adv.max()) <= 1
@@ -99,10 +101,10 @@ def test_nearest_adversarials_are_wrong_and_their_example_is_right_a_little_befo
 
 
 def test_one_search_gives_the_accuracy_at_every_radius(digits_cnn, digits):
-    nearest = nearest_adversarial(digits_cnn, digits.x, digits.y, ThreatModel("linf", 0.1), steps=30)
-    for eps in (0.0, 0.03, 0.06, 0.1):
-        alone = fab(digits_cnn, digits.x, digits.y, ThreatModel("linf", eps), steps=30).accuracy.value
-        assert abs(nearest.accuracy(eps).value - alone) <= 0.01
+    nearest = nearest_adversarial(digits_cnn, digits.x, digits.y, ThreatModel("linf", 0.1), steps=15)
+    for eps in (0.0, 0.05, 0.1):
+        alone = fab(digits_cnn, digits.x, digits.y, ThreatModel("linf", eps), steps=15).accuracy.value
+        assert abs(nearest.accuracy(eps).value - alone) <= 1 / 50 + 1e-9
     assert nearest.accuracy(0.0).value == float((predict(digits_cnn, digits.x).argmax(1) == digits.y).double().mean())
     assert nearest.accuracy(1.0).value == 0
 
@@ -110,8 +112,8 @@ def test_one_search_gives_the_accuracy_at_every_radius(digits_cnn, digits):
 def test_longer_searches_and_restarts_come_nearer(digits_cnn, digits):
     threat = ThreatModel("l2", 0.4)
     short, long, again = (
-        nearest_adversarial(digits_cnn, digits.x[:40], digits.y[:40], threat, steps=steps, restarts=restarts).norm
-        for steps, restarts in ((5, 1), (20, 1), (20, 3))
+        nearest_adversarial(digits_cnn, digits.x[:30], digits.y[:30], threat, steps=steps, restarts=restarts).norm
+        for steps, restarts in ((3, 1), (10, 1), (10, 3))
     )
     assert float(long.mean()) < float(short.mean())
     # the last polishing follows another line for another point, so that one in many ends a little farther away
@@ -121,7 +123,7 @@ def test_longer_searches_and_restarts_come_nearer(digits_cnn, digits):
 
 def test_stopping_early_saves_passes_and_loses_nothing(digits_cnn, digits):
     threat = ThreatModel("linf", 0.1)
-    early, late = (fab(digits_cnn, digits.x, digits.y, threat, steps=20, early_stop=stop) for stop in (True, False))
+    early, late = (fab(digits_cnn, digits.x, digits.y, threat, steps=10, early_stop=stop) for stop in (True, False))
     assert torch.equal(early.success, late.success)
     assert int(early.queries.sum()) < int(late.queries.sum())
     assert float(late.norm[late.success].mean()) < float(early.norm[early.success].mean())

@@ -7,7 +7,7 @@ from holdfast.attacks import ThreatModel, apgd, apgd_targeted, fab, fab_targeted
 from holdfast.nets import mlp, predict
 
 EPS = {"linf": 0.16, "l2": 0.8, "l1": 2.7}
-FEATURES, EXAMPLES = 40, 80
+FEATURES, EXAMPLES = 40, 60
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from holdfast.nets import mlp, predict, seeded, weights_digest
 
 
 def ensemble(*question):
-    return auto_attack(*question, steps=4, queries=15).combined
+    return auto_attack(*question, steps=3, queries=10).combined
 
 
 CLIMBERS = {
@@ -43,7 +43,7 @@ def climber(request):
 
 @pytest.fixture
 def digits(digits_small):
-    return digits_small[1][:40]
+    return digits_small[1][:24]
 
 
 QUESTION = {"x": torch.rand(4, 6), "y": torch.tensor([0, 1, 2, 0]), "threat": ThreatModel("linf", 0.1)}
@@ -108,8 +108,8 @@ def test_saturated_logits_do_not_hide_the_gradient(climber, digits_cnn, digits):
         for factor in (1.0, 1e4)
     )
     assert not scaled.no_gradient.any()
-    # the soft margin becomes the margin, which is another attack: at most 5 of 40 examples fewer
-    assert int(scaled.success.sum()) >= int(plain.success.sum()) - 5
+    # the soft margin becomes the margin, which is another attack: at most 4 of 24 examples fewer
+    assert int(scaled.success.sum()) >= int(plain.success.sum()) - 4
 
 
 def test_a_network_without_slope_is_marked(climber, digits_cnn, digits):
@@ -208,7 +208,7 @@ def test_declared_probabilities_are_attacked_through_their_logarithm(attack, dig
     threat = ThreatModel("linf", 0.1)
     declared = attack(Target(model=nn.Sequential(digits_cnn, nn.Softmax(1)), outputs="probabilities"), digits.x, digits.y, threat)
     plain = attack(digits_cnn, digits.x, digits.y, threat)
-    # the logarithm differs from the logits by a constant and by rounding: at most 2 of 40 examples
+    # the logarithm differs from the logits by a constant and by rounding: at most 2 of 24 examples
     assert abs(int(declared.success.sum()) - int(plain.success.sum())) <= 2
 
 
