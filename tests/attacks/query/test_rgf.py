@@ -129,9 +129,11 @@ def test_a_perfect_prior_is_followed_without_further_questions(linear):
 
 def test_a_prior_that_points_down_is_turned_around(linear):
     net, x, y, gradient = linear
-    up, down = (p_rgf(net, x, y, THREAT, prior=leaning(sign * gradient, 0.9), queries=40, samples=5) for sign in (1, -1))
+    settings = {"queries": 40, "samples": 5, "truth": lambda x, rows: gradient.expand_as(x)}
+    up, down = (p_rgf(net, x, y, THREAT, prior=leaning(gradient, sign * 0.9), **settings) for sign in (1, -1))
     assert (up.alpha[0] > 0).all()
     assert (down.alpha[0] < 0).all()
+    torch.testing.assert_close(down.prior_cosine[0], torch.full((EXAMPLES,), -0.9, dtype=torch.float64))
     assert float((down.x_adv - x).flatten(1).matmul(gradient).min()) > 0
 
 

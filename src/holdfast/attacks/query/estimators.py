@@ -27,7 +27,7 @@ LENGTH_PROBES = 10  # queries that measure the length of the gradient, each time
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Directions (n, D) of one step, the mean prior among them, and what was learnt of it (n,)."""
+    """Directions (n, D) of one step, the mean prior as it was given, and what was learnt of it (n,)."""
 
     direction: torch.Tensor
     prior: torch.Tensor
@@ -84,6 +84,7 @@ class Biased:
         slopes, n = self.differences.slopes, len(state.rows)
         at = (state.rows, state.adv, state.base)
         prior = priors_at(self.priors, state).squeeze(1) if self.priors else state.adv.new_zeros(n, state.adv[0].numel())
+        given = prior
         alpha = lam = prior.new_full((n,), torch.nan)
         weight = prior.new_zeros(n)
         if self.priors:
@@ -100,7 +101,7 @@ class Biased:
         wanted = torch.where(weight < 1, self.samples, 0)
         found, asked = slopes(*at, directions=drawn, wanted=wanted)
         mean = (found[:, None] @ drawn).squeeze(1) / asked.sum(1, keepdim=True).clamp_min(1)
-        return Estimate(direction=torch.where(asked.any(1)[:, None], mean, prior), prior=prior, alpha=alpha, lam=lam)
+        return Estimate(direction=torch.where(asked.any(1)[:, None], mean, prior), prior=given, alpha=alpha, lam=lam)
 
     def measure_length(self, state: State, directions: Directions) -> None:
         """Mean square of random slopes times the dimension: the squared length of the gradient (in the subspace)."""

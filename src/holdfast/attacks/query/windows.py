@@ -95,7 +95,7 @@ def _move_mass(ball: Ball, adv: torch.Tensor, share: float, generator: torch.Gen
     size = _root(room / channels + taken, order) * (1 if order == 2 else channels)
     new = shape * (size / _root(_power(shape, order), order).clamp_min(1e-12))
     emptied.scatter_(2, places, new)
-    return ball.x + _at_edge(emptied.view_as(adv), ball)
+    return (ball.x + _at_edge(emptied.view_as(adv), ball)).clamp_(*ball.box)
 
 
 def _power(delta: torch.Tensor, order: int) -> torch.Tensor:
