@@ -87,7 +87,7 @@ def split_gradient(gradient: torch.Tensor, basis: torch.Tensor) -> GradientSplit
 
     Parameters
     ----------
-    gradient : tensor (..., N, *input), any number of leading axes, e.g. of posterior samples
+    gradient : tensor (..., N, \*input), any number of leading axes, e.g. of posterior samples
     basis : orthonormal columns: (d, dim) for all inputs, or (N, d, dim) with one basis each
 
     Examples

@@ -1,12 +1,12 @@
 r"""What an attacker of a posterior may climb: five functions of the samples' logits, one number per example.
 
-==================  ====================================================================================  =========================
-expected            :math:`\log \tfrac 1S \sum_s \mathrm{CE}(f_s, y)`: the direction of the mean gradient  the paper's attack
-predictive_nll      soft margin of the predictive: the direction of :math:`-\log p(y|x)`                   what is predicted
-predictive_margin   :math:`\max_{k \ne y} \log p_k - \log p_y`                                             what is decided
-mean_logits         soft margin of the mean logits                                                         survives saturation
-second_softmax      cross entropy of the predictive *probabilities* taken for logits                       the paper's code
-==================  ====================================================================================  =========================
+=================  ===============================================================================================
+expected           :math:`\log \tfrac 1S \sum_s \mathrm{CE}(f_s, y)`: climbs the mean gradient, the paper's attack
+predictive_nll     soft margin of the predictive: climbs :math:`-\log p(y|x)`, what is predicted
+predictive_margin  :math:`\max_{k \ne y} \log p_k - \log p_y`: what is decided
+mean_logits        soft margin of the mean logits: another prediction, which saturates later
+second_softmax     cross entropy of the predictive *probabilities* taken for logits, as in the paper's code
+=================  ===============================================================================================
 
 The first has the direction of :math:`\tfrac 1S \sum_s \nabla \mathrm{CE}(f_s, y)`, because a logarithm changes only the length, and
 it does not underflow. The last vanishes where the predictive is certain: that looks like robustness and is none. Sources:
