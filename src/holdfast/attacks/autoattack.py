@@ -40,6 +40,7 @@ VERSIONS = {
     "rand": ("apgd-ce", "apgd-dlr"),
 }
 EOT_SAMPLES = 20
+Attack = Callable[[Any, torch.Tensor, torch.Tensor, "ThreatModel"], AttackResult]
 TOLD_ONCE = "The model (answers differently|answered [0-9]+ of)"  # by every attack that asks; here once for all
 
 
@@ -165,9 +166,6 @@ def auto_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
             if report is not None:
                 report(rows[-1])
     return AutoAttackResult(version=version, clean=clean, rows=tuple(rows), first=first, combined=found.result())
-
-
-Attack = Callable[[Any, torch.Tensor, torch.Tensor, "ThreatModel"], AttackResult]
 
 
 def _ensemble(version: str, threat: ThreatModel, *, steps: int, queries: int, seeds: Seeds, batch_size: int) -> dict[str, Attack]:
