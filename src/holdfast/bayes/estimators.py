@@ -8,7 +8,8 @@ flipout            one draw for the batch whose sign each example flips at rando
 
 Sources: D. P. Kingma, T. Salimans and M. Welling, arXiv:1506.02557 (local); Y. Wen et al., arXiv:1803.04386 (flipout). Local draws
 of a convolution are independent from place to place, as in common use: each has the right distribution, their correlation is lost.
-Layers other than linear ones and convolutions take one draw for the batch in all three.
+Layers other than linear ones and convolutions take one draw for the batch in all three, and so do weights that a network uses
+without calling their layer (that of the output of ``nn.MultiheadAttention``, for one), at the price of a second pass.
 """
 
 from __future__ import annotations
@@ -63,14 +64,19 @@ def noisy_forward(
     [True, True, True]
     """
     layers = {} if estimator == "reparameterised" else _random_layers(model, mean)
-    apart = {name for names in layers.values() for name in names if name}
-    weights = {name: m if name in apart else m + std[name] * torch.randn_like(m) for name, m in mean.items()}
     add = _local if estimator == "local" else _flipped
-    with ExitStack() as stack:
-        for layer, (weight, bias) in layers.items():
-            hook = _Noisy(add, std[weight], std[bias] if bias else None)
-            stack.callback(layer.register_forward_hook(hook).remove)
-        return functional_call(model, weights, (x,))
+    while True:
+        apart = {name for names in layers.values() for name in names if name}
+        weights = {name: m if name in apart else m + std[name] * torch.randn_like(m) for name, m in mean.items()}
+        hooks = {layer: _Noisy(add, std[weight], std[bias] if bias else None) for layer, (weight, bias) in layers.items()}
+        with ExitStack() as stack:
+            for layer, hook in hooks.items():
+                stack.callback(layer.register_forward_hook(hook).remove)
+            outputs = functional_call(model, weights, (x,))
+        if all(hook.used for hook in hooks.values()):
+            return outputs
+        # a weight whose layer was not called may have been used by another way, without noise: once more, with one draw for it
+        layers = {layer: names for layer, names in layers.items() if hooks[layer].used}
 
 
 def _random_layers(model: nn.Module, mean: Mapping[str, torch.Tensor]) -> dict[nn.Module, tuple[str, str]]:
