@@ -104,7 +104,7 @@ print(f"HMC: R-hat of the logits {by_hmc.diagnostics.rhat_logits:.2f}")
 #
 # On the left is the plane of the data: what the Hamiltonian chains predict, and the directions of the mean gradient at some test points.
 # On the right is the circled point: each dot is the direction of one sample's gradient, along the plane and in one direction off it.
-# Along the plane the samples agree, because the data tell them where the boundary is.
+# Along the plane most samples agree, because the data tell them where the boundary is.
 # Off it nothing tells the posterior anything: its dots lie on both sides of zero, as the prior does.
 # The networks that Adam trained all lie on one side.
 
