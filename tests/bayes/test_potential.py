@@ -83,6 +83,25 @@ def test_the_likelihood_of_regression_is_a_normal_density():
     torch.testing.assert_close(gaussian(0.3)(outputs, y).float(), expected)
 
 
+@pytest.mark.parametrize("y", [torch.zeros(20), torch.zeros(20, 2), torch.zeros(20, 1, 1)])
+@pytest.mark.parametrize("likelihood", ["gaussian", gaussian(0.5)])
+@pytest.mark.parametrize("sampler", [hmc, sghmc])
+def test_values_that_would_broadcast_are_refused(y, likelihood, sampler):
+    # y (N,) against outputs (N, 1) is (N, N): every output would be fitted to every value, and the chains would agree on it
+    with pytest.raises(InputError, match=r"`y` has shape .* that of the outputs, \(\d+, 1\)"):
+        sampler(nn.Linear(4, 1), (X, y), prior=Prior(), likelihood=likelihood, samples=1, warmup=0)
+
+
+def test_one_column_of_values_does_not_serve_three_outputs():
+    with pytest.raises(InputError, match=r"`y` has shape \(20, 1\); allowed: that of the outputs, \(20, 3\)"):
+        hmc(nn.Linear(4, 3), (X, torch.zeros(20, 1)), prior=Prior(), likelihood="gaussian", samples=1, warmup=0)
+
+
+def test_values_that_are_no_numbers_are_refused():
+    with pytest.raises(InputError, match="`y` holds"):
+        hmc(nn.Linear(4, 1), (X, torch.full((20, 1), torch.nan)), prior=Prior(), likelihood="gaussian", samples=1, warmup=0)
+
+
 def test_saturated_losses_are_counted_in_full():
     # float32 probabilities would underflow at a gap of 104; the loss is the gap itself
     assert categorical(torch.tensor([[[0.0, 1e4]]]), torch.tensor([0])).item() == pytest.approx(1e4)

@@ -39,6 +39,7 @@ __all__ = [
 Likelihood = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LikelihoodName = Literal["categorical", "gaussian"]
 PROBE_ROWS = 8
+COLUMN = "Values of a network with one output are a column: y[:, None]."
 
 
 def categorical(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -59,6 +60,8 @@ def gaussian(noise: float = 1.0) -> Likelihood:
     check_within(noise, "noise", low=0.0, low_open=True)
 
     def negative_log(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        if y.shape != outputs.shape[1:]:  # it might broadcast, to another posterior
+            refuse("y", f"has shape {tuple(y.shape)}", allowed=f"that of the outputs, {tuple(outputs.shape[1:])}", remedy=COLUMN)
         constant = y.numel() * (math.log(noise) + 0.5 * math.log(2 * math.pi))
         return (outputs - y).square().sum((1, 2), dtype=torch.float64) / (2 * noise**2) + constant
 
@@ -242,8 +245,8 @@ def check_data(
 
     Raises
     ------
-    InputError : empty data, unequal lengths, NaN, integer inputs; for ``"categorical"`` also labels that are one-hot, floats or
-        out of range, and a network that returns probabilities
+    InputError : empty data, unequal lengths, NaN in inputs or labels, integer inputs; for ``"categorical"`` also labels that are
+        one-hot, floats or out of range, and a network that returns probabilities
     """
     x, y = data if isinstance(data, tuple) else (data.x, data.y)
     check_same_length(x, y)
@@ -259,4 +262,5 @@ def check_data(
         check_labels(y, "y", classes=outputs.shape[1])
         check_logits(outputs)
         return x, y.long()
+    check_finite(y, "y")
     return x, y
