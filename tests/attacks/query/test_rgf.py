@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import ThreatModel, averaged, loss_gradient, optimal_lambda, p_rgf, rgf
+from holdfast.attacks import ThreatModel, averaged, loss_gradient, optimal_lambda, p_rgf, pgd, rgf
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.core.errors import InputError
 from holdfast.core.target import QueryCounter, Target
@@ -247,6 +247,15 @@ def test_a_constant_victim_ends_the_attack(digits_small):
     assert int(result.queries.max()) <= 500
 
 
+def test_a_climb_may_begin_at_what_another_network_fell_for(digits_cnn, digits_small):
+    data, threat = digits_small[1][:60], ThreatModel("linf", 0.15)
+    white = pgd(digits_cnn, data.x, data.y, threat)
+    found = rgf(digits_cnn, data.x, data.y, threat, starts=white.x_adv, queries=2)
+    assert torch.equal(found.success, white.success)
+    far = rgf(digits_cnn, data.x, data.y, threat, starts=data.x + 5, queries=2)
+    assert float(far.norm.max()) <= 0.15 * (1 + 1e-6)
+
+
 def test_seeds_reproduce(digits_cnn, digits_small):
     data = digits_small[1][:20]
     runs = [rgf(digits_cnn, data.x, data.y, ThreatModel("l2", 0.5), queries=30, samples=5, seed=seed).x_adv for seed in (0, 0, 1)]
@@ -281,6 +290,8 @@ BAD = [
     ({"subspace": 2}, "images"),
     ({"prior": lambda x, rows: x[:, :2]}, "prior"),
     ({"prior": []}, "rgf"),
+    ({"starts": torch.rand(2, 3)}, "starts"),
+    ({"starts": torch.full((2, 4), torch.nan)}, "starts"),
     ({"target_class": torch.tensor([1, 0])}, "target_class"),
 ]
 

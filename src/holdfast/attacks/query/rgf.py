@@ -68,6 +68,7 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     estimator: Estimator = "biased",
     memory: bool = False,
     subspace: int | None = None,
+    starts: torch.Tensor | None = None,
     truth: Prior | None = None,
     loss: str | Loss = "ce",
     seed: int = 0,
@@ -77,8 +78,8 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Parameters
     ----------
-    victim, x, y, threat, target_class, queries, samples, sigma, step_size, memory, subspace, truth, loss, seed, batch_size : as in
-        :func:`p_rgf`
+    victim, x, y, threat, target_class, queries, samples, sigma, step_size, memory, subspace, starts, truth, loss, seed,
+    batch_size : as in :func:`p_rgf`
     estimator : ``"biased"`` takes independent directions, ``"orthogonal"`` orthonormal ones
 
     Examples
@@ -92,7 +93,7 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     """
     oracle = _oracle(victim, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
     estimate = _estimator(estimator, Differences(oracle, sigma), samples, (), memory=memory)
-    return _Attack(oracle, estimate, truth).run(step_size, subspace, Seeds(seed).child("rgf"))
+    return _Attack(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("rgf"))
 
 
 def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
@@ -110,6 +111,7 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     estimator: Estimator = "biased",
     memory: bool = False,
     subspace: int | None = None,
+    starts: torch.Tensor | None = None,
     truth: Prior | None = None,
     loss: str | Loss = "ce",
     seed: int = 0,
@@ -141,6 +143,8 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     step_size : one or per example; default ``eps / 10``
     estimator : ``"biased"`` or ``"orthogonal"``
     memory : with ``"orthogonal"``, the last estimate is one more direction (arXiv:1910.05268)
+    starts : inputs (N, ...) from which to climb, such as those of an attack on another network; they are projected onto ball and
+        box. None: the examples themselves
     subspace : side of the coarse grid on which random directions are drawn; None: in the whole input
     truth : gradient of the victim itself, for :attr:`EstimatedResult.prior_cosine`; it has no influence on the attack
     loss : climbed; ``"ce"`` by its soft margin
@@ -172,7 +176,7 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
         refuse("prior", "is empty", allowed="at least one callable", remedy="Attack without a prior with rgf().")
     oracle = _oracle(victim, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
     estimate = _estimator(estimator, Differences(oracle, sigma), samples, priors, memory=memory)
-    return _Attack(oracle, estimate, truth).run(step_size, subspace, Seeds(seed).child("p_rgf"))
+    return _Attack(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("p_rgf"))
 
 
 def _oracle(
@@ -207,8 +211,11 @@ def _estimator(
 class _Attack:
     """The loop of both attacks."""
 
-    def __init__(self, oracle: Oracle, estimate: Biased | Orthogonal, truth: Prior | None) -> None:
-        self.oracle, self.estimate, self.truth = oracle, estimate, truth
+    def __init__(self, oracle: Oracle, estimate: Biased | Orthogonal, starts: torch.Tensor | None, truth: Prior | None) -> None:
+        x = oracle.problem.x
+        if starts is not None and (starts.shape != x.shape or not bool(starts.isfinite().all())):
+            refuse("starts", f"has shape {tuple(starts.shape)}", allowed=f"finite inputs, one per example, {tuple(x.shape)}")
+        self.oracle, self.estimate, self.starts, self.truth = oracle, estimate, starts, truth
         self.history: dict[str, list[torch.Tensor]] = {name: [] for name in TRACES}
 
     def run(self, step_size: float | torch.Tensor | None, subspace: int | None, seeds: Seeds) -> EstimatedResult:
@@ -231,8 +238,11 @@ class _Attack:
         """Attack the examples `rows` until they are fooled or have one query left, which then judges the last step."""
         problem, value = self.oracle.problem, self.estimate.differences.value
         ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
-        base = value(rows, self.oracle.clean[rows])
-        state, step = State(rows, ball, ball.x.clone(), base, torch.zeros_like(ball.x).flatten(1)), 0
+        adv, answers = ball.x.clone(), self.oracle.clean[rows]
+        if self.starts is not None:
+            adv = ball.x + ball.project(self.starts[rows].to(adv) - ball.x)
+            answers = self.oracle.ask(rows, adv)
+        state, step = State(rows, ball, adv, value(rows, answers), torch.zeros_like(adv).flatten(1)), 0
         while True:
             state.keep(~self.oracle.found.success[state.rows] & (self.oracle.left[state.rows] > 1))
             if len(state.rows) == 0:
