@@ -227,6 +227,33 @@ def test_bad_input_of_the_table_is_refused(data, change, message):
         cancellation_ratio(Posterior.of_models(networks()), *data, **({"samples": (1, 7)} | change))
 
 
+def opposite_chains(chains=10, draws=10):
+    """Half of the chains stand at w, the other half at -w: any average that is spread evenly over all chains is zero."""
+    signs = torch.tensor([1.0, -1.0]).repeat_interleave(chains // 2 * draws)
+    weights = signs[:, None, None] * torch.randn(3, 6, generator=generator())
+    return Posterior(model=nn.Linear(6, 3, bias=False), params={"weight": weights}, chains=chains)
+
+
+@pytest.mark.parametrize("samples", [10, 20, 30, 40, 60, 90, 100])
+def test_groups_are_spread_over_all_chains_also_where_they_do_not_divide_the_samples(data, samples):
+    table = cancellation_ratio(opposite_chains(), *data, samples=(samples,), loss=first_output)
+    assert table.rows[0].ratio.value == pytest.approx(0, abs=1e-12)
+    assert table.rows[0].groups == 100 // samples
+
+
+def test_the_first_group_is_the_evenly_spread_part_of_the_posterior(data):
+    post = Posterior(model=nn.Linear(6, 3, bias=False), params={"weight": torch.randn(100, 3, 6, generator=generator())}, chains=10)
+    for samples in (60, 73, 99):  # one group each
+        whole, part = (cancellation_ratio(some, *data, samples=(samples,)) for some in (post, post.spread(samples)))
+        assert whole.rows[0].ratio.value == pytest.approx(part.rows[0].ratio.value)
+
+
+def test_rounding_noise_has_no_slope(data):
+    table = cancellation_ratio(opposite_chains(), *data, samples=(1, 60), loss=first_output)
+    with pytest.raises(InputError, match=r"holds \[60\], whose averages are zero to rounding"):
+        _ = table.slope
+
+
 def test_the_ratio_never_exceeds_one_though_few_samples_dominate(data):
     # one sample of a thousand times the size: a mean length over other samples than those of the group would break the bound
     weights = torch.randn(20, 3, 6, generator=generator())

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CancellationRow", "CancellationTable", "cancellation_ratio"]
 
 MEMORY = 2**26  # bytes that the averages of one row may take
+ROUNDING = 1e-6  # of the length of a single gradient, in single precision
 Part = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -89,6 +90,11 @@ class CancellationTable:
         """
         if len(self.rows) < 2:
             refuse("samples", "holds one number", allowed="at least two for a slope")
+        spent = [
+            row.samples for row, rms in zip(self.rows, self.rms, strict=True) if not rms.mean() > ROUNDING * row.single_norm.value
+        ]
+        if spent:
+            refuse("samples", f"holds {spent}, whose averages are zero to rounding", allowed="averages that have a logarithm")
         sizes = np.log([row.samples for row in self.rows])
 
         def fit(squares: NDArray[np.float64]) -> float:
@@ -164,25 +170,29 @@ def _scaled(piece: SampleGradients, part: Part | None) -> torch.Tensor:
 
 
 class _Groups:
-    """Averages of disjoint groups of `size` of all `total` samples; group j holds the samples j, j + stride, j + 2 stride ..."""
+    """Averages of disjoint groups of `size` of all `total` samples.
+
+    The samples are cut into `size` sections of nearly one length, and group j holds the j-th of each. So the first group
+    is that of :meth:`Posterior.spread <holdfast.bayes.Posterior.spread>`.
+    """
 
     def __init__(self, size: int, total: int, x: torch.Tensor) -> None:
-        self.size, self.stride = size, total // size
-        self.count = self.stride if size == 1 else min(self.stride, max(1, MEMORY // (8 * x.numel())))
+        self.size, self.starts = size, torch.arange(size) * total // size
+        self.count = total // size if size == 1 else min(total // size, max(1, MEMORY // (8 * x.numel())))
         self.single, self.mean = _Lengths(x), _Lengths(x)
         self.means = torch.zeros(0 if size == 1 else self.count, *x.shape, dtype=torch.float64, device=x.device)
 
     def add(self, first: int, gradients: torch.Tensor) -> None:
         """Take in the samples from number `first` on; means of single ones need not be kept."""
         places = torch.arange(first, first + len(gradients))
-        used = (places % self.stride < self.count) & (places // self.stride < self.size)
+        numbers = places - self.starts[torch.searchsorted(self.starts, places, right=True) - 1]
+        used = numbers < self.count
         chosen = gradients[used.to(gradients.device)]
         self.single.add(chosen)
         if self.size == 1:
             self.mean.add(chosen)
         else:
-            groups = (places[used] % self.stride).to(gradients.device)
-            self.means.index_add_(0, groups, chosen, alpha=1 / self.size)
+            self.means.index_add_(0, numbers[used].to(gradients.device), chosen, alpha=1 / self.size)
 
     def finish(self) -> tuple[CancellationRow, NDArray[np.float64]]:
         """The row of the table, and the root mean square length (N,)."""
