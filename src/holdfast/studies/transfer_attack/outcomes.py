@@ -105,13 +105,13 @@ class Outcomes:
         from holdfast.attacks.transfer import sensitivity, transfer_curves
 
         for env, sizes in self.evaluations().items():
-            yield from transfer_curves(sizes, prefix=f"{env} ")
+            yield from transfer_curves(sizes, prefix=f"transfer {env} ")
         for env, arrays in self.transfers().items():
             largest = arrays[max(arrays)]
             hit = largest[f"answer_{PUSH}"] == largest["target_class"]
             groups = sensitivity(hit, largest["clean_margin"])
             yield Curve(
-                name=f"{env} {PUSH}",
+                name=f"clean margin {env}",
                 axis="fifth of the images by the victim's margin",
                 at=(1, 2, 3, 4, 5),
                 estimates=groups.bins,

@@ -8,6 +8,7 @@
 ``coarse_better``   the better guess among such directions
 ``frame_none``      orthonormal directions, the last estimate one of them, no guess
 ``frame_better``    the same with the two gradients of the better guess among them
+``frame_span``      the same with one gradient for each source class and layer among them, whatever the proxy
 ``shared_none``     RGF on a victim that knows the classes of the white box: the ordinary setting of transfer
 ``shared_prior``    P-RGF there, with the white box's gradient towards the class itself
 """
@@ -21,7 +22,7 @@ import numpy as np
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import bootstrap, mean_t, paired_difference, proportion
 from holdfast.core.experiment import Measurement
-from holdfast.studies.transfer_attack.bench import Bench
+from holdfast.studies.transfer_attack.bench import LAYERS, Bench
 from holdfast.studies.transfer_attack.trials import BEST
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ BASELINES = {
     "better": "none",
     "coarse_better": "coarse_none",
     "frame_better": "frame_none",
+    "frame_span": "frame_none",
     "shared_prior": "shared_none",
 }
 SIGMA = 1e-2  # shift of the finite differences, in units of the input
@@ -67,6 +69,21 @@ class _Guesses:
         low_pass = smoothed(SMOOTHING) if smooth else None
         return attack_prior(net, self.x, self.goals, found, top_k=top_k, smooth=low_pass, heads=heads, method=BEST)
 
+    def spanning(self) -> list[Prior]:
+        """The gradient towards each source class in each layer: directions among which the victim's may be found."""
+        import torch
+
+        from holdfast.attacks.transfer import Proxies, attack_prior
+
+        net = self.bench.white_box()
+        heads, n = self.bench.heads(net), len(self.x)
+        aims = [Proxies.single(torch.full((n,), label, device=self.x.device)) for label in range(heads.classes)]
+        return [
+            attack_prior(net, self.x, self.goals, aim, heads=heads, method="fda", layers=[layer])
+            for aim in aims
+            for layer in LAYERS
+        ]
+
     def named(self, guide: str, found: CorrespondenceMatrix | Proxies) -> list[Prior]:
         """The priors of a guide; none where it goes without."""
         kind = guide.removeprefix("coarse_").removeprefix("frame_").removeprefix("shared_")
@@ -74,6 +91,8 @@ class _Guesses:
             return []
         if kind == "better":
             return [self.of(found, top_k=2, smooth=True, **which) for which in ({}, {"which": "second"})]
+        if kind == "span":
+            return self.spanning()
         return [self.of(found, training="noise") if kind == "noise_source" else self.of(found)]
 
 
@@ -165,7 +184,7 @@ def query_metrics(points: Sequence[tuple[Point, Measurement]]) -> dict[str, Esti
 def query_curves(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Curve]:
     """Success against queries, and cosine and lambda against the step."""
     for point, measurement in points:
-        arrays, name = measurement.arrays, f"{point['env']} {point['guide'].replace('_', ' ')}"
+        arrays, name = measurement.arrays, f"queries {point['env']} {point['guide']}"
         at = np.unique(np.linspace(point["queries"] / 20, point["queries"], 20).astype(int))
         hits = [int((arrays["success"] & (arrays["queries"] <= count)).sum()) for count in at]
         values = tuple(proportion(count, len(arrays["success"])) for count in hits)
