@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import ThreatModel, fgsm, pgd, random_noise, repeat, square
+from holdfast.attacks import ThreatModel, apgd, fgsm, pgd, random_noise, scaled, square
 from holdfast.core.errors import InputError, QueryBudgetError
 from holdfast.core.target import Target
 from holdfast.nets import Normalized, evaluate, mlp, predict, resnet8, round_ste, seeded, weights_digest
@@ -254,11 +254,28 @@ def test_momentum_follows_its_recursion():
 def test_transforms_of_input_and_gradient_take_part(digits_cnn, digits):
     threat = ThreatModel("linf", 0.1)
     plain = pgd(digits_cnn, digits.x, digits.y, threat, steps=3, random_start=False, early_stop=False)
-    copies = pgd(digits_cnn, digits.x, digits.y, threat, steps=3, random_start=False, input_transforms=(repeat(3),))
+    copies = pgd(digits_cnn, digits.x, digits.y, threat, steps=3, random_start=False, input_transforms=(scaled(1),))
     torch.testing.assert_close(copies.x_adv, plain.x_adv)
-    assert int(copies.queries[copies.steps_used > 0].min()) == 1 + 3 * 3 + 1
+    views = pgd(digits_cnn, digits.x, digits.y, threat, steps=3, random_start=False, input_transforms=(scaled(3),))
+    assert int(views.queries[views.steps_used > 0].min()) == 1 + 3 * 3 + 1
     still = pgd(digits_cnn, digits.x, digits.y, threat, steps=3, random_start=False, grad_transform=(torch.zeros_like,))
     assert torch.equal(still.x_adv, digits.x)
+
+
+@pytest.mark.parametrize("attack", [pgd, apgd])
+def test_each_sample_of_a_random_network_is_a_pass_of_its_own(digits_cnn, digits, attack):
+    # the randomness is that of a chip: drawn once a pass, the same for the whole batch
+    passes, draws = [], torch.Generator().manual_seed(0)
+
+    def chip(x):
+        passes.append(len(x))
+        return digits_cnn(x) + 3 * torch.randn(10, generator=draws)
+
+    x, y = digits.x[:20], digits.y[:20]
+    result = attack(chip, x, y, ThreatModel("linf", 0.05), steps=4, eot_samples=6, batch_size=20)
+    assert max(passes) <= 20, "no pass is larger than a batch"
+    assert len(passes) >= 6 * 5
+    assert bool((result.queries % 6 == 0).all())
 
 
 def test_a_mask_confines_the_attack(digits_cnn, digits):
@@ -385,7 +402,7 @@ def test_a_randomised_network_is_announced_with_the_remedy(digits_cnn, digits):
     def noisy(x):
         return digits_cnn(x + 0.1 * torch.randn_like(x))
 
-    with pytest.warns(UserWarning, match=r"repeat\(20\)"), seeded(0):
+    with pytest.warns(UserWarning, match=r"eot_samples=20"), seeded(0):
         pgd(noisy, digits.x, digits.y, ThreatModel("linf", 0.1), steps=2)
 
 
@@ -430,6 +447,8 @@ def test_bad_questions_are_refused_with_a_remedy(change, message):
         (("linf", math.inf), "eps"),
         (("linf", torch.tensor([0.1, -0.1])), "eps"),
         (("l3", 0.1), "norm"),
+        (("linf", torch.rand(3, 2)), "shape"),
+        (("linf", [0.1, 0.2]), "is a list"),
         (("l0", 2.5), "whole numbers of coordinates"),
         (("linf", 0.1, (1.0, 0.0)), "bounds"),
     ],

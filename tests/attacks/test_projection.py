@@ -66,6 +66,34 @@ def test_the_l1_projection_in_a_box_shrinks_all_coordinates_by_the_one_amount_th
     torch.testing.assert_close(ball.project(delta), exact, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
+def test_what_is_allowed_lies_in_the_box_to_the_last_bit(norm):
+    box = (-0.3, 0.9)
+    x = torch.rand(200, 30, generator=torch.Generator().manual_seed(0)) * 1.2 - 0.3
+    x = x.clamp(*box)
+    eps = {"linf": 0.2, "l2": 1.0, "l1": 3.0, "l0": 8}[norm]
+    ball = make_ball(x, torch.full((200,), float(eps)), ThreatModel(norm, eps, bounds=box))
+    moved = ball.start(unit_noise(x, norm, torch.Generator().manual_seed(1)))
+    for seed in range(3):
+        ball.step_(moved, torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)), torch.full((200,), float(eps)))
+        assert float(moved.min()) >= torch.tensor(box[0])
+        assert float(moved.max()) <= torch.tensor(box[1])
+    reached = ball.nearest(moved + 2)
+    assert float(reached.max()) <= torch.tensor(box[1])
+
+
+def test_an_l0_attack_does_not_depend_on_the_unit_of_the_input():
+    x = torch.rand(5, 6, generator=torch.Generator().manual_seed(0))
+    direction = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
+    moved = []
+    for unit in (1.0, 255.0):
+        ball = make_ball(unit * x, torch.full((5,), 2.0), ThreatModel("l0", 2, bounds=(0, unit)))
+        place = unit * x
+        ball.step_(place, direction, torch.full((5,), 0.3))
+        moved.append(place / unit)
+    torch.testing.assert_close(moved[0], moved[1], rtol=0, atol=1e-6)
+
+
 def test_an_l1_step_fills_the_steepest_coordinates_up_to_their_walls():
     x = torch.tensor([[0.9, 0.5, 0.5, 0.2]])
     ball = make_ball(x, torch.tensor([1.0]), ThreatModel("l1", 1.0))

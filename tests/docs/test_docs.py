@@ -21,12 +21,13 @@ QUICK = [
     "docs/explanation/reproducibility.md",
     "docs/explanation/spintronics.md",
     "docs/howto/from-a-layer-to-a-network.md",
+    "docs/howto/attack-a-model.md",
 ]
 WORKED = [name for name in NAMES if any(block.language == "console" for block in blocks(ROOT / name))]
 
 
-def run_python(text, name):
-    exec(compile(text, name, "exec"), {"__name__": "__main__"})
+def run_python(text, name, names=None):
+    exec(compile(text, name, "exec"), {"__name__": "__main__"} if names is None else names)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,9 +90,10 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", QUICK)
 def test_the_examples_of_a_page_run(name):
+    names = {"__name__": "__main__"}
     for block in blocks(ROOT / name):
         if block.language == "python":
-            run_python(block.text, f"{name}, line {block.line}")
+            run_python(block.text, f"{name}, line {block.line}", names)
 
 
 def test_rounding_is_caught_as_the_page_on_masking_says(capsys):

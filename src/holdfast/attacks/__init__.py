@@ -22,7 +22,7 @@ from holdfast.attacks.query import (
 )
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
-from holdfast.attacks.transforms import repeat, resized, scaled, smoothed
+from holdfast.attacks.transforms import resized, scaled, smoothed
 from holdfast.attacks.worst import WorstCase, worst_case
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "pgd",
     "pgd_sweep",
     "random_noise",
-    "repeat",
     "resized",
     "rgf",
     "scaled",

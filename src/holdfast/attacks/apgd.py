@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.found import Found
+from holdfast.attacks.found import Found, averaged
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.pacing import Pace, Trace, make_pace
 from holdfast.attacks.problem import Problem, pose
@@ -180,14 +180,11 @@ class _Attack:
 
     def answer(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (samples n, K), the samples stacked."""
-        samples = self.settings.samples
-        self.found.queries[rows] += samples
-        return self.problem.target(inputs if samples == 1 else inputs.repeat(samples, *(1,) * (inputs.ndim - 1)))
+        return self.found.ask(rows, inputs, samples=self.settings.samples)
 
     def averaged(self, values: torch.Tensor) -> torch.Tensor:
         """The mean over the samples, from (samples n, ...) to (n, ...)."""
-        samples = self.settings.samples
-        return values if samples == 1 else values.view(samples, -1, *values.shape[1:]).mean(0)
+        return averaged(values, self.settings.samples)
 
     @torch.no_grad()
     def begin(self, *, skip_wrong: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -204,17 +201,22 @@ class _Attack:
 
     def climb(self, rows: torch.Tensor, objective: Objective, goal: torch.Tensor | None) -> torch.Tensor:
         """One random start for each of `rows`; the rows that are left to be attacked."""
-        problem, steps = self.problem, self.settings.steps
-        noise = unit_noise(problem.x, problem.threat.norm, self.draws)
-        radii = L1_RADII if problem.threat.norm == "l1" else ()
+        steps, starts = self.settings.steps, self.starts()
+        radii = L1_RADII if self.problem.threat.norm == "l1" else ()
         for part in rows.split(self.settings.batch_size) if len(rows) else ():
-            widest = radii[0][0] if radii else 1
-            adv = make_ball(problem.x[part], widest * problem.eps[part], problem.threat).start(noise[part])
-            run = _Run(self, objective, part, None if goal is None else goal[part])
+            run, adv = _Run(self, objective, part, None if goal is None else goal[part]), starts[part]
             for factor, share in radii:
                 adv = run.phase(adv, factor=factor, steps=int(share * steps), judged=False)
             run.phase(adv, factor=1, steps=steps - sum(int(share * steps) for _, share in radii), judged=True)
         return rows[~self.found.success[rows]] if self.settings.early_stop else rows
+
+    def starts(self) -> torch.Tensor:
+        """Random points (N, ...) of the balls; in L1 far outside of them, whose projections are sparse as good perturbations are."""
+        x, threat = self.problem.x, self.problem.threat
+        if threat.norm == "l1":
+            noise = torch.randn(x.shape, generator=self.draws, dtype=x.dtype, device=x.device)
+            return x + noise * (threat.bounds[1] - threat.bounds[0])
+        return make_ball(x, self.problem.eps, threat).start(unit_noise(x, threat.norm, self.draws))
 
 
 class _Run:
@@ -233,7 +235,7 @@ class _Run:
             return adv
         problem = self.attack.problem
         self.ball = make_ball(problem.x[self.rows], factor * problem.eps[self.rows], problem.threat)
-        self.trace = Trace(self.ball.x + self.ball.project(adv - self.ball.x))
+        self.trace = Trace(self.ball.nearest(adv))
         self.pace = make_pace(self.ball, self.trace, steps=steps, rho=self.attack.settings.rho)
         for step in range(steps + 1):
             self.look(step, judged=judged, last=step == steps)

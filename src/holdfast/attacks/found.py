@@ -13,7 +13,12 @@ from holdfast.attacks.threat import AttackResult
 if TYPE_CHECKING:
     from holdfast.attacks.losses import Objective
 
-__all__ = ["Found"]
+__all__ = ["Found", "averaged"]
+
+
+def averaged(values: torch.Tensor, samples: int) -> torch.Tensor:
+    """The mean over stacked samples, from (samples n, ...) to (n, ...)."""
+    return values if samples == 1 else values.view(samples, -1, *values.shape[1:]).mean(0)
 
 
 class Found:
@@ -36,11 +41,20 @@ class Found:
         self.queries = torch.zeros(n, dtype=torch.long, device=device)
         self.steps_used = torch.zeros(n, dtype=torch.long, device=device)
 
+    def ask(self, rows: torch.Tensor, inputs: torch.Tensor, *, samples: int = 1) -> torch.Tensor:
+        """Answers (samples k n, K), stacked, to `inputs` (k n, ...), which are k views of the examples `rows` (n,).
+
+        Each sample is a pass of its own, because a network may draw its randomness once a pass: the weights of a chip, a posterior
+        sample, the size of a random crop.
+        """
+        self.queries[rows] += samples * (len(inputs) // len(rows))
+        answers = [self.problem.target(inputs) for _ in range(samples)]
+        return answers[0] if samples == 1 else torch.cat(answers)
+
     @torch.no_grad()
-    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int | torch.Tensor) -> None:
-        """Ask about the inputs `adv` (n, ...) of the examples `rows` (n,) and keep those that are better."""
-        logits = self.problem.target(adv)
-        self.queries[rows] += 1
+    def judge(self, rows: torch.Tensor, adv: torch.Tensor, *, steps: int | torch.Tensor, samples: int = 1) -> None:
+        """Ask about the inputs `adv` (n, ...) of the examples `rows` (n,), `samples` times, and keep those that are better."""
+        logits = averaged(self.ask(rows, adv, samples=samples), samples)
         self.take(rows, adv, logits, success=self.problem.fooled(logits, rows), steps=steps)
 
     @torch.no_grad()

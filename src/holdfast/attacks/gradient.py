@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.found import Found
+from holdfast.attacks.found import Found, averaged
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.problem import Problem, pose
 from holdfast.attacks.projection import Ball, make_ball, unit_noise
@@ -91,6 +91,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     momentum: float = 0.0,
     input_transforms: Sequence[InputTransform] = (),
     grad_transform: Sequence[GradTransform] = (),
+    eot_samples: int = 1,
     batch_size: int = 500,
     generator: torch.Generator | None = None,
 ) -> AttackResult:
@@ -120,6 +121,8 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     input_transforms : ``(x, generator) -> x'`` before the network; ``x'`` may hold several stacked copies of the batch, whose
         losses (for ``"ce"`` the soft margins) add up. Success is then judged once, at the end, on the input itself
     grad_transform : ``gradient -> gradient``, e.g. a smoothing
+    eot_samples : passes whose logits are averaged for each decision and whose gradients are averaged for each step, for networks
+        that answer at random
     batch_size : examples per pass
     generator : of random starts and transforms, on the device of `x`; default: a new one with seed 0
 
@@ -149,11 +152,12 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         settings = _Settings(
             steps=check_whole(steps, "steps", low=1),
             step_size=_check_step(step_size, x),
-            objective=make_objective(loss, classes=problem.probe(), targeted=target_class is not None),
+            objective=make_objective(loss, classes=problem.probe(samples=eot_samples), targeted=target_class is not None),
             early_stop=early_stop and not input_transforms,
             momentum=check_within(momentum, "momentum", low=0.0),
             input_transforms=tuple(input_transforms),
             grad_transform=tuple(grad_transform),
+            samples=check_whole(eot_samples, "eot_samples", low=1),
             generator=draws,
         )
         found = Found(problem, settings.objective)
@@ -161,7 +165,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
         fixed = problem.eps == 0
         check_whole(batch_size, "batch_size", low=1)
         for part in _parts(rows if skip_wrong else rows[fixed], batch_size):
-            found.judge(part, problem.x[part], steps=0)
+            found.judge(part, problem.x[part], steps=0, samples=settings.samples)
         rows = rows[~fixed & ~(found.success & skip_wrong)]
         for number in range(check_whole(restarts, "restarts", low=1)):
             given = start if number == 0 else None
@@ -195,6 +199,7 @@ class _Settings:
     momentum: float
     input_transforms: tuple[InputTransform, ...]
     grad_transform: tuple[GradTransform, ...]
+    samples: int
     generator: torch.Generator
 
 
@@ -214,7 +219,7 @@ class _Climb:
         self.problem, self.found, self.settings, self.rows = problem, found, settings, rows
         self.ball: Ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
         if start is not None:
-            self.adv = self.ball.x + self.ball.project(start[rows] - self.ball.x)
+            self.adv = self.ball.nearest(start[rows])
         else:
             self.adv = self.ball.x.clone() if noise is None else self.ball.start(noise[rows])
         self.steer = Direction(settings.momentum, settings.grad_transform)
@@ -225,7 +230,7 @@ class _Climb:
             logits = self.answer()
             running = None
             if self.settings.early_stop:
-                running = self.retire(logits.detach(), step)
+                running = self.retire(averaged(logits.detach(), self.settings.samples), step)
                 if len(running) == 0:
                     return
             gradient = self.gradient(logits)
@@ -234,15 +239,13 @@ class _Climb:
                 if running is not None and len(running) < len(self.rows):
                     gradient = self.keep(running, gradient)
                 self.ball.step_(self.adv, self.direction(gradient), self.settings.step_size[self.rows])
-        self.found.judge(self.rows, self.adv, steps=self.settings.steps)
+        self.found.judge(self.rows, self.adv, steps=self.settings.steps, samples=self.settings.samples)
 
     def answer(self) -> torch.Tensor:
         inputs = self.adv
         for transform in self.settings.input_transforms:
             inputs = transform(inputs, self.settings.generator)
-        logits = self.problem.target(inputs)
-        self.found.queries[self.rows] += len(inputs) // len(self.adv)
-        return logits
+        return self.found.ask(self.rows, inputs, samples=self.settings.samples)
 
     def retire(self, logits: torch.Tensor, step: int) -> torch.Tensor:
         """Take the fooled examples out; the places (in this batch) of those that go on."""

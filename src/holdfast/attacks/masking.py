@@ -271,5 +271,5 @@ def _stochastic(target: Target, x: torch.Tensor, batch_size: int) -> MaskingChec
         differing += int((~torch.isclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max()))).any(1).sum())
     value = proportion(differing, len(x))
     text = f"Two passes over the same inputs differ on {_percent(value)} of the examples"
-    text += "; average gradients with input_transforms=(repeat(20),)." if differing else "."
+    text += "; average gradients with eot_samples=20." if differing else "."
     return MaskingCheck(id="vii", title="random outputs", flagged=differing > 0, value=value, threshold=0.0, text=text)

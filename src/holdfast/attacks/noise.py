@@ -66,4 +66,4 @@ def _noisy(ball: Ball, generator: torch.Generator) -> torch.Tensor:
         noise = noise.sign() * torch.empty_like(noise).exponential_(generator=generator)
     noise = noise.masked_fill(ball.low == ball.high, 0)
     length = perturbation_norm(noise, ball.norm).clamp_min(torch.finfo(x.dtype).tiny)
-    return x + ball.project(noise * (ball.eps / length).view(-1, *(1,) * (x.ndim - 1)))
+    return ball.nearest(x + noise * (ball.eps / length).view(-1, *(1,) * (x.ndim - 1)))

@@ -80,7 +80,7 @@ class Trace(_Rows):
         if self.best_logits is None:
             self.best_logits = torch.zeros_like(logits)
         better = (loss > self.best_loss) | (step == 0)
-        self.rises += loss > self.loss
+        self.rises += (loss > self.loss) & (step > 0)
         self.loss = loss
         self.best[better], self.best_loss[better], self.best_logits[better] = self.adv[better], loss[better], logits[better]
         self.best_step[better] = step
@@ -136,7 +136,7 @@ class _Halved(_Rows):
         if step == 0:
             return ahead
         carried = INERTIA * (ahead - trace.adv) + (1 - INERTIA) * (trace.adv - trace.previous)
-        return ball.x + ball.project(trace.adv + carried - ball.x)
+        return ball.nearest(trace.adv + carried)
 
     def review(self, trace: Trace, ball: Ball, step: int) -> None:
         del ball
@@ -164,7 +164,7 @@ class _Sparse(_Rows):
         count = self.count.long().clamp(1, ball.x[0].numel())
         direction = _sparse_signs(trace, ball, count)
         taken = direction.flatten(1).abs().sum(1).clamp_min(1)
-        return ball.x + ball.project(trace.adv + direction * _wide(self.size / taken, direction) - ball.x)
+        return ball.nearest(trace.adv + direction * _wide(self.size / taken, direction))
 
     def review(self, trace: Trace, ball: Ball, step: int) -> None:
         if step == 0 or step % self.every:

@@ -63,8 +63,7 @@ class Problem:
         if samples == 1 and not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
             warnings.warn(
                 "The model answers differently on two passes over the same inputs: a single gradient is noise. "
-                "Average several: pgd(..., input_transforms=(repeat(20),)), apgd(..., eot_samples=20) or "
-                'auto_attack(..., version="rand").',
+                'Average several: pgd or apgd(..., eot_samples=20), or auto_attack(..., version="rand").',
                 UserWarning,
                 stacklevel=3,
             )
@@ -126,7 +125,10 @@ def pose(
         )
     goal = None
     if target_class is not None:
-        goal = torch.as_tensor(target_class, device=y.device).expand(y.shape)
+        goal = torch.as_tensor(target_class, device=y.device)
+        if goal.ndim > 0 and goal.shape != y.shape:
+            refuse("target_class", f"has shape {tuple(goal.shape)}", allowed=f"one class, or one per example: {tuple(y.shape)}")
+        goal = goal.expand(y.shape)
         if bool((goal == y).any()):
             refuse(
                 "target_class",

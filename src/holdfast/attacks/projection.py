@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["Ball", "L0Ball", "L1Ball", "L2Ball", "LinfBall", "make_ball", "make_box", "perturbation_norm", "unit_noise"]
 
 NEWTON_STEPS = 40
+L0_START = 0.02  # of the width of the box
 ORDERS = {"linf": torch.inf, "l2": 2, "l1": 1, "l0": 0}
 
 
 class Ball(Protocol):
     """The allowed inputs around each example of a batch: centres `x` (N, ...), radii `eps` (N,).
 
-    `low` and `high` (N, ...) hold inputs (L-infinity) or perturbations (all others); they meet where nothing may move.
+    `box` bounds all inputs. `low` and `high` (N, ...) hold inputs (L-infinity) or perturbations (all others) and meet where nothing
+    may move.
     """
 
     norm: ClassVar[str]
@@ -33,6 +35,7 @@ class Ball(Protocol):
     eps: torch.Tensor
     low: torch.Tensor
     high: torch.Tensor
+    box: tuple[float, float]
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
         """The allowed input at `noise` (N, ...), a point of the unit ball per example."""
@@ -42,6 +45,9 @@ class Ball(Protocol):
 
     def project(self, delta: torch.Tensor) -> torch.Tensor:
         """The allowed perturbation nearest to each row of `delta` (N, ...)."""
+
+    def nearest(self, points: torch.Tensor) -> torch.Tensor:
+        """The allowed input nearest to each row of `points` (N, ...); the box is kept to the last bit."""
 
     def keep(self, rows: torch.Tensor) -> Self:
         """The balls of the examples `rows`."""
@@ -61,8 +67,9 @@ def make_ball(x: torch.Tensor, eps: torch.Tensor, threat: ThreatModel) -> Ball:
     """The allowed inputs around `x` (N, ...) with radii `eps` (N,)."""
     low, high = make_box(x, threat)
     if threat.norm == "linf":
-        return LinfBall(x, torch.maximum(x - _wide(eps, x), low), torch.minimum(x + _wide(eps, x), high), eps)
-    return SHIFTS[threat.norm](x, low - x, high - x, eps)
+        inner = torch.maximum(x - _wide(eps, x), low), torch.minimum(x + _wide(eps, x), high)
+        return LinfBall(x, *inner, eps, box=threat.bounds)
+    return SHIFTS[threat.norm](x, low - x, high - x, eps, box=threat.bounds)
 
 
 def perturbation_norm(delta: torch.Tensor, norm: str) -> torch.Tensor:
@@ -103,8 +110,10 @@ class LinfBall:
 
     norm: ClassVar[str] = "linf"
 
-    def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
-        self.x, self.low, self.high, self.eps = x, low, high, eps
+    def __init__(
+        self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor, *, box: tuple[float, float]
+    ) -> None:
+        self.x, self.low, self.high, self.eps, self.box = x, low, high, eps, box
         self.signs = torch.empty_like(x)  # reused: a new tensor per step costs as much as the arithmetic
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
@@ -119,29 +128,39 @@ class LinfBall:
         """Clamped."""
         return (self.x + delta).clamp_(self.low, self.high).sub_(self.x)
 
+    def nearest(self, points: torch.Tensor) -> torch.Tensor:
+        """Clamped."""
+        return points.clamp(self.low, self.high)
+
     def keep(self, rows: torch.Tensor) -> LinfBall:
         """The balls of the examples `rows`."""
-        return LinfBall(self.x[rows], self.low[rows], self.high[rows], self.eps[rows])
+        return LinfBall(self.x[rows], self.low[rows], self.high[rows], self.eps[rows], box=self.box)
 
 
 class _Shifts:
     """Allowed perturbations, coordinate by coordinate from `low` to `high`; they include 0."""
 
-    def __init__(self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor) -> None:
-        self.x, self.low, self.high, self.eps = x, low, high, eps
+    def __init__(
+        self, x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, eps: torch.Tensor, *, box: tuple[float, float]
+    ) -> None:
+        self.x, self.low, self.high, self.eps, self.box = x, low, high, eps, box
 
     def keep(self, rows: torch.Tensor) -> Self:
         """The balls of the examples `rows`."""
-        return type(self)(self.x[rows], self.low[rows], self.high[rows], self.eps[rows])
+        return type(self)(self.x[rows], self.low[rows], self.high[rows], self.eps[rows], box=self.box)
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
         """Scaled and clamped, which does not lengthen it."""
-        return (noise * _wide(self.eps, noise)).clamp_(self.low, self.high).add_(self.x)
+        return (noise * _wide(self.eps, noise)).clamp_(self.low, self.high).add_(self.x).clamp_(*self.box)
+
+    def nearest(self, points: torch.Tensor) -> torch.Tensor:
+        """Projected; adding what was subtracted may round beyond the box, so it is clamped once more."""
+        return self.project(points - self.x).add_(self.x).clamp_(*self.box)
 
     def move_(self, adv: torch.Tensor, direction: torch.Tensor, factor: torch.Tensor) -> None:
         """Add `factor` (N,) times `direction` to `adv` and project, in place."""
-        adv.addcmul_(direction, _wide(factor, adv)).sub_(self.x)
-        adv.copy_(self.project(adv)).add_(self.x)
+        adv.addcmul_(direction, _wide(factor, adv))
+        adv.copy_(self.nearest(adv))
 
     def project(self, delta: torch.Tensor) -> torch.Tensor:
         """The allowed perturbation nearest to each row of `delta` (N, ...)."""
@@ -218,13 +237,14 @@ class L0Ball(_Shifts):
     norm: ClassVar[str] = "l0"
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
-        """The coordinates with the most noise, at random values."""
-        return self.project(torch.where(noise > 0, noise * self.high, -noise * self.low)).add_(self.x)
+        """Some coordinates, moved a little: far from where they were they would hold their places against every gradient."""
+        return self.nearest(self.x + L0_START * (self.box[1] - self.box[0]) * noise)
 
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
-        """Along the gradient at unit L1 length (F. Croce and M. Hein, arXiv:1909.05040, section 3)."""
+        """Along the gradient, in L1 by `size` times the width of the box (F. Croce and M. Hein, arXiv:1909.05040, section 3)."""
         gradient = gradient.masked_fill(self.low == self.high, 0)
-        self.move_(adv, gradient, size / _positive(perturbation_norm(gradient, "l1")))
+        width = self.box[1] - self.box[0]
+        self.move_(adv, gradient, width * size / _positive(perturbation_norm(gradient, "l1")))
 
     def project(self, delta: torch.Tensor) -> torch.Tensor:
         """Clamped, then only those coordinates whose change brings the point nearest."""

@@ -1,7 +1,7 @@
-"""An attack at several sizes in one call, from the largest ball inward: what held in a ball need not be attacked in a smaller one.
+"""An attack at several sizes in one call, from the largest ball inward.
 
-Balls of growing radius contain each other, so an example that holds at one radius holds at all smaller ones, as far as the attack
-can tell, and one that falls is attacked again from where it fell. Each example is thus attacked in vain only once.
+What fools at one radius counts at all larger ones. An example that falls is attacked anew in the next smaller ball. One that held
+is tried there with a fraction of the steps, from the best point of the larger ball.
 """
 
 from __future__ import annotations
@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.found import Found
 from holdfast.attacks.gradient import pgd
-from holdfast.attacks.losses import Loss, make_objective
-from holdfast.attacks.problem import pose
-from holdfast.attacks.projection import make_ball
 from holdfast.attacks.worst import taken, with_rows
-from holdfast.core.checks import refuse
-from holdfast.nets import frozen
+from holdfast.core.checks import check_whole, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["pgd_sweep"]
 
+SHARE = 0.1  # of the steps, in a ball inside one in which an example held
+
 
 def pgd_sweep(
     model: Any, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, *, eps: Sequence[float], **settings: Any
 ) -> tuple[AttackResult, ...]:
-    """:func:`~holdfast.attacks.pgd` at each radius of `eps`: an accuracy curve at about twice the cost of one point.
+    """:func:`~holdfast.attacks.pgd` at each radius of `eps`: an accuracy curve at the cost of a few points.
 
-    What fools at one radius counts at all larger ones, so accuracy never rises along the sweep. Where an example held at a larger
-    radius, the input found there is brought into the smaller ball and asked about once.
+    Accuracy never rises along the sweep. Beyond the largest radius, examples that held take ``SHARE`` of the steps.
 
     Parameters
     ----------
@@ -59,51 +55,30 @@ def pgd_sweep(
     sizes = list(eps)
     if not sizes or sizes != sorted(set(sizes)):
         refuse("eps", f"is {sizes}", allowed="increasing radii, at least one")
-    shared = {name: settings[name] for name in ("batch_size", "loss") if name in settings}
+    for name in ("skip_wrong", "start", "target_class"):
+        if name in settings:
+            refuse(name, "is set", allowed="the other arguments of pgd; a sweep chooses its starts itself and is not targeted")
+    steps = check_whole(settings.pop("steps", 40), "steps", low=1)
+    shared = {name: settings[name] for name in ("batch_size", "loss", "eot_samples") if name in settings}
     clean = pgd(model, x, y, replace(threat, eps=0.0), **shared)
     results = [clean] * len(sizes)
-    rows, start = (~clean.success).nonzero().squeeze(1), None
+    fallen, held = (~clean.success).nonzero().squeeze(1), None
+    points = clean.x_adv.clone()
     for place in reversed(range(len(sizes))):
-        if len(rows) == 0:
+        ball, ends = replace(threat, eps=sizes[place]), []
+        for rows, count in ((fallen, steps), (held, max(1, round(SHARE * steps)))):
+            if rows is None or len(rows) == 0:
+                continue
+            start = points[rows] if rows is held else None
+            found = pgd(model, x[rows], y[rows], ball, steps=count, skip_wrong=False, start=start, **settings)
+            results[place] = with_rows(results[place], rows, found)
+            points[rows] = found.x_adv
+            ends.append((rows, found.success))
+        if not ends:
             break
-        found = pgd(model, x[rows], y[rows], replace(threat, eps=sizes[place]), skip_wrong=False, start=start, **settings)
-        results[place] = with_rows(results[place], rows, found)
-        held = (~found.success).nonzero().squeeze(1)
-        inside = _carried(model, x[rows[held]], y[rows[held]], threat, eps=sizes[:place], found=taken(found, held), **shared)
-        for smaller, carried in enumerate(inside):
-            results[smaller] = with_rows(results[smaller], rows[held], carried)
-        fell = found.success.nonzero().squeeze(1)
-        rows, start = rows[fell], found.x_adv[fell]
+        rows, success = (torch.cat(parts) for parts in zip(*ends, strict=True))
+        fallen, held = rows[success], rows[~success]
     for place in range(1, len(results)):
         inherited = (results[place - 1].success & ~results[place].success).nonzero().squeeze(1)
         results[place] = with_rows(results[place], inherited, taken(results[place - 1], inherited))
     return tuple(results)
-
-
-def _carried(
-    model: Any,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    threat: ThreatModel,
-    *,
-    eps: Sequence[float],
-    found: AttackResult,
-    loss: str | Loss = "ce",
-    batch_size: int = 500,
-) -> tuple[AttackResult, ...]:
-    """What was `found` for the examples `x` (n, ...), brought into the balls of radii `eps` and asked about once in each."""
-    if len(x) == 0 or not eps:
-        return ()
-    copies = len(eps)
-    radii = torch.tensor(list(eps), dtype=x.dtype, device=x.device).repeat_interleave(len(x))
-    tall = x.repeat(copies, *(1,) * (x.ndim - 1))
-    problem = pose(model, tall, y.repeat(copies), replace(threat, eps=radii))
-    points, steps = found.x_adv.repeat(copies, *(1,) * (x.ndim - 1)), found.steps_used.repeat(copies)
-    with frozen(model), torch.inference_mode(mode=False):
-        judged = Found(problem, make_objective(loss, classes=problem.probe(), targeted=False))
-        for rows in torch.arange(len(tall), device=x.device).split(batch_size):
-            ball = make_ball(problem.x[rows], radii[rows], threat)
-            judged.judge(rows, ball.x + ball.project(points[rows] - ball.x), steps=steps[rows])
-    judged.no_gradient |= found.no_gradient.repeat(copies)
-    whole = judged.result()
-    return tuple(taken(whole, rows) for rows in torch.arange(len(tall), device=x.device).split(len(x)))

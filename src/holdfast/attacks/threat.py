@@ -44,8 +44,12 @@ class ThreatModel:
     def __post_init__(self) -> None:
         check_one_of(self.norm, "norm", allowed=NORMS)
         if isinstance(self.eps, torch.Tensor):
-            if self.eps.ndim != 1 or not bool((self.eps >= 0).all() & self.eps.isfinite().all()):
-                refuse("eps", f"has shape {tuple(self.eps.shape)}", allowed="one finite number >= 0 per example, shape (N,)")
+            if self.eps.ndim > 1:
+                refuse("eps", f"has shape {tuple(self.eps.shape)}", allowed="one number, or one per example: shape (N,)")
+            if not bool((self.eps >= 0).all() & self.eps.isfinite().all()):
+                refuse("eps", f"has a smallest value of {float(self.eps.min()):g}", allowed="finite numbers >= 0")
+        elif not isinstance(self.eps, int | float):
+            refuse("eps", f"is a {type(self.eps).__name__}", allowed="a number, or a tensor with one per example")
         else:
             check_within(self.eps, "eps", low=0.0)
         if self.norm == "l0" and bool(torch.any(torch.as_tensor(self.eps) % 1 != 0)):

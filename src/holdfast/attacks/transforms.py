@@ -1,10 +1,9 @@
-r"""What lets a gradient carry over to another network, or see through a random one: views of the input, smoothing, momentum.
+r"""What lets a gradient carry over to another network: views of the input, smoothing, momentum.
 
 Compose them: ``pgd(..., momentum=1.0, random_start=False, input_transforms=[resized(), scaled()], grad_transform=[smoothed()])``.
 
 Sources: Y. Dong et al., arXiv:1710.06081 (momentum, "MI"); C. Xie et al., arXiv:1803.06978 (diverse inputs, "DI");
-Y. Dong et al., arXiv:1904.02884 (translation invariance, "TI"); J. Lin et al., arXiv:1908.06281 (scale invariance, "SI");
-A. Athalye et al., arXiv:1707.07397 (expectation over transformations).
+Y. Dong et al., arXiv:1904.02884 (translation invariance, "TI"); J. Lin et al., arXiv:1908.06281 (scale invariance, "SI").
 """
 
 from __future__ import annotations
@@ -17,16 +16,10 @@ from torch import nn
 from holdfast.attacks.projection import perturbation_norm
 from holdfast.core.checks import check_whole, check_within, refuse
 
-__all__ = ["Direction", "GradTransform", "InputTransform", "cleaned", "repeat", "resized", "scaled", "smoothed"]
+__all__ = ["Direction", "GradTransform", "InputTransform", "cleaned", "resized", "scaled", "smoothed"]
 
 InputTransform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 GradTransform = Callable[[torch.Tensor], torch.Tensor]
-
-
-def repeat(copies: int) -> InputTransform:
-    """An input transform that shows each input `copies` times, so that a randomised network's gradient is averaged."""
-    check_whole(copies, "copies", low=1)
-    return lambda x, generator: x.repeat(copies, *(1,) * (x.ndim - 1))  # noqa: ARG005 - the form of all input transforms
 
 
 def scaled(copies: int = 5) -> InputTransform:
