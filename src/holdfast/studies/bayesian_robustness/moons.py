@@ -29,14 +29,27 @@ if TYPE_CHECKING:
 __all__ = ["half_moons", "measure_moons", "measure_plane", "measure_regression", "random_plane"]
 
 FAR = (-9.0, 9.0)  # walls that no attack here reaches
+SMALLEST, LARGEST = -1.28, 2.37  # coordinates of 30 000 points
 
 
 def half_moons(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points (n, 2) of two half-moons with noise 0.1, in about [-1, 1], and their labels."""
+    """Points (n, 2) of two half-moons with noise 0.1, and their labels."""
     from sklearn.datasets import make_moons
 
     z, y = make_moons(n, noise=0.1, random_state=seed)
-    return torch.tensor((z - [0.5, 0.25]) / [1.8, 1.05], dtype=torch.float32), torch.tensor(y)
+    return torch.tensor(z, dtype=torch.float32), torch.tensor(y)
+
+
+def _centred(n: int, seed: int) -> Examples:
+    """Half-moons in about [-1, 1], each coordinate by its own factor."""
+    z, y = half_moons(n, seed)
+    return Examples((z - torch.tensor([0.5, 0.25])) / torch.tensor([1.8, 1.05]), y)
+
+
+def _as_published(n: int, seed: int) -> Examples:
+    """Half-moons in [0, 1], both coordinates by one factor, as in the public code of arXiv:2002.04359."""
+    z, y = half_moons(n, seed)
+    return Examples((z - SMALLEST) / (LARGEST - SMALLEST), y)
 
 
 def random_plane(dimension: int, seeds: Seeds, *, size: int = 2) -> torch.Tensor:
@@ -50,8 +63,8 @@ def _net(inputs: int, hidden: tuple[int, ...], seed: int) -> nn.Module:
 
 
 def _embedded(n: int, plane: torch.Tensor, seed: int) -> Examples:
-    z, y = half_moons(n, seed)
-    return Examples(z @ plane.T, y)
+    moons = _centred(n, seed)
+    return Examples(moons.x @ plane.T, moons.y)
 
 
 def measure_moons(recipe: Moons, point: Point, context: Context) -> Measurement:
@@ -110,7 +123,7 @@ def _table(table: CancellationTable, name: str) -> dict[str, Estimate]:
 def measure_plane(recipe: Plane, point: Point, context: Context) -> Measurement:
     """Expected gradients at test points of half-moons that fill their plane, after training on so many of them."""
     n = int(point["examples"])
-    train, test = (Examples(*half_moons(size, seed)) for size, seed in ((n, 1), (recipe.test, 2)))
+    train, test = (_as_published(size, seed) for size, seed in ((n, 1), (recipe.test, 2)))
     shop = Workshop(context, partial(_net, 2, recipe.hidden), train, plan={"data": "plane", "n": n, "hidden": list(recipe.hidden)})
     post = shop.chains(recipe.hmc)
     test = test.to(context.device)

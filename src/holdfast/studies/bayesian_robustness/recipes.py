@@ -105,8 +105,8 @@ class Plane:
 
     examples: tuple[int, ...] = (100, 1000)
     test: int = 500
-    hidden: tuple[int, ...] = (32,)
-    hmc: HMC = HMC(chains=10, samples=25, warmup=60, steps=30)
+    hidden: tuple[int, ...] = (32, 32)
+    hmc: HMC = HMC(chains=10, samples=25, warmup=30, steps=100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Images:
 
     data: str
     examples: int = 1000
-    points: int = 300
+    points: int = 250
     test: int = 2000
     hidden: tuple[int, ...] = (64,)
     vi_hidden: tuple[int, ...] = (64,)
