@@ -40,14 +40,13 @@ def test_the_distance_to_a_plane_is_found(norm, dual, slack):
         return ((inputs - 0.5) @ weight > 0).long()
 
     exact = gain.abs() / torch.linalg.vector_norm(weight, ord=dual)
-    result = hopskipjump(net, x, (gain > 0).long(), ThreatModel(norm, 1.0), queries=2500)
+    result = hopskipjump(net, x, (gain > 0).long(), ThreatModel(norm, 1.0), queries=2000)
     assert (result.distance >= exact * (1 - 1e-9)).all()
     assert float((result.distance / exact).median()) <= slack
     torch.testing.assert_close(result.distance, result.norm)
 
 
-@pytest.mark.parametrize("norm", ["l2", "linf"])
-@pytest.mark.parametrize("queries", [1, 2, 30, 200])
+@pytest.mark.parametrize(("norm", "queries"), [("linf", 1), ("l2", 2), ("linf", 200), ("l2", 200)])
 def test_budgets_hold_and_success_is_judged_against_eps(digits_cnn, digits, norm, queries):
     eps = 0.8 if norm == "l2" else 0.15
     net = Counting(digits_cnn)
@@ -81,7 +80,7 @@ def test_labels_are_all_that_is_looked_at(digits_cnn, digits):
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_more_questions_lead_nearer_and_gradients_nearer_still(digits_cnn, digits, norm):
     threat = ThreatModel(norm, 0.1)
-    few, many = (hopskipjump(digits_cnn, digits.x, digits.y, threat, queries=queries).distance for queries in (100, 1000))
+    few, many = (hopskipjump(digits_cnn, digits.x, digits.y, threat, queries=queries).distance for queries in (100, 600))
     assert float(many.median()) < 0.8 * float(few.median())
     white = fab(digits_cnn, digits.x, digits.y, ThreatModel(norm, 2.0), steps=50).norm
     assert float(many.median()) > 0.9 * float(white.median())

@@ -90,16 +90,16 @@ def test_mass_moves_to_where_a_linear_network_is_weak(norm, order):
     """Without a wall in reach the largest gain is eps times the dual norm of the weights; long searches come near it."""
     weight = torch.zeros(64)
     weight[:4] = torch.tensor([4.0, -3.0, 2.0, 1.0])
-    x, y = torch.full((20, 64), 0.5), torch.zeros(20, dtype=torch.long)
+    x, y = torch.full((10, 64), 0.5), torch.zeros(10, dtype=torch.long)
 
     def net(x):  # class 0 leads by 100 and is never beaten
         gain = (x - 0.5) @ weight
         return torch.stack([torch.full_like(gain, 100.0), gain], 1)
 
     best = 0.3 * float(torch.linalg.vector_norm(weight, ord=order))
-    gains = square(net, x, y, ThreatModel(norm, 0.3), queries=1000).loss + 100
+    gains = square(net, x, y, ThreatModel(norm, 0.3), queries=700).loss + 100
     assert float(gains.max()) <= best * (1 + 1e-5)
-    assert float(gains.mean()) >= 0.8 * best
+    assert float(gains.mean()) >= 0.7 * best
 
 
 def test_a_network_without_gradient_is_searched_all_the_same(digits_cnn, digits):
@@ -115,7 +115,7 @@ def test_a_network_without_gradient_is_searched_all_the_same(digits_cnn, digits)
 def test_search_beats_noise_and_the_gradient_beats_search(digits_cnn, digits, norm):
     threat = ThreatModel(norm, SIZES[norm])
     noise = random_noise(digits_cnn, digits.x, digits.y, threat).accuracy.value
-    search = square(digits_cnn, digits.x, digits.y, threat, queries=300).accuracy.value
+    search = square(digits_cnn, digits.x, digits.y, threat, queries=150).accuracy.value
     gradient = pgd(digits_cnn, digits.x, digits.y, threat).accuracy.value
     assert noise > search >= gradient
 
