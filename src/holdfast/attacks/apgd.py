@@ -211,7 +211,7 @@ class _Attack:
         return rows[~self.found.success[rows]] if self.settings.early_stop else rows
 
     def starts(self) -> torch.Tensor:
-        """Random points (N, ...) of the balls; in L1 far outside of them, whose projections are sparse as good perturbations are."""
+        """Random points (N, ...) of the balls; in L1 far outside, for their projections are sparse, as good perturbations are."""
         x, threat = self.problem.x, self.problem.threat
         if threat.norm == "l1":
             noise = torch.randn(x.shape, generator=self.draws, dtype=x.dtype, device=x.device)
