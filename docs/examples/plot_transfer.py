@@ -108,7 +108,7 @@ for column in range(5):
 axes.set_xticks(range(5), found.target_classes, rotation=20)
 axes.set_yticks(range(5), found.source_classes)
 axes.set(xlabel="the victim answers", ylabel="the image shows")
-axes.set_title("Share of images, and the proxies")
+axes.set_title("Share of images, and the proxies", loc="left")
 axes.grid(visible=False)
 heat_map.colorbar(image, ax=axes, label="share of the row's images")
 
@@ -138,9 +138,9 @@ for number, place in enumerate(lucky):
     mid = 0.5 + (changed - clean) / (2 * eps)
     saw = predict(white_box, torch.stack([clean, changed])).argmax(1)
     words = [
-        f"{victims[1].class_names[int(right.y[place])]}\nattacker's network: {mine[1].class_names[int(saw[0])]}",
-        "change",
-        f"{victims[1].class_names[int(answers[place])]}\nattacker's network: {mine[1].class_names[int(saw[1])]}",
+        f"victim: {victims[1].class_names[int(right.y[place])]}\nattacker: {mine[1].class_names[int(saw[0])]}",
+        "change, in units of eps",
+        f"victim: {victims[1].class_names[int(answers[place])]}\nattacker: {mine[1].class_names[int(saw[1])]}",
     ]
     for column, (picture, title) in enumerate(
         zip((clean, mid, changed), words, strict=True)

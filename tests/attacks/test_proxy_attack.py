@@ -233,6 +233,22 @@ def test_a_prior_is_the_gradient_of_the_objective(white_boxes, heads, away):
     assert (after > before).float().mean() > 0.9
 
 
+def test_a_guess_that_is_used_up_steps_back(white_boxes, away):
+    x, rows = away[0][:12], torch.arange(12)
+    settings = {"target_class": away[1][:12], "correspondence": IDENTITY, "method": "proxy-ce"}
+    plain, roomy = (attack_prior(white_boxes[0], x, threat=threat, **settings) for threat in (None, EPS))
+    middle = (0.5 + 0.2 * (x - 0.5)).clamp(x - 0.2, x + 0.2)
+    inside = (middle > 0) & (middle < 1)
+    assert torch.equal(roomy(middle, rows)[inside], plain(middle, rows)[inside])
+    edge = (x + 0.25 * plain(x, rows).sign()).clamp(0, 1)
+    left, whole = roomy(edge, rows), plain(edge, rows)
+    assert left.norm() < whole.norm(), "some of it leads out"
+    moved = (edge + 1e-4 * left.sign()).clamp(0, 1) - x
+    assert moved.abs().max() <= 0.25 + 1e-5, "what is left leads nowhere out of the ball"
+    with pytest.raises(InputError, match="linf"):
+        attack_prior(white_boxes[0], x, threat=ThreatModel("l2", 1.0), **settings)
+
+
 def test_layers_are_chosen_without_the_victim(white_boxes, heads, small_digits):
     found = select_layers(*white_boxes, small_digits[1][:120], EPS, heads=heads, steps=5)
     assert set(found.alone) == set(BLOCKS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.ascent import ascend, input_gradient
-from holdfast.attacks.projection import perturbation_norm
+from holdfast.attacks.projection import make_ball, perturbation_norm
 from holdfast.attacks.transfer.adapter import Adapted
 from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxies
 from holdfast.attacks.transfer.objective import ProxyObjective
@@ -128,6 +128,7 @@ def attack_prior(
     *,
     top_k: int = 1,
     smooth: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    threat: ThreatModel | None = None,
     **objective: Any,
 ) -> Prior:
     """A callable ``(x_adv, rows) -> direction`` (n, ...): the gradient of J, a guess for :func:`~holdfast.attacks.query.p_rgf`.
@@ -136,6 +137,7 @@ def attack_prior(
     ----------
     model, x, target_class, correspondence, top_k, objective : as in :func:`proxy_attack`
     smooth : of the gradient, e.g. :func:`~holdfast.attacks.smoothed`
+    threat : of the attack (L-infinity): what would lead out of ball and box is left out, so that a guess that is used up steps back
 
     Returns
     -------
@@ -150,11 +152,18 @@ def attack_prior(
     goals = torch.as_tensor(target_class, device=x.device).expand(len(x))
     proxies = correspondence if isinstance(correspondence, Proxies) else correspondence.proxy(goals, top_k)
     push = ProxyObjective(model, x, proxies, **objective)
+    if threat is not None and threat.norm != "linf":
+        refuse("threat", f"has the norm {threat.norm!r}", allowed="linf, in which a guess can be used up; else None")
 
     def direction(x_adv: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         with frozen(model):
             gradient = input_gradient(push, x_adv, rows)
-        return gradient if smooth is None else smooth(gradient)
+        guess = gradient if smooth is None else smooth(gradient)
+        if threat is None:
+            return guess
+        ball = make_ball(x[rows], threat.eps_per_example(x)[rows], threat)
+        outward = ((x_adv <= ball.low) & (guess < 0)) | ((x_adv >= ball.high) & (guess > 0))
+        return guess.masked_fill(outward, 0)
 
     return direction
 

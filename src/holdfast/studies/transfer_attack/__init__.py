@@ -123,11 +123,14 @@ class TransferAttack:
             "Success means the target class, out of five or six; a rate without its controls says nothing.",
             "Random proxies are any source classes but the best; the worst has the smallest entry in the target's column.",
             "Each image serves one target class, in equal numbers for each pair of right class and target.",
-            "Attacks by queries take the victim's scores; a guess can only help where its cosine with the victim's gradient beats "
-            "about sqrt(q / D), that of q random directions in D dimensions: 0.11 for q = 10 on 28 x 28 pixels.",
+            "Attacks by queries take the victim's scores; the findings say how good each guess at its gradient is.",
         )
         return Summary(
-            curves=tuple(outcomes.curves()), metrics=outcomes.metrics(), claims=claims_for(self.environments), notes=notes
+            curves=tuple(outcomes.curves()),
+            metrics=outcomes.metrics(),
+            findings=tuple(queries.regimes(outcomes.part("queries"))),
+            claims=claims_for(self.environments),
+            notes=notes,
         )
 
 

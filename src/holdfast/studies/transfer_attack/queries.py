@@ -3,14 +3,15 @@
 ``none``            random gradient-free (RGF), no guess
 ``prior``           P-RGF led by the white box's gradient towards the proxy, features and answer
 ``noise_source``    the same, from a white box that was trained with noise instead of adversarial examples
-``better``          the gradients of two white boxes towards two proxies each, smoothed and averaged
+``better``          the gradients of two white boxes towards two proxies each, smoothed and averaged, as far as they
+                    lead somewhere inside ball and box
 ``coarse_none``     RGF on a grid of half the image's side
 ``coarse_better``   the better guess among such directions
 ``frame_none``      orthonormal directions, the last estimate one of them, no guess
 ``frame_better``    the same with the two gradients of the better guess among them
 ``frame_span``      the same with one gradient for each source class and layer among them, whatever the proxy
 ``shared_none``     RGF on a victim that knows the classes of the white box: the ordinary setting of transfer
-``shared_prior``    P-RGF there, with the white box's gradient towards the class itself
+``shared_prior``    P-RGF there, with the white box's gradient towards the class itself, as far as it leads somewhere
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import bootstrap, mean_t, paired_difference, proportion
-from holdfast.core.experiment import Measurement
+from holdfast.core.experiment import Finding, Measurement
 from holdfast.studies.transfer_attack.bench import LAYERS, Bench
 from holdfast.studies.transfer_attack.trials import BEST
 
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from holdfast.attacks import ThreatModel
     from holdfast.attacks.query import EstimatedResult, Prior
     from holdfast.attacks.transfer import CorrespondenceMatrix, Proxies
     from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Context, Point
     from holdfast.studies.transfer_attack.environments import Environment
 
-__all__ = ["BASELINES", "measure_queries", "query_curves", "query_metrics"]
+__all__ = ["BASELINES", "measure_queries", "query_curves", "query_metrics", "regimes"]
 
 BASELINES = {
     "prior": "none",
@@ -56,18 +58,19 @@ SMOOTHING = 5  # px, side of the kernel
 class _Guesses:
     """The priors of one environment."""
 
-    def __init__(self, bench: Bench, x: torch.Tensor, goals: torch.Tensor) -> None:
-        self.bench, self.x, self.goals = bench, x, goals
+    def __init__(self, bench: Bench, x: torch.Tensor, goals: torch.Tensor, threat: ThreatModel) -> None:
+        self.bench, self.x, self.goals, self.threat = bench, x, goals, threat
 
-    def of(self, found: CorrespondenceMatrix | Proxies, *, top_k: int = 1, smooth: bool = False, **variant: Any) -> Prior:
-        """The gradient of one white box."""
+    def of(self, found: CorrespondenceMatrix | Proxies, *, inside: bool = False, better: bool = False, **variant: Any) -> Prior:
+        """The gradient of one white box; `inside` leaves out what leads out of ball and box, a better one is smoothed too."""
         from holdfast.attacks import smoothed
         from holdfast.attacks.transfer import attack_prior
 
         net = self.bench.white_box(**variant)
         heads = self.bench.heads(net, **variant)
-        low_pass = smoothed(SMOOTHING) if smooth else None
-        return attack_prior(net, self.x, self.goals, found, top_k=top_k, smooth=low_pass, heads=heads, method=BEST)
+        smooth, threat = smoothed(SMOOTHING) if better else None, self.threat if inside or better else None
+        top_k = 2 if better else 1
+        return attack_prior(net, self.x, self.goals, found, top_k=top_k, heads=heads, method=BEST, smooth=smooth, threat=threat)
 
     def spanning(self) -> list[Prior]:
         """The gradient towards each source class in each layer: directions among which the victim's may be found."""
@@ -90,10 +93,10 @@ class _Guesses:
         if kind == "none":
             return []
         if kind == "better":
-            return [self.of(found, top_k=2, smooth=True, **which) for which in ({}, {"which": "second"})]
+            return [self.of(found, better=True), self.of(found, better=True, which="second")]
         if kind == "span":
             return self.spanning()
-        return [self.of(found, training="noise") if kind == "noise_source" else self.of(found)]
+        return [self.of(found, training="noise") if kind == "noise_source" else self.of(found, inside=guide == "shared_prior")]
 
 
 def measure_queries(environment: Environment, point: Point, context: Context) -> Measurement:
@@ -107,7 +110,8 @@ def measure_queries(environment: Environment, point: Point, context: Context) ->
     victim, owned = bench.victim("scores", shared=shared), bench.victim_net(shared=shared)
     images, goals = bench.attacked(victim, -(-point["images"] // bench.classes(shared=shared)), shared=shared)
     found = Proxies.single(goals) if shared else bench.correspondence(victim)
-    priors = _Guesses(bench, images.x, goals).named(guide, found)
+    threat = ThreatModel("linf", point["eps"])
+    priors = _Guesses(bench, images.x, goals, threat).named(guide, found)
     settings = {
         "target_class": goals,
         "queries": point["queries"],
@@ -120,7 +124,6 @@ def measure_queries(environment: Environment, point: Point, context: Context) ->
     }
     if guide.startswith("frame"):
         settings |= {"estimator": "orthogonal", "memory": True}
-    threat = ThreatModel("linf", point["eps"])
     if priors:
         led = priors if guide.startswith("frame") else averaged(priors)
         result = p_rgf(victim, images.x, images.y, threat, prior=led, **settings)
@@ -179,6 +182,31 @@ def query_metrics(points: Sequence[tuple[Point, Measurement]]) -> dict[str, Esti
         pairs = np.stack([led["queries"], alone["queries"]], axis=1)
         found[f"{name}.ratio"] = bootstrap(pairs, lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean()))
     return found
+
+
+def regimes(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
+    """For each environment and guess, its cosine with the victim's gradient beside that of the random directions of one step."""
+    runs = _runs(points)
+    for (env, guide), measurement in runs.items():
+        beside = runs.get((env, BASELINES.get(guide, "")))
+        known = measurement.estimates
+        if beside is None or guide.startswith("frame") or "query.prior_cosine_first" not in known:
+            continue
+        guess, lam, alone = (
+            known["query.prior_cosine_first"],
+            known["query.lam_first"],
+            beside.estimates["query.estimate_cosine_first"],
+        )
+        words = "more" if guess.value > alone.value else "less"
+        yield Finding(
+            id=f"transfer.guess.{env}.{guide}",
+            severity="info",
+            text=f"{env}, {guide.replace('_', ' ')}: at the first step the guess has a mean cosine of {guess} with the victim's "
+            f"gradient, the random directions of one step have {alone}: the guess is worth {words} than a step's questions. "
+            f"Its weight lambda is {lam} there; estimates with it have {known['query.estimate_cosine_first']}.",
+            evidence=f"points of {guide} and {BASELINES[guide]}",
+            estimate=guess,
+        )
 
 
 def query_curves(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Curve]:
