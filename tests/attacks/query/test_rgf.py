@@ -286,6 +286,7 @@ BAD = [
     ({"sigma": 0.0}, "sigma"),
     ({"estimator": "other"}, "estimator"),
     ({"memory": True}, "memory"),
+    ({"samples": 5, "estimator": "orthogonal"}, "samples"),
     ({"subspace": 2}, "images"),
     ({"prior": lambda x, rows: x[:, :2]}, "prior"),
     ({"prior": []}, "rgf"),

@@ -70,6 +70,8 @@ class Directions:
 
         A known vector that is zero gives its place to a random one.
         """
+        if count > self.dimension:
+            refuse("samples", f"is {count}", allowed=f"1 to {self.dimension}, the dimensions in which orthogonal directions fit")
         examples, given = known.shape[:2]
         drawn = self.draw(examples, count)
         drawn[:, :given] = torch.where(known.abs().amax(2, keepdim=True) > 0, known, drawn[:, :given])
