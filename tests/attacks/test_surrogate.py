@@ -52,6 +52,13 @@ def test_a_target_with_labels_only_is_not_read_further(digits_cnn, unlabelled):
         assert torch.equal(one, other)
 
 
+def test_a_target_that_names_classes_teaches_as_one_whose_scores_are_not_shown(digits_cnn, unlabelled):
+    named = Target(model=lambda x: digits_cnn(x).argmax(1), access="labels")
+    twins = [distil(target, unlabelled, queries=150, epochs=1) for target in (named, asked_only(digits_cnn, "labels"))]
+    for one, other in zip(*(twin.state_dict().values() for twin in twins), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_the_same_seed_gives_the_same_surrogate(digits_cnn, unlabelled):
     first, again, other = (
         predict(distil(digits_cnn, unlabelled, queries=100, epochs=1, seed=seed), unlabelled[:5]) for seed in (0, 0, 1)

@@ -94,9 +94,20 @@ class Oracle:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """A block in evaluation mode, without gradients, that is left quietly once the target accepts no more questions."""
+        """A block in evaluation mode, without gradients, that ends once the target accepts no more questions.
+
+        A warning counts the examples that were never asked about: they do not count as fooled, which says nothing of them.
+        """
         with frozen(self.problem.target), torch.no_grad(), suppress(_SpentError):
             yield
+        unasked = int((self.found.queries == 0).sum())
+        if unasked:
+            warnings.warn(
+                f"The target accepts no more questions: {unasked} of {len(self.left)} examples were never asked about, and count "
+                "as not fooled. Raise its limit, or attack fewer examples.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def begin(self) -> torch.Tensor:
         """Look at the examples themselves, one query each; those that remain to be attacked (n,)."""

@@ -75,8 +75,11 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
     victim = as_target(target)
     asked = _chosen(victim, x, check_whole(queries, "queries", low=1), seed)
     answers = predict(victim, asked, batch_size=1000)
+    if answers.ndim == 1 and not answers.is_floating_point():  # labels
+        answers = nn.functional.one_hot(answers.long()).float()
     if answers.ndim != 2 or len(answers) != len(asked):
-        refuse("target", f"answers with shape {tuple(answers.shape)}", allowed=f"({len(asked)}, classes)")
+        n = len(asked)
+        refuse("target", f"answers with shape {tuple(answers.shape)}", allowed=f"scores ({n}, classes) or whole labels ({n},)")
     lessons = answers.softmax(1) if victim.allows("scores") else nn.functional.one_hot(answers.argmax(1), answers.shape[1]).float()
     if len(answers.argmax(1).unique()) == 1:
         warnings.warn(
