@@ -162,6 +162,19 @@ def test_mean_logits_are_judged_by_the_predictive():
     assert found.outcomes["mean_logits"].accuracy.value == 1
 
 
+def test_no_attack_mends_a_wrong_answer():
+    # as above with the other labels: the predictive is wrong, the mean logits are right, and their climb leads to where the
+    # predictive is right: 2/3 sigma(6 x) < 1/2 below x = 0.18
+    weights = torch.tensor([[[100.0], [-100.0]], [[-3.0], [3.0]], [[-3.0], [3.0]]])
+    post = Posterior(model=nn.Linear(1, 2, bias=False), params={"weight": weights})
+    x, y, threat = torch.full((4, 1), 0.9), torch.zeros(4, dtype=torch.long), ThreatModel("linf", 0.8)
+    for losses in (("mean_logits",), ("predictive_nll",), ("predictive_nll", "mean_logits", "predictive_margin")):
+        found = adaptive_protocol(post, x, y, threat, losses=losses, steps=10, restarts=1, queries=0)
+        assert found.clean_accuracy.value == 0
+        assert found.accuracy.value == 0
+        assert all(outcome.accuracy.value == 0 for outcome in found.outcomes.values())
+
+
 def test_the_papers_step_leaves_the_box_at_once():
     post, x, y = small(), 0.2 + 0.6 * torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
     found = paper_protocol(post, x, y, ThreatModel("linf", 0.1), methods=("pgd",), step_size="paper", steps=1)

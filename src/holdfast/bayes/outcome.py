@@ -164,10 +164,18 @@ class Judge:
         self.classes = self.problem.probe()
         self.clean = predict(self.predictive, x, batch_size=batch_size)
 
-    def judge(self, x_adv: torch.Tensor, *, steps: int, rows: torch.Tensor | None = None) -> AttackResult:
-        """`x_adv` as the result of an attack that took so many steps, on all examples or on `rows`."""
-        found = Found(self._part(rows), make_objective("ce", classes=self.classes, targeted=False))
+    def judge(
+        self, x_adv: torch.Tensor, *, steps: int, rows: torch.Tensor | None = None, clean_counts: bool = False
+    ) -> AttackResult:
+        """`x_adv` as the result of an attack that took so many steps, on all examples or on `rows`.
+
+        With `clean_counts` an attacker may also leave an input as it is, so that no attack mends a wrong answer.
+        """
+        problem = self._part(rows)
+        found = Found(problem, make_objective("ce", classes=self.classes, targeted=False))
         for part in torch.arange(len(x_adv), device=x_adv.device).split(self.batch_size):
+            if clean_counts:
+                found.judge(part, problem.x[part], steps=0)
             found.judge(part, x_adv[part], steps=steps)
         return found.result()
 

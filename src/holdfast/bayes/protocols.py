@@ -230,5 +230,5 @@ class _Climb:
         found = apgd(network, x, problem.y[rows], threat, generator=generator, **self.settings, **changes)
         if self.loss != "mean_logits" and not double:
             return found
-        judged = self.on.judge(found.x_adv.to(problem.x.dtype), steps=self.settings["steps"], rows=rows)
+        judged = self.on.judge(found.x_adv.to(problem.x.dtype), steps=self.settings["steps"], rows=rows, clean_counts=True)
         return replace(judged, queries=judged.queries + found.queries, no_gradient=found.no_gradient)
