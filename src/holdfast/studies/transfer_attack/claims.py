@@ -128,7 +128,11 @@ def _queries(environment: Environment) -> Iterator[Claim]:
             continue
         at = f"{environment.name}.queries.{guide}"
         start = f"{environment.words.capitalize()}, with {words}: an attack by queries"
-        note = "beside the same attack without a guess, on the same images; failures count as the whole budget"
+        note = (
+            "beside the same attack without a guess, on the same images; failures count as the whole budget. Estimates with a "
+            "guess may have the better cosine at each step and still end later, presumably since a guess errs alike at every step, "
+            "while the errors of random directions average out"
+        )
         source = PAPER if guide == "prior" else f"{PAPER}; the guess is ours"
         yield _claim(
             f"6.{environment.name}.{guide}.queries", f"{start} needs fewer of them", f"{at}.saved > 0", source=source, note=note

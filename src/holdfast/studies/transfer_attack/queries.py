@@ -81,11 +81,12 @@ class _Guesses:
         net = self.bench.white_box()
         heads, n = self.bench.heads(net), len(self.x)
         aims = [Proxies.single(torch.full((n,), label, device=self.x.device)) for label in range(heads.classes)]
-        return [
-            attack_prior(net, self.x, self.goals, aim, heads=heads, method="fda", layers=[layer])
-            for aim in aims
-            for layer in LAYERS
-        ]
+
+        def towards(aim: Proxies, layer: str) -> Prior:
+            push = {"heads": heads, "method": "fda", "layers": [layer]}
+            return attack_prior(net, self.x, self.goals, aim, threat=self.threat, **push)  # type: ignore[arg-type]  # of the objective
+
+        return [towards(aim, layer) for aim in aims for layer in LAYERS]
 
     def named(self, guide: str, found: CorrespondenceMatrix | Proxies) -> list[Prior]:
         """The priors of a guide; none where it goes without."""
