@@ -105,6 +105,69 @@ def test_a_perturbation_off_the_data_stays_in_the_box_by_getting_shorter():
     torch.testing.assert_close(climbed, torch.tensor([[0.5, 1.0]]))
 
 
+def test_an_input_on_a_wall_that_the_perturbation_does_not_cross_is_attacked():
+    x, basis = torch.tensor([[0.0, 0.5], [1.0, 0.5]]), torch.tensor([[1.0], [0.0]])
+    climbed = ascend_off(lambda inputs, rows: inputs.sum(1), x, ThreatModel("l2", 0.25), basis=basis, steps=5)
+    torch.testing.assert_close(climbed, torch.tensor([[0.0, 0.75], [1.0, 0.75]]))
+
+
+def test_the_others_make_up_for_a_coordinate_on_a_wall():
+    # orthogonal to (1, 1, 1)/sqrt(3), the first coordinate at its upper wall: only (0, 1, -1)/sqrt(2) is left to climb 2 x0 + x1
+    x, basis = torch.tensor([[1.0, 0.5, 0.5]]), torch.full((3, 1), 3**-0.5)
+    objective, threat = lambda inputs, rows: 2 * inputs[:, 0] + inputs[:, 1], ThreatModel("l2", 0.2)
+    climbed = ascend_off(objective, x, threat, basis=basis, steps=20, step_size=0.05)
+    torch.testing.assert_close(climbed - x, torch.tensor([[0.0, 1.0, -1.0]]) * 0.2 * 2**-0.5, rtol=1e-4, atol=1e-4)
+
+
+def test_the_optimum_among_walls_is_that_of_a_linear_programme():
+    # a ball that holds the whole box: the best perturbation of a linear objective is a linear programme, by scipy
+    from scipy.optimize import linprog
+
+    basis, slope = rotation()[:, :3], torch.randn(8, generator=generator(1), dtype=torch.float64)
+    x = torch.rand(12, 8, generator=generator(), dtype=torch.float64).mul_(1.4).sub_(0.2).clamp_(0, 1)  # a fifth on the walls
+    assert int(((x == 0) | (x == 1)).sum()) > 10
+    climbed = ascend_off(lambda inputs, rows: inputs @ slope, x, ThreatModel("l2", 3.0), basis=basis, steps=200, step_size=0.05)
+    delta = climbed - x
+    assert float((delta @ basis).abs().max()) < 1e-8
+    assert float((climbed - climbed.clamp(0, 1)).abs().max()) == 0
+    best = [
+        -linprog(-slope.numpy(), A_eq=basis.T.numpy(), b_eq=[0] * 3, bounds=list(zip(-one, 1 - one, strict=True))).fun
+        for one in x.numpy()
+    ]
+    share = (delta @ slope) / torch.tensor(best)
+
+    assert float(share.max()) < 1 + 1e-8
+    assert float(share.mean()) > 0.9, share
+
+
+def test_digits_lie_on_walls_and_are_attacked_off_the_data_all_the_same(digits_small):
+    x = digits_small[1].x[:100]
+    basis = tangent_basis(digits_small[0].x, x, k=20, dim=8)
+    net, y = mlp(64, hidden=(32,), classes=10, seed=0), digits_small[1].y[:100]
+    loss = lambda inputs, rows: nn.functional.cross_entropy(net(inputs), y[rows], reduction="none")  # noqa: E731
+    climbed = ascend_off(loss, x, ThreatModel("l2", 2.0), basis=basis, steps=10, step_size=0.5)
+    delta = (climbed - x).flatten(1)
+    assert float(torch.einsum("nd,nde->ne", delta, basis).abs().max()) < 1e-5
+    assert float(delta.norm(dim=1).max()) <= 2.0 + 1e-5
+    assert bool(((climbed >= 0) & (climbed <= 1)).all())
+    assert float(delta.norm(dim=1).min()) > 0.2
+    assert bool((loss(climbed, torch.arange(100)) > loss(x, torch.arange(100))).all())
+
+
+def test_what_the_mask_holds_stays_and_the_rest_is_orthogonal():
+    x, mask = torch.full((1, 4), 0.5), torch.tensor([1.0, 1.0, 1.0, 0.0])
+    threat, basis = ThreatModel("l2", 0.2, mask=mask), torch.full((4, 1), 0.5)
+    climbed = ascend_off(lambda inputs, rows: 3 * inputs[:, 0] + inputs[:, 3], x, threat, basis=basis, steps=10)
+    best = torch.tensor([[2.0, -1.0, -1.0, 0.0]]) * 0.2 * 6**-0.5
+    torch.testing.assert_close(climbed - x, best, rtol=1e-4, atol=1e-5)
+
+
+def test_perturbations_that_are_zero_are_told():
+    x, basis = torch.tensor([[1.0, 0.5], [0.5, 0.5]]), torch.tensor([[0.0], [1.0]])
+    with pytest.warns(UserWarning, match="of 1 of 2 inputs is exactly zero"):
+        ascend_off(lambda inputs, rows: inputs[:, 0], x, ThreatModel("l2", 0.2), basis=basis, steps=3)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

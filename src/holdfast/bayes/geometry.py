@@ -9,12 +9,14 @@ posterior mean of :math:`g_\perp` is zero. Source of the argument: G. Carbone et
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.attacks import ascend
+from holdfast.attacks import input_gradient
+from holdfast.attacks.threat import per_example
 from holdfast.core.checks import check_finite, check_whole, refuse
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from holdfast.attacks.transforms import GradTransform
 
 __all__ = ["GradientSplit", "ascend_off", "orthogonal_to", "split_gradient", "tangent_basis"]
+
+TIGHT = 1e-12  # in units of the inputs: what is left along the data, near rounding in double precision
+LOOSE = 1e-7  # more than this is not orthogonal
+ROUNDS = 60
 
 
 def tangent_basis(x_ref: torch.Tensor, x: torch.Tensor, *, k: int, dim: int) -> torch.Tensor:
@@ -147,21 +153,33 @@ def orthogonal_to(basis: torch.Tensor) -> GradTransform:
 
 
 def ascend_off(
-    objective: InputObjective, x: torch.Tensor, threat: ThreatModel, *, basis: torch.Tensor, **settings: Any
+    objective: InputObjective,
+    x: torch.Tensor,
+    threat: ThreatModel,
+    *,
+    basis: torch.Tensor,
+    steps: int = 10,
+    step_size: float | torch.Tensor | None = None,
+    batch_size: int = 500,
 ) -> torch.Tensor:
-    """:func:`~holdfast.attacks.ascend` among the perturbations that are orthogonal to the data.
+    """Inputs after so many steps up `objective` among the perturbations that are orthogonal to the data.
+
+    Every step along the normalised gradient ends at the nearest perturbation that is orthogonal to the data and in the box (where a
+    coordinate stops at a wall, the others make up for it), shortened to the ball.
 
     Parameters
     ----------
-    objective, x : as in :func:`~holdfast.attacks.ascend`
-    threat : an L2 ball, in which projections onto subspaces stay; perturbations that leave the box are shortened, to nothing
-        where an input lies on a wall that they cross
+    objective, x, steps, step_size, batch_size : as in :func:`~holdfast.attacks.ascend`
+    threat : an L2 ball, in which projections onto subspaces stay
     basis : of the tangent space, (d, dim) or (N, d, dim)
-    settings : further arguments of :func:`~holdfast.attacks.ascend`
 
     Returns
     -------
     tensor (N, ...) with ``x_adv - x`` orthogonal to the columns of `basis`
+
+    Warns
+    -----
+    UserWarning : some perturbations are exactly zero, though the ball is not
 
     Examples
     --------
@@ -172,13 +190,78 @@ def ascend_off(
     """
     if threat.norm != "l2":
         refuse("norm", f"is {threat.norm!r}", allowed="l2: a projection onto a subspace may leave other balls")
+    _check_basis(basis)
+    if basis.shape[-2] != x[0].numel() or (basis.ndim == 3 and len(basis) != len(x)):
+        refuse("basis", f"has shape {tuple(basis.shape)}", allowed=f"(d, dim) or (N, d, dim) as in `x`, {tuple(x.shape)}")
+    check_finite(x, "x")
+    check_whole(batch_size, "batch_size", low=1)
+    eps, own = threat.eps_per_example(x), basis.expand(len(x), *basis.shape[-2:])
+    sizes = eps / check_whole(steps, "steps", low=1) if step_size is None else per_example(step_size, "step_size", x)
+    parts = []
+    for rows in torch.arange(len(x), device=x.device).split(batch_size):
+        allowed, adv = _Allowed(x[rows], own[rows], threat=threat, eps=eps[rows]), x[rows]
+        for _ in range(steps):
+            adv = allowed.step(adv, input_gradient(objective, adv, rows), sizes[rows])
+        parts.append(adv)
+    found = torch.cat(parts)
+    _warn_of_rest(int(((found == x).flatten(1).all(1) & (eps > 0)).sum()), len(x))
+    return found
 
-    def off(delta: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        return split_gradient(delta, basis if basis.ndim == 2 else basis[rows]).orthogonal
 
-    everyone = torch.arange(len(x), device=x.device)
-    adv = ascend(lambda inputs, rows: objective(x[rows] + off(inputs - x[rows], rows), rows), x, threat, **settings)
-    delta = off(adv - x, everyone)
-    low, high = threat.bounds
-    room = torch.where(delta > 0, high - x, x - low) / delta.abs().clamp_min(torch.finfo(x.dtype).tiny)
-    return x + delta * room.flatten(1).amin(1).clamp(0, 1).view(-1, *(1,) * (x.ndim - 1))
+def _warn_of_rest(still: int, examples: int) -> None:
+    """Warn on behalf of the caller's caller."""
+    if still:
+        warnings.warn(
+            f"The perturbation of {still} of {examples} inputs is exactly zero, which says nothing about robustness: the objective "
+            "has no gradient off the data there, or the walls of the box leave no way. Widen `bounds` or lower `dim` of the basis.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+class _Allowed:
+    """Perturbations of inputs (n, ...) that are orthogonal to bases (n, d, dim) and stay in ball and box."""
+
+    def __init__(self, x: torch.Tensor, basis: torch.Tensor, *, threat: ThreatModel, eps: torch.Tensor) -> None:
+        mask = torch.ones_like(x[0]) if threat.mask is None else threat.mask.to(x).expand_as(x[0])
+        self.x, self.bounds, free = x, threat.bounds, mask.flatten().bool()
+        flat = x.flatten(1).double()
+        self.low, self.high = ((wall - flat) * free for wall in threat.bounds)
+        self.basis, self.eps = basis.double(), eps.double()[:, None]
+
+    def step(self, adv: torch.Tensor, gradient: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+        """Inputs after a step of these lengths along gradients, projected."""
+        off = split_gradient(gradient.nan_to_num(0.0, 0.0, 0.0), self.basis.to(gradient)).orthogonal.flatten(1)
+        lengths = torch.linalg.vector_norm(off, dim=1, keepdim=True).clamp_min(torch.finfo(off.dtype).tiny)
+        delta = adv - self.x + (off * (sizes[:, None] / lengths)).view_as(adv)
+        near, found = self.nearest(delta)
+        return torch.where(found.view(-1, *(1,) * (adv.ndim - 1)), (self.x + near).clamp(*self.bounds), adv)
+
+    def nearest(self, delta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        r"""The nearest point (n, ...) to `delta` off the subspaces and in the box, and whether it was found (n,).
+
+        Where it leaves the ball it is shortened. It is :math:`\mathrm{clamp}(\delta - T\lambda)` with multipliers at which
+        :math:`T^\top \mathrm{clamp}(\delta - T\lambda)` is zero: a concave problem in few variables, by Newton steps, or by
+        gradient steps of length one where these get no nearer.
+        """
+        flat = delta.flatten(1).double()
+        multipliers = torch.einsum("nd,nde->ne", flat, self.basis)
+        found, slope = self._at(flat, multipliers)
+        for _ in range(ROUNDS):
+            if bool((slope.abs() <= TIGHT).all()):
+                break
+            free = self.basis * ((found > self.low) & (found < self.high))[..., None]
+            newton = (torch.linalg.pinv(free.mT @ free, rtol=TIGHT, hermitian=True) @ slope[..., None])[..., 0]
+            best, step = slope.norm(dim=1, keepdim=True), slope
+            for share in (1.0, 0.5, 0.2):
+                left = self._at(flat, multipliers + share * newton)[1].norm(dim=1, keepdim=True)
+                best, step = torch.minimum(left, best), torch.where(left < best, share * newton, step)
+            multipliers = multipliers + step
+            found, slope = self._at(flat, multipliers)
+        length = torch.linalg.vector_norm(found, dim=1, keepdim=True)
+        found = found * (self.eps / length.clamp_min(TIGHT)).clamp_max(1.0)
+        return found.to(delta.dtype).view_as(delta), (slope.abs() <= LOOSE).all(1)
+
+    def _at(self, flat: torch.Tensor, multipliers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found = (flat - torch.einsum("nde,ne->nd", self.basis, multipliers)).clamp(self.low, self.high)
+        return found, torch.einsum("nd,nde->ne", found, self.basis)
