@@ -23,7 +23,12 @@ from holdfast.studies.transfer_attack.queries import BASELINES, query_metrics
 SMALL = {"per_class": 60, "source_widths": (8, 8, 8, 8), "target_widths": (8, 8, 8)}
 TINY = TransferAttack(
     environments=(
-        replace(FASHION, **SMALL, eps=(0.2,), guides=("frame_none", "frame_better", "frame_span", "shared_none", "shared_prior")),
+        replace(
+            FASHION,
+            **SMALL,
+            eps=(0.2,),
+            guides=("frame_none", "frame_better", "frame_start", "frame_span", "shared_none", "shared_prior"),
+        ),
         replace(DIGITS, **SMALL, eps=(0.3,)),
     ),
     images=8,

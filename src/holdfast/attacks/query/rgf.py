@@ -240,7 +240,7 @@ class _Attack:
         ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
         adv, answers = ball.x.clone(), self.oracle.clean[rows]
         if self.starts is not None:
-            adv = ball.x + ball.project(self.starts[rows].to(adv) - ball.x)
+            adv = ball.nearest(self.starts[rows].to(adv))
             answers = self.oracle.ask(rows, adv)
         state, step = State(rows, ball, adv, value(rows, answers), torch.zeros_like(adv).flatten(1)), 0
         while True:

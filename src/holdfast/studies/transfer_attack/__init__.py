@@ -134,8 +134,8 @@ class TransferAttack:
         )
 
 
-SIMPLE = ("none", "prior", "better", "frame_none", "frame_better")
-FULL = ("none", "prior", "noise_source", "better", "coarse_none", "coarse_better", "frame_none", "frame_better")
+SIMPLE = ("none", "prior", "better", "frame_none", "frame_better", "frame_start")
+FULL = ("none", "prior", "noise_source", "better", "coarse_none", "coarse_better", "frame_none", "frame_better", "frame_start")
 SHARED = ("shared_none", "shared_prior")
 PRESETS: dict[str, TransferAttack] = {
     "quick": TransferAttack(

@@ -94,6 +94,7 @@ GUIDES = {
     "better": "the smoothed gradients of two white boxes towards two proxies (P-RGF)",
     "coarse_better": "these gradients, on a coarse grid (P-RGF)",
     "frame_better": "these gradients among orthonormal directions",
+    "frame_start": "the white box's gradient among orthonormal directions and a start at its own example",
     "frame_span": "gradients towards each source class in each layer among orthonormal directions",
 }
 

@@ -9,6 +9,7 @@
 ``coarse_better``   the better guess among such directions
 ``frame_none``      orthonormal directions, the last estimate one of them, no guess
 ``frame_better``    the same with the two gradients of the better guess among them
+``frame_start``     one gradient among them, and a start at the image that the attack on the white box alone gives
 ``frame_span``      the same with one gradient for each source class and layer among them, whatever the proxy
 ``shared_none``     RGF on a victim that knows the classes of the white box: the ordinary setting of transfer
 ``shared_prior``    P-RGF there, with the white box's gradient towards the class itself, as far as it leads somewhere
@@ -47,6 +48,7 @@ BASELINES = {
     "better": "none",
     "coarse_better": "coarse_none",
     "frame_better": "frame_none",
+    "frame_start": "frame_none",
     "frame_span": "frame_none",
     "shared_prior": "shared_none",
 }
@@ -88,6 +90,13 @@ class _Guesses:
 
         return [towards(aim, layer) for aim in aims for layer in LAYERS]
 
+    def start(self, found: CorrespondenceMatrix | Proxies) -> torch.Tensor:
+        """The images that the attack on the white box alone gives."""
+        from holdfast.attacks.transfer import proxy_attack
+
+        net = self.bench.white_box()
+        return proxy_attack(net, self.x, self.goals, found, self.threat, method=BEST, heads=self.bench.heads(net)).x_adv
+
     def named(self, guide: str, found: CorrespondenceMatrix | Proxies) -> list[Prior]:
         """The priors of a guide; none where it goes without."""
         kind = guide.removeprefix("coarse_").removeprefix("frame_").removeprefix("shared_")
@@ -97,6 +106,8 @@ class _Guesses:
             return [self.of(found, better=True), self.of(found, better=True, which="second")]
         if kind == "span":
             return self.spanning()
+        if kind == "start":
+            return [self.of(found)]
         return [self.of(found, training="noise") if kind == "noise_source" else self.of(found, inside=guide == "shared_prior")]
 
 
@@ -112,7 +123,8 @@ def measure_queries(environment: Environment, point: Point, context: Context) ->
     images, goals = bench.attacked(victim, -(-point["images"] // bench.classes(shared=shared)), shared=shared)
     found = Proxies.single(goals) if shared else bench.correspondence(victim)
     threat = ThreatModel("linf", point["eps"])
-    priors = _Guesses(bench, images.x, goals, threat).named(guide, found)
+    guesses = _Guesses(bench, images.x, goals, threat)
+    priors = guesses.named(guide, found)
     settings = {
         "target_class": goals,
         "queries": point["queries"],
@@ -125,6 +137,8 @@ def measure_queries(environment: Environment, point: Point, context: Context) ->
     }
     if guide.startswith("frame"):
         settings |= {"estimator": "orthogonal", "memory": True}
+    if guide.endswith("start"):
+        settings["starts"] = guesses.start(found)
     if priors:
         led = priors if guide.startswith("frame") else averaged(priors)
         result = p_rgf(victim, images.x, images.y, threat, prior=led, **settings)
