@@ -100,6 +100,8 @@ def diagnostics(**changes):
         ({"accept": (0.8, 0.999)}, "the acceptance rate of a chain is 0.999 > 0.99"),
         ({"divergences": 3}, "3 trajectories diverged"),
         ({"rhat_logits": 1.2}, "R-hat of the logits is 1.20 > 1.1"),
+        ({"rhat_potential": 9.0}, "R-hat of the potential is 9.00 > 1.1"),
+        ({"high_rhat_logits": 1.5}, "R-hat of a tenth of the logits is above 1.50 > 1.1"),
         ({"rhat_logits": math.nan, "samples": 2}, "R-hat is not defined for 2 draws per chain"),
     ],
 )

@@ -71,6 +71,18 @@ def test_a_trajectory_costs_one_gradient_per_step():
     assert len(calls) == 1 + 7 * 6
 
 
+def test_chains_are_compared_on_all_classes_of_sorted_data():
+    # the first hundred inputs are zero, where a network without bias answers zero under any weights: they would see no difference
+    x = torch.cat([torch.zeros(100, 2), torch.rand(100, 2, generator=torch.Generator().manual_seed(0))])
+    y = (torch.arange(200) >= 100).long()
+    apart = {"weight": torch.tensor([[[9.0, 9.0], [-9.0, -9.0]], [[-9.0, -9.0], [9.0, 9.0]]])}
+    settings = {"samples": 8, "warmup": 0, "chains": 2, "step_size": 1e-4, "target_accept": None}
+    post = hmc(nn.Linear(2, 2, bias=False), (x, y), prior=Prior(), init=apart, **settings)
+    assert post.diagnostics.high_rhat_logits > 2
+    assert post.diagnostics.worst_rhat_logits > 2
+    assert not post.diagnostics.converged
+
+
 def linear_regression(noise=0.5, n=40):
     """A network without hidden layer, its data, and its posterior (mean, covariance) in closed form under N(0, 1)."""
     generator = torch.Generator().manual_seed(0)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from holdfast.bayes.diagnostics import FEWEST, Diagnostics, bulk_ess, centred_logits, split_rhat
+from holdfast.bayes.diagnostics import FEWEST, HIGH, Diagnostics, bulk_ess, centred_logits, split_rhat
 from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.potential import categorical
 from holdfast.core.checks import check_finite, check_one_of, check_whole, refuse
+from holdfast.core.seeds import Seeds
 from holdfast.nets import stacked_predict
 
 if TYPE_CHECKING:
     from holdfast.bayes.potential import NetworkPotential
     from holdfast.bayes.prior import Prior
-    from holdfast.core.seeds import Seeds
 
 __all__ = ["Chains", "Init", "Progress", "descend", "posterior_of", "start_chains"]
 
@@ -102,11 +102,15 @@ def descend(potential: NetworkPotential, start: torch.Tensor, *, steps: int, lr:
 
 
 def posterior_of(found: Chains, potential: NetworkPotential, *, method: str) -> Posterior:
-    """The posterior of all draws in chain-major order, with what the chains say of themselves on the first examples."""
+    """The posterior of all draws in chain-major order, with what the chains say of themselves on some of the examples.
+
+    These are drawn at random, always the same for one number of examples: the first may all be of one class.
+    """
     params = potential.layout.unflatten(found.positions.flatten(0, 1))
     params = {name: values.contiguous() for name, values in params.items()}
     chains, length = found.potential.shape
-    logits = stacked_predict(potential.model, params, potential.x[:INSPECTED]).cpu().double().numpy()
+    some = torch.randperm(len(potential.x), generator=Seeds(0).torch("inspected"))[:INSPECTED].to(potential.x.device)
+    logits = stacked_predict(potential.model, params, potential.x[some]).cpu().double().numpy()
     answers = centred_logits(logits) if potential.likelihood is categorical else logits
     answers = answers.reshape(chains, length, *logits.shape[1:])
     diagnostics = _diagnose(found, found.potential.cpu().numpy(), answers)
@@ -124,6 +128,7 @@ def _diagnose(found: Chains, potential: np.ndarray, answers: np.ndarray) -> Diag
         rhat_logits=float(np.median(rhat)),
         ess_logits=float(np.median(bulk_ess(answers))) if length >= FEWEST else math.nan,
         worst_rhat_logits=float(rhat.max()),
+        high_rhat_logits=float(np.quantile(rhat, HIGH)),
         divergences=found.divergences,
         chains=chains,
         samples=length,

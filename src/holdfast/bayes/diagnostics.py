@@ -18,6 +18,8 @@ from holdfast.core.checks import refuse
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+HIGH = 0.9  # quantile over logits
+
 __all__ = ["Diagnostics", "bulk_ess", "centred_logits", "split_rhat"]
 
 FEWEST = 4  # draws per chain: half a chain needs a variance
@@ -36,6 +38,7 @@ class Diagnostics:
     rhat_logits, ess_logits : medians over inputs and classes of those of the logits, each less its mean over classes (or of the
         values of a regression)
     worst_rhat_logits : the largest of them, which over hundreds of logits and few draws exceeds 1.1 by chance alone
+    high_rhat_logits : their 90 % quantile: where it is large, the answers to some inputs did not settle, whatever the median says
     divergences : trajectories after the warm-up whose energy error exceeded 1000 or was not a number
     chains, samples : how many chains, and draws of each
 
@@ -57,6 +60,7 @@ class Diagnostics:
     divergences: int
     chains: int
     samples: int
+    high_rhat_logits: float = math.nan
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -72,6 +76,10 @@ class Diagnostics:
             found.append(f"R-hat is not defined for {self.samples} draws per chain")
         elif self.rhat_logits > LARGEST_RHAT:
             found.append(f"R-hat of the logits is {self.rhat_logits:.2f} > {LARGEST_RHAT}")
+        elif self.high_rhat_logits > LARGEST_RHAT:
+            found.append(f"R-hat of a tenth of the logits is above {self.high_rhat_logits:.2f} > {LARGEST_RHAT}")
+        if self.rhat_potential > LARGEST_RHAT:
+            found.append(f"R-hat of the potential is {self.rhat_potential:.2f} > {LARGEST_RHAT}")
         return tuple(found)
 
     @property
