@@ -1,14 +1,17 @@
 """Attacks on posteriors: closed forms, saturation that blinds one protocol and not the other, honest bookkeeping, bad input."""
 
+import inspect
+import warnings
+
 import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import ThreatModel, ascend
+from holdfast.attacks import ThreatModel, apgd, ascend
 from holdfast.bayes import Posterior, Prior
 from holdfast.bayes.gradients import expected_input_gradient
 from holdfast.bayes.objectives import OBJECTIVES, posterior_objective
-from holdfast.bayes.outcome import softmax_robustness
+from holdfast.bayes.outcome import Judge, softmax_robustness
 from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
 from holdfast.core.errors import InputError
 from holdfast.nets import fit, mlp, seeded
@@ -194,8 +197,13 @@ def test_reports_say_whose_samples_attack():
     post, data = small(), (torch.rand(8, 6, generator=generator()), torch.arange(8) % 3)
     threat = ThreatModel("linf", 0.05)
     fewer = paper_protocol(post, *data, threat, attack_samples=2, defence_samples=4)
-    assert (fewer.attack_samples, fewer.defence_samples, fewer.overlap) == (2, 4, "some of them")
-    assert "attack with 2 samples (some of them), defence with 4" in str(fewer)
+    assert (fewer.attack_samples, fewer.defence_samples, fewer.overlap) == (2, 4, "none of them")
+    assert "attack with 2 samples (none of them), defence with 4" in str(fewer)
+    assert paper_protocol(post, *data, threat, attack_samples=2).overlap == "some of them"
+    assert paper_protocol(post, *data, threat, attack_samples=5, defence_samples=5).overlap in {
+        "the same",
+        "some of them and others",
+    }
     assert paper_protocol(post, *data, threat, attack_samples=None).overlap == "the same"
     assert paper_protocol(post, *data, threat, attack_samples=6).overlap == "the same"
     net = mlp(6, hidden=(5,), classes=3)
@@ -204,6 +212,130 @@ def test_reports_say_whose_samples_attack():
     ours = adaptive_protocol(drawn, *data, threat, **QUICK)
     assert (ours.attack_samples, ours.defence_samples, ours.overlap) == (6, 6, "the same")
     assert "worst case" in str(ours)
+
+
+def test_samples_that_do_not_defend_attack_where_there_are_enough(monkeypatch):
+    sides = []
+    monkeypatch.setattr(
+        "holdfast.bayes.protocols.posterior_objective", lambda post, *rest: (sides.append(post), real(post, *rest))[1]
+    )
+    real = posterior_objective
+    post, data = small(7), (torch.rand(8, 6, generator=generator()), torch.arange(8) % 3)
+    for seed in range(5):
+        found = paper_protocol(post, *data, ThreatModel("linf", 0.05), attack_samples=3, defence_samples=4, seed=seed)
+        attack, defence = (part.params["head.bias"] for part in (sides[-1], post.spread(4)))
+        assert not any(torch.equal(a, d) for a in attack for d in defence)
+        assert found.overlap == "none of them"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "word"),
+    [
+        ({1, 2}, {1, 2}, "the same"),
+        ({1, 2}, {3}, "none of them"),
+        ({1, 2}, {1}, "all of them and more"),
+        ({1}, {1, 2}, "some of them"),
+        ({1, 3}, {1, 2}, "some of them and others"),
+    ],
+)
+def test_the_overlap_is_that_of_the_indices(theirs, ours, word):
+    from holdfast.bayes.protocols import _overlap
+
+    assert _overlap(theirs, ours) == word
+
+
+@pytest.mark.parametrize(("samples", "chains"), [(12, 3), (6, 3), (3, 3), (2, 2), (7, 3)])
+def test_reports_count_the_chains_that_defend(samples, chains):
+    whole = small(12)
+    post = Posterior(model=whole.model, params=whole.params, chains=3)
+    found = paper_protocol(post, torch.rand(4, 6), torch.arange(4) % 3, ThreatModel("linf", 0.05), defence_samples=samples)
+    assert found.chains == chains
+    part = post.spread(samples)
+    assert part.chains == (chains if samples % chains == 0 else 1)
+
+
+def test_the_papers_protocol_prints_its_robustness_after_a_second_softmax():
+    post, x, y = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
+    found = paper_protocol(post, x, y, ThreatModel("linf", 0.3), attack_samples=None)
+    pgd = found.outcomes["pgd"]
+    twice = [post.log_predictive(inputs).exp().softmax(1) for inputs in (x, pgd.result.x_adv)]
+    torch.testing.assert_close(pgd.robustness_twice, 1 - (twice[0] - twice[1]).abs().amax(1))
+    assert float(pgd.robustness_twice.max()) < 1, "the attack changed nothing"
+    assert "after a second softmax" in str(found)
+    assert str(pgd.softmax_robustness_twice) in str(found)
+    assert "second" not in str(adaptive_protocol(post, x, y, ThreatModel("linf", 0.3), **QUICK))
+
+
+class Broken(nn.Module):
+    """Two classes; beyond one half the answer is no number."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.layer(x) + torch.where(x[:, :1] > 0.5, torch.nan, 0.0)
+
+
+def test_answers_that_are_no_numbers_are_no_robustness():
+    post, x, y = Posterior.of_models([Broken()]), torch.full((4, 2), 0.45), torch.zeros(4, dtype=torch.long)
+    judge = Judge(post, x, y, threat=ThreatModel("linf", 0.2), batch_size=10)
+    with pytest.warns(UserWarning, match="NaN"):
+        found = {"by hand": judge.judge(x + torch.tensor([[0.1], [0.1], [0.0], [0.0]]), steps=1)}
+    report = judge.report("adaptive", found, 0, attack_samples=1, overlap="the same", chains=1)
+    assert report.robustness.tolist() == [0, 0, 1, 1]
+    assert report.outcomes["by hand"].robustness_twice.tolist() == [0, 0, 1, 1]
+
+
+def test_the_adaptive_protocol_spends_what_it_is_given(monkeypatch):
+    calls = []
+
+    def counted(*args, **settings):
+        calls.append((args[0].reduce, len(args[1]), settings))
+        return apgd(*args, **settings)
+
+    monkeypatch.setattr("holdfast.bayes.protocols.apgd", counted)
+    post, x = small(), torch.rand(8, 6, generator=generator())
+    y = post.as_module()(x).argmax(1)
+    adaptive_protocol(post, x, y, ThreatModel("linf", 1e-6), steps=13, restarts=3, queries=0)
+    # nothing is fooled, so nothing is climbed again: one call for each loss, with all steps and restarts
+    assert [(reduce, rows) for reduce, rows, _ in calls] == [("log_mean_exp", 8), ("mean_logits", 8), ("log_mean_exp", 8)]
+    assert all((settings["steps"], settings["restarts"]) == (13, 3) for *_, settings in calls)
+    assert [settings["loss"] for *_, settings in calls] == ["ce", "ce", "cw_margin"]
+
+
+def test_only_what_fools_the_mean_logits_alone_is_climbed_again(monkeypatch):
+    calls = []
+
+    def counted(*args, **settings):
+        calls.append((len(args[1]), settings.get("early_stop", True)))
+        return apgd(*args, **settings)
+
+    monkeypatch.setattr("holdfast.bayes.protocols.apgd", counted)
+    weights = torch.tensor([[[100.0], [-100.0]], [[-3.0], [3.0]], [[-3.0], [3.0]]])
+    post = Posterior(model=nn.Linear(1, 2, bias=False), params={"weight": weights})
+    x, y = torch.tensor([[0.9], [0.9], [-0.9], [0.9]]), torch.tensor([1, 1, 0, 0])
+    adaptive_protocol(post, x, y, ThreatModel("linf", 0.05, bounds=(-1, 1)), losses=("mean_logits",), **QUICK | {"queries": 0})
+    assert calls == [(4, True), (3, False)]
+
+
+@pytest.mark.parametrize(("dead", "warned"), [(1, False), (2, True)])
+def test_one_zero_gradient_in_a_hundred_is_borne_and_two_are_not(dead, warned):
+    from holdfast.bayes.gradients import warn_of_zeros
+    from holdfast.bayes.protocols import _warn_of_zeros
+
+    for warn in (warn_of_zeros, _warn_of_zeros):
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            warn(dead, 100)
+        assert bool(heard) == warned
+
+
+def test_the_papers_step_is_that_of_its_code():
+    assert inspect.signature(paper_protocol).parameters["step_size"].default == 2 / 225  # scripts of robustBNNs
+    post, x, y = small(), 0.2 + 0.6 * torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
+    found = paper_protocol(post, x, y, ThreatModel("linf", 0.1), methods=("pgd",), steps=1)
+    torch.testing.assert_close((found.outcomes["pgd"].result.x_adv - x).abs(), torch.full_like(x, 2 / 225), rtol=0, atol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_answer():

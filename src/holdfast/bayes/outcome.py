@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AttackOutcome", "Judge", "Overlap", "ProtocolResult", "softmax_robustness"]
 
-Overlap = Literal["the same", "some of them", "fresh draws"]
+Overlap = Literal["the same", "some of them", "none of them", "some of them and others", "all of them and more", "fresh draws"]
 
 
 def softmax_robustness(p_clean: torch.Tensor, p_adv: torch.Tensor) -> torch.Tensor:
@@ -85,6 +85,11 @@ class AttackOutcome:
         """Mean over examples with Student's t interval, within [0, 1]."""
         return _mean_share(self.robustness)
 
+    @property
+    def softmax_robustness_twice(self) -> Estimate:
+        """The same after a second softmax."""
+        return _mean_share(self.robustness_twice)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolResult:
@@ -97,10 +102,11 @@ class ProtocolResult:
     worst : the intersection of all attacks
     correct : boolean tensor (N,), right without attack
     attack_samples, defence_samples : how many weight samples the attacker and the defence used
-    overlap : whether the attacker's samples were ``"the same"``, ``"some of them"`` or ``"fresh draws"``
-    chains : of the posterior
+    overlap : the attacker's samples beside the defence's, one of the words of `Overlap`
+    chains : that the defending samples come from
     method : of the posterior
-    zero_gradients : number of examples on which some gradient of the attack was exactly zero
+    zero_gradients : number of examples at whose clean input the gradient is exactly zero (paper), or at which some gradient of an
+        attack was (adaptive)
     """
 
     protocol: Literal["paper", "adaptive"]
@@ -138,9 +144,13 @@ class ProtocolResult:
         """The table, with both sample counts and whether they coincide."""
         wide = max(len("worst case"), *map(len, self.outcomes))
         head = f"{self.protocol} protocol, {self.method}, {self.chains} chains: attack with {self.attack_samples} samples"
-        lines = [f"{head} ({self.overlap}), defence with {self.defence_samples}", f"{'':{wide}}  {'accuracy':24}softmax robustness"]
-        lines.append(f"{'no attack':{wide}}  {self.clean_accuracy!s:24}1")
-        lines += [f"{name:{wide}}  {item.accuracy!s:24}{item.softmax_robustness}" for name, item in self.outcomes.items()]
+        twice = self.protocol == "paper"  # as its code computes it
+        lines = [f"{head} ({self.overlap}), defence with {self.defence_samples}"]
+        lines.append(f"{'':{wide}}  {'accuracy':24}{'softmax robustness':24}{'after a second softmax' * twice}".rstrip())
+        lines.append(f"{'no attack':{wide}}  {self.clean_accuracy!s:24}{'1':24}{'1' * twice}".rstrip())
+        for name, item in self.outcomes.items():
+            second = str(item.softmax_robustness_twice) if twice else ""
+            lines.append(f"{name:{wide}}  {item.accuracy!s:24}{item.softmax_robustness!s:24}{second}".rstrip())
         lines.append(f"{'worst case':{wide}}  {self.accuracy!s:24}{self.softmax_robustness}")
         return "\n".join([*lines, f"zero gradients on {self.zero_gradients} of {len(self.correct)} examples"])
 
@@ -192,16 +202,19 @@ class Judge:
         *,
         attack_samples: int,
         overlap: Overlap,
+        chains: int,
     ) -> ProtocolResult:
         """The report of a protocol whose attacks are `found`."""
         p_clean = self.clean.exp()
         outcomes = {}
         for name, result in found.items():
             p_adv = predict(self.predictive, result.x_adv, batch_size=self.batch_size).exp()
+            lost = ~(p_adv.isfinite().all(1) & p_clean.isfinite().all(1))  # an answer that is no number: nothing of it held
+            before, after = (torch.where(lost[:, None], 1 / p_adv.shape[1], p) for p in (p_clean, p_adv))
             outcomes[name] = AttackOutcome(
                 result=result,
-                robustness=softmax_robustness(p_clean, p_adv),
-                robustness_twice=softmax_robustness(p_clean.softmax(1), p_adv.softmax(1)),
+                robustness=softmax_robustness(before, after).masked_fill(lost, 0.0),
+                robustness_twice=softmax_robustness(before.softmax(1), after.softmax(1)).masked_fill(lost, 0.0),
             )
         return ProtocolResult(
             protocol=protocol,
@@ -211,7 +224,7 @@ class Judge:
             attack_samples=attack_samples,
             defence_samples=len(self.posterior),
             overlap=overlap,
-            chains=self.posterior.chains,
+            chains=chains,
             method=self.posterior.method,
             zero_gradients=zeros,
         )

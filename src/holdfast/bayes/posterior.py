@@ -180,9 +180,16 @@ class Posterior:
         return replace(self, params=params, chains=1, diagnostics=None)
 
     def spread(self, samples: int) -> Posterior:
-        """So many of the samples, evenly spaced over all chains."""
-        check_whole(samples, "samples", low=1, high=len(self))
-        return self.take((torch.arange(samples) * len(self)) // samples)
+        """So many of the samples, evenly spaced over all chains.
+
+        The chains stay apart where each gives the same number; fewer samples than chains are chains of one draw each.
+        """
+        chosen = self.take(self.spread_rows(samples))
+        return replace(chosen, chains=self.chains if samples % self.chains == 0 else samples if samples < self.chains else 1)
+
+    def spread_rows(self, samples: int) -> torch.Tensor:
+        """Indices of the samples that :meth:`spread` takes."""
+        return torch.arange(check_whole(samples, "samples", low=1, high=len(self))) * len(self) // samples
 
     def resample(self, samples: int, generator: torch.Generator) -> Posterior:
         """So many fresh draws where a sampler is known, else samples drawn without replacement, in random order.

@@ -61,8 +61,8 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     x, y, threat, batch_size : as in :func:`~holdfast.attacks.pgd`
     methods : ``"fgsm"`` and ``"pgd"``, the latter from the input itself
     loss : ``"second_softmax"`` as in the code; ``"expected"`` is the equation of the paper
-    attack_samples : weight samples of the attacker: fresh draws where the posterior can draw, otherwise some of the defence's;
-        None: the same as the defence
+    attack_samples : weight samples of the attacker: fresh draws where the posterior can draw, otherwise samples that do not defend
+        where these are enough, otherwise any; None: the same as the defence
     defence_samples : so many samples defend, evenly spaced; None: all
     steps : of PGD
     step_size : of PGD; ``"paper"`` is 2 over the largest pixel of each image, which leaves the whole box in one step, as in the
@@ -83,8 +83,7 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> list(found.outcomes), found.attack_samples, found.overlap
     (['fgsm', 'pgd'], 1, 'some of them')
     """
-    defence = posterior if defence_samples is None else posterior.spread(defence_samples)
-    attacker, overlap = _attacker(posterior, defence, attack_samples, seed)
+    attacker, defence, overlap = _sides(posterior, attack_samples, defence_samples, seed)
     size = _paper_step(step_size, x)
     objective = posterior_objective(attacker, y, loss)
     judge = Judge(defence, x, y, threat=threat, batch_size=batch_size)
@@ -99,7 +98,8 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
         rows = torch.arange(len(x), device=x.device)
         zeros = sum(_dead(input_gradient(objective, x[part], part)) for part in rows.split(batch_size))
     _warn_of_zeros(zeros, len(x))
-    return judge.report("paper", found, zeros, attack_samples=len(attacker), overlap=overlap)
+    chains = min(len(defence), posterior.chains)
+    return judge.report("paper", found, zeros, attack_samples=len(attacker), overlap=overlap, chains=chains)
 
 
 def adaptive_protocol(  # noqa: PLR0913 - as above
@@ -119,7 +119,8 @@ def adaptive_protocol(  # noqa: PLR0913 - as above
 ) -> ProtocolResult:
     """Adaptive gradient attacks on what is predicted, an attack without gradients, and the worst of all for each example.
 
-    All samples attack and defend. Each loss is climbed by APGD; every attack is judged by the predictive.
+    All samples attack and defend, the same at every query: a defence that draws new ones for each query
+    is not attacked as such. Each loss is climbed by APGD; every attack is judged by the predictive.
 
     Parameters
     ----------
@@ -168,14 +169,36 @@ def adaptive_protocol(  # noqa: PLR0913 - as above
         )
     fooled = torch.stack([result.success for result in found.values()]).any(0)
     _warn_of_zeros(int((blind & ~fooled).sum()), len(x))
-    return judge.report("adaptive", found, int(blind.sum()), attack_samples=len(posterior), overlap="the same")
+    samples, chains = len(posterior), posterior.chains
+    return judge.report("adaptive", found, int(blind.sum()), attack_samples=samples, overlap="the same", chains=chains)
 
 
-def _attacker(posterior: Posterior, defence: Posterior, samples: int | None, seed: int) -> tuple[Posterior, Overlap]:
-    if samples is None or (samples == len(defence) == len(posterior) and posterior.sampler is None):
-        return defence, "the same"
-    drawn = posterior.resample(samples, Seeds(seed).torch("attacker"))
-    return drawn, "some of them" if posterior.sampler is None else "fresh draws"
+def _sides(posterior: Posterior, attack: int | None, defence: int | None, seed: int) -> tuple[Posterior, Posterior, Overlap]:
+    """The attacker's and the defence's samples, and how they overlap."""
+    defends = posterior if defence is None else posterior.spread(defence)
+    if attack is None:
+        return defends, defends, "the same"
+    draws = Seeds(seed).torch("attacker")
+    if posterior.sampler is not None:
+        return posterior.resample(attack, draws), defends, "fresh draws"
+    check_whole(attack, "samples", low=1, high=len(posterior))
+    ours = set(range(len(posterior))) if defence is None else set(posterior.spread_rows(defence).tolist())
+    if attack == len(ours) == len(posterior):
+        return defends, defends, "the same"
+    others = [row for row in range(len(posterior)) if row not in ours]
+    pool = torch.tensor(others if len(others) >= attack else range(len(posterior)))
+    rows = pool[torch.randperm(len(pool), generator=draws)[:attack]]
+    return posterior.take(rows), defends, _overlap(set(rows.tolist()), ours)
+
+
+def _overlap(theirs: set[int], ours: set[int]) -> Overlap:
+    if theirs == ours:
+        return "the same"
+    if not theirs & ours:
+        return "none of them"
+    if theirs > ours:
+        return "all of them and more"
+    return "some of them" if theirs < ours else "some of them and others"
 
 
 def _paper_step(step_size: float | str, x: torch.Tensor) -> float | torch.Tensor:
@@ -211,16 +234,17 @@ class _Climb:
 
     def __call__(self, rows: torch.Tensor, *, double: bool = False) -> AttackResult:
         if self.loss != "mean_logits":
-            return self.climb(rows, double=double)
+            return self.climb(rows, double=double)[0]
         # another prediction than the one that is judged: what fools it may not do, and then the climb goes on
-        first = self.climb(rows, double=double)
-        left = (~first.success).nonzero().squeeze(1)
+        first, fooled = self.climb(rows, double=double)
+        left = (fooled & ~first.success).nonzero().squeeze(1)
         if len(left) == 0:
             return first
-        more = self.climb(rows[left], double=double, early_stop=False, skip_wrong=False)
+        more, _ = self.climb(rows[left], double=double, early_stop=False, skip_wrong=False)
         return with_rows(first, left, replace(more, queries=more.queries + first.queries[left]))
 
-    def climb(self, rows: torch.Tensor, *, double: bool, **changes: Any) -> AttackResult:
+    def climb(self, rows: torch.Tensor, *, double: bool, **changes: Any) -> tuple[AttackResult, torch.Tensor]:
+        """What the predictive says of one climb, and whether it fooled what it climbed (n,)."""
         problem, threat = self.on.problem, replace(self.on.threat, eps=self.on.problem.eps[rows])
         network = self.on.posterior.as_module("mean_logits" if self.loss == "mean_logits" else "log_mean_exp", chunk=self.on.chunk)
         x, generator = problem.x[rows], torch.Generator(device=problem.x.device).manual_seed(self.seed)
@@ -229,6 +253,6 @@ class _Climb:
             threat = replace(threat, eps=self.on.problem.eps[rows].double())
         found = apgd(network, x, problem.y[rows], threat, generator=generator, **self.settings, **changes)
         if self.loss != "mean_logits" and not double:
-            return found
+            return found, found.success
         judged = self.on.judge(found.x_adv.to(problem.x.dtype), steps=self.settings["steps"], rows=rows, clean_counts=True)
-        return replace(judged, queries=judged.queries + found.queries, no_gradient=found.no_gradient)
+        return replace(judged, queries=judged.queries + found.queries, no_gradient=found.no_gradient), found.success
