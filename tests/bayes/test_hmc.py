@@ -83,6 +83,19 @@ def test_chains_are_compared_on_all_classes_of_sorted_data():
     assert not post.diagnostics.converged
 
 
+def test_a_noisy_chain_keeps_the_energy_of_the_place_that_it_keeps():
+    class Exact:
+        x = torch.zeros(10, 1)
+
+        def estimate(self, q, rows):
+            del rows
+            return PAIRWISE.value_and_gradient(q)
+
+    q, _ = places()
+    found = sghmc_chains(Exact(), q, Frictions(samples=5, warmup=2, steps=3, step_size=0.05, batch_size=10))
+    torch.testing.assert_close(found.potential, PAIRWISE.value_and_gradient(found.positions.flatten(0, 1))[0].view(3, 5))
+
+
 def linear_regression(noise=0.5, n=40):
     """A network without hidden layer, its data, and its posterior (mean, covariance) in closed form under N(0, 1)."""
     generator = torch.Generator().manual_seed(0)

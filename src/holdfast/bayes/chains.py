@@ -80,7 +80,7 @@ def start_chains(
         wanted = {name: (chains, *shape) for name, shape in layout.shapes.items()}
         if counts != wanted:
             refuse("init", f"has shapes {counts}", allowed=f"one value per chain and parameter: {wanted}")
-        start = layout.flatten(init).detach().clone()
+        start = layout.flatten(init).detach().clone().to(potential.precision)
         check_finite(start, "init")
         return start
     check_one_of(init, "init", allowed=("map", "prior"))

@@ -91,11 +91,12 @@ def sghmc_chains(
     e, heat = settings.step_size, math.sqrt(2 * (settings.friction - settings.noise)) * settings.step_size
     place, velocity = start.clone(), _normal(start, draws).mul_(e)
     positions, energies = [], []
+    energy, gradient = potential.estimate(place, next(batches).to(place.device))
     for iteration in range(settings.warmup + settings.samples):
         for _ in range(settings.steps):
-            energy, gradient = potential.estimate(place, next(batches).to(place.device))
             velocity.mul_(1 - settings.friction).sub_(gradient, alpha=e**2).add_(_normal(start, draws), alpha=heat)
             place.add_(velocity)
+            energy, gradient = potential.estimate(place, next(batches).to(place.device))
         if not bool(energy.isfinite().all()):
             raise FloatingPointError(
                 f"the potential became NaN or infinite in iteration {iteration + 1}: lower `step_size` (now {e:g})."
