@@ -212,3 +212,21 @@ def test_few_rows_are_not_taken_for_probabilities_by_chance():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert post.as_module()(torch.zeros(1, 1)).shape == (1, 2)
+
+
+class Awkward(nn.Module):
+    """Parameters whose names are those of attributes of the predictive, or differ by a dot alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.samples, self.form = (nn.Parameter(torch.randn(3)) for _ in range(2))
+        self.fc = nn.Linear(4, 3)
+        self.fc__weight = nn.Parameter(torch.randn(3))
+
+    def forward(self, x):
+        return self.fc(x) + self.samples + 2 * self.form + 3 * self.fc__weight
+
+
+def test_the_predictive_takes_any_name_of_a_parameter():
+    post, x = Posterior.of_models([Awkward() for _ in range(3)]), torch.rand(5, 4)
+    torch.testing.assert_close(post.as_module()(x), post.log_predictive(x))

@@ -162,6 +162,8 @@ BAD = [
     (nn.Sequential(nn.Dropout(), net()), (X, Y), "Dropout '0' in training mode"),
     (nn.Sequential(nn.BatchNorm1d(4), net()), (X, Y), "BatchNorm1d '0' in training mode"),
     (nn.Sequential(net(), nn.Unflatten(1, (3, 1))), (X, Y), "answers with shape"),
+    (nn.Sequential(nn.RReLU(), net()), (X, Y), "RReLU '0' in training mode"),
+    (nn.Sequential(nn.ModuleDict({"a": nn.MultiheadAttention(4, 2, dropout=0.5)}), net()), (X, Y), "MultiheadAttention '0.a' in"),
     (Loud(), (X, Y), "`outputs of the model` holds"),
     (Target(model=net()), (X, Y), "is a Target"),
     (nn.Flatten(), (X, Y), "no parameter that takes gradients"),
@@ -199,6 +201,17 @@ def test_samplers_refuse_at_the_door(sampler, model, data, message):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         hmc(net(), (X, Y), prior=Prior(), **({"samples": 1, "warmup": 0} | settings))
+
+
+def test_a_name_that_no_parameter_has_is_refused():
+    with pytest.raises(InputError, match=r"names 'haed', which no parameter has.*Did you mean 'head'"):
+        hmc(net(), (X, Y), prior=Prior({"": 1.0, "haed": 0.01}), samples=1, warmup=0)
+
+
+def test_starts_of_another_precision_are_taken_in_that_of_the_network():
+    start = {name: torch.zeros(2, *values.shape, dtype=torch.float64) for name, values in net().named_parameters()}
+    post = hmc(net(), (X, Y), prior=Prior(), samples=1, warmup=0, chains=2, init=start, steps=1)
+    assert all(values.dtype == torch.float32 for values in post.params.values())
 
 
 def test_prior_draws_differ_between_chains_but_not_with_their_number(data):

@@ -31,7 +31,8 @@ __all__ = ["Posterior", "Predictive", "Reduce", "Sampler", "check_logits", "chec
 
 Reduce = Literal["log_mean_exp", "mean_logits"]
 Sampler = Callable[[int, torch.Generator], Mapping[str, torch.Tensor]]
-RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)  # noqa: SLF001 - the common ancestors
+RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)  # noqa: SLF001 - the common ancestors
+RANDOM_WITH_DROPOUT = (nn.MultiheadAttention, nn.RNNBase)  # where their own attribute `dropout` is not zero
 PROBE_ROWS = 8  # fewer rows may add up to one by chance
 
 
@@ -45,7 +46,8 @@ def check_mode(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         refuse("model", f"is a {type(model).__name__}", allowed="an nn.Module", remedy="Of a Target pass `target.module`.")
     for path, module in model.named_modules():
-        if module.training and isinstance(module, RANDOM_IN_TRAINING):
+        drops = isinstance(module, RANDOM_WITH_DROPOUT) and module.dropout
+        if module.training and (isinstance(module, RANDOM_IN_TRAINING) or drops):
             refuse(
                 "model",
                 f"has {type(module).__name__} {path!r} in training mode",
@@ -241,7 +243,7 @@ class Predictive(nn.Module):
         self.reduce, self.samples = reduce, len(posterior)
         self.chunk = None if chunk is None else check_whole(chunk, "chunk", low=1)
         self.form = copy.deepcopy(posterior.model).requires_grad_(False)
-        self.names = {name: name.replace(".", "__") for name in posterior.params}
+        self.names = {name: f"samples_of_{number}" for number, name in enumerate(posterior.params)}  # no name of its own
         for name, values in posterior.params.items():
             kept = nn.Parameter(values.detach(), requires_grad=False) if values.is_floating_point() else None
             self.register_buffer(self.names[name], values) if kept is None else self.register_parameter(self.names[name], kept)

@@ -212,6 +212,7 @@ def network_potential(
     """
     random = random_parameters(check_mode(model))
     x, y = check_data(model, data, likelihood=likelihood)
+    prior.check_names(random)
     layout = Layout({name: tuple(values.shape) for name, values in random.items()})
     kinds = {(values.dtype, values.device) for values in random.values()}
     if len(kinds) > 1:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
+from holdfast.core.checks import check_one_of, check_whole, check_within, nearest, refuse
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,6 +71,16 @@ class Prior:
                 "std", f"says nothing about {name!r}", allowed="a number for every parameter", remedy='Add {"": 1.0} for the rest.'
             )
         return float(self.std[max(fitting, key=len)])
+
+    def check_names(self, names: Collection[str]) -> None:
+        """Refuse a name of :attr:`std` that is part of none of the parameters' `names`: its number would be lost."""
+        for part in self.std if isinstance(self.std, Mapping) else ():
+            if part and not any(name == part or name.startswith(f"{part}.") for name in names):
+                close = nearest(part, {piece for name in names for piece in (name, name.rpartition(".")[0]) if piece})
+                remedy = f"Did you mean {close!r}?" if close else ""
+                refuse(
+                    "std", f"names {part!r}, which no parameter has", allowed="names of parameters or their layers", remedy=remedy
+                )
 
     def log_density(self, params: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Logarithm of the density (S,), normalised, of samples `params` by name, each (S, *shape)."""
