@@ -135,3 +135,11 @@ def test_bad_input_is_refused(change, message):
     settings = {"model": mlp(4, classes=3), "data": (torch.rand(5, 4), torch.arange(5) % 3)} | change
     with pytest.raises(InputError, match=message):
         laplace(settings.pop("model"), settings.pop("data"), **({"prior": Prior()} | settings))
+
+
+def test_a_rectified_layer_is_not_the_output_layer_though_it_is_positive_on_the_data():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    with torch.no_grad():
+        net[0].bias.fill_(10.0)
+    with pytest.raises(InputError, match="no linear layer"):
+        laplace(net, (torch.rand(20, 2), torch.arange(20) % 3), prior=Prior(), structure="last_layer", samples=2)

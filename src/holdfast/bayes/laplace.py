@@ -180,6 +180,25 @@ def _features(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> tuple[torc
     return seen[-1] if seen else outputs.new_zeros(0), outputs
 
 
+def _gives_outputs(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> bool:
+    """Whether the network says what `layer` says, whatever that is: asked with random answers of both signs in its place."""
+    said: list[torch.Tensor] = []
+
+    def replaced(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+        del module, args
+        draws = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
+        said.append(draws.to(output))
+        return said[-1]
+
+    hook = layer.register_forward_hook(replaced)
+    try:
+        with torch.no_grad():
+            outputs = model(x)
+    finally:
+        hook.remove()
+    return len(said) == 1 and said[0].ndim == 2 and torch.equal(said[0], outputs)
+
+
 def _output_layer(potential: NetworkPotential) -> tuple[str, nn.Linear]:
     """The linear layer whose output is the network's, with the prefix of its parameters' names."""
     x, found = potential.x[:8], None
@@ -187,8 +206,7 @@ def _output_layer(potential: NetworkPotential) -> tuple[str, nn.Linear]:
         prefix = f"{path}." if path else ""
         if not isinstance(module, nn.Linear) or f"{prefix}weight" not in potential.layout.shapes:
             continue
-        features, outputs = _features(potential.model, module, x)
-        if features.ndim == 2 and torch.allclose(module(features), outputs, rtol=1e-4, atol=1e-5):
+        if _gives_outputs(potential.model, module, x):
             found = prefix, module
             break
     if found is None:
