@@ -227,6 +227,12 @@ def test_bad_input_of_the_table_is_refused(data, change, message):
         cancellation_ratio(Posterior.of_models(networks()), *data, **({"samples": (1, 7)} | change))
 
 
+def test_one_output_has_no_cross_entropy(data):
+    post = Posterior.of_models([nn.Linear(6, 1)])
+    with pytest.raises(InputError, match="at least two classes"):
+        expected_input_gradient(post, data[0], torch.zeros(9, dtype=torch.long))
+
+
 def opposite_chains(chains=10, draws=10):
     """Half of the chains stand at w, the other half at -w: any average that is spread evenly over all chains is zero."""
     signs = torch.tensor([1.0, -1.0]).repeat_interleave(chains // 2 * draws)

@@ -29,6 +29,20 @@ def test_on_a_plane_the_tangent_space_is_the_plane_exactly(dim):
     torch.testing.assert_close(basis @ basis.transpose(1, 2), (axes @ axes.T).expand(10, 8, 8))
 
 
+def test_a_line_far_from_the_origin_is_a_line():
+    # coordinates near 1000 in single precision carry rounding of 6e-5, which is no second direction
+    line = 1000 + torch.rand(200, 1, generator=generator()) * torch.tensor([[0.6, 0.8, 0.0]])
+    with pytest.raises(InputError, match="vary in fewer directions"):
+        tangent_basis(line, line[:5], k=12, dim=2)
+
+
+def test_neighbours_far_from_the_origin_are_the_nearest():
+    circle = torch.stack([torch.linspace(0, 6.28, 400).cos(), torch.linspace(0, 6.28, 400).sin()], 1)
+    near = tangent_basis(circle, circle[::40], k=5, dim=1)
+    far = tangent_basis(circle + 300, circle[::40] + 300, k=5, dim=1)
+    assert float((near * far).sum((1, 2)).abs().min()) > 0.999
+
+
 def test_on_a_circle_the_tangent_turns_with_the_point():
     # neighbours span an arc of k / 2000 of the circle: their direction deviates from the tangent by at most half of it
     angle = torch.arange(2000) * (2 * math.pi / 2000)

@@ -63,11 +63,12 @@ def tangent_basis(x_ref: torch.Tensor, x: torch.Tensor, *, k: int, dim: int) -> 
     data, points = x_ref.flatten(1), x.flatten(1)
     check_whole(dim, "dim", low=1, high=data.shape[1])
     check_whole(k, "k", low=dim + 1, high=len(data))
-    near = torch.cdist(points, data).topk(k, dim=1, largest=False).indices
+    near = torch.cdist(points, data, compute_mode="donot_use_mm_for_euclid_dist").topk(k, dim=1, largest=False).indices
     patches = data[near]
     patches = patches - patches.mean(1, keepdim=True)
     _, sizes, directions = torch.linalg.svd(patches.double(), full_matrices=False)
-    flat = sizes[:, dim - 1] <= 1e-6 * sizes[:, 0]
+    rounding = torch.finfo(x_ref.dtype).eps * float(data.abs().max()) * (k**0.5 + data.shape[1] ** 0.5)
+    flat = sizes[:, dim - 1] <= (1e-6 * sizes[:, 0]).clamp_min(rounding)
     if bool(flat.any()):
         refuse(
             "dim",

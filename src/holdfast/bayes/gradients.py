@@ -183,6 +183,8 @@ def sample_gradients(
     with torch.no_grad():
         probe = posterior.take([0]).logits(x[:PROBE_ROWS])
     check_labels(y, "y", classes=probe.shape[-1])
+    if probe.shape[-1] == 1 and not callable(loss):
+        refuse("loss", f"is {loss!r} of one output", allowed="at least two classes", remedy="Give a callable of your own.")
     climb = loss_climb(loss)
     size = max(1, MEMORY // (x.numel() * x.element_size())) if chunk is None else check_whole(chunk, "chunk", low=1)
     first = 0
