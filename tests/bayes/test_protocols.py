@@ -331,6 +331,16 @@ def test_one_zero_gradient_in_a_hundred_is_borne_and_two_are_not(dead, warned):
         assert bool(heard) == warned
 
 
+@pytest.mark.parametrize("protocol", [paper_protocol, adaptive_protocol])
+def test_inputs_in_double_precision_are_attacked_in_double_precision(protocol):
+    post, x, y = small(), torch.rand(8, 6, generator=generator(), dtype=torch.float64), torch.arange(8) % 3
+    found = protocol(post, x, y, ThreatModel("linf", 0.1), **({} if protocol is paper_protocol else QUICK))
+    assert found.worst.combined.x_adv.dtype == torch.float64
+    assert next(post.model.parameters()).dtype == torch.float32, "the posterior was changed"
+    gradient = expected_input_gradient(post, x, y)
+    torch.testing.assert_close(gradient.mean, expected_input_gradient(post, x.float(), y).mean, rtol=1e-4, atol=1e-6)
+
+
 def test_the_papers_step_is_that_of_its_code():
     assert inspect.signature(paper_protocol).parameters["step_size"].default == 2 / 225  # scripts of robustBNNs
     post, x, y = small(), 0.2 + 0.6 * torch.rand(8, 6, generator=generator()), torch.arange(8) % 3

@@ -180,6 +180,7 @@ def sample_gradients(
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
     check_finite(x, "x")
+    posterior = posterior.of_dtype(x.dtype)
     with torch.no_grad():
         probe = posterior.take([0]).logits(x[:PROBE_ROWS])
     check_labels(y, "y", classes=probe.shape[-1])

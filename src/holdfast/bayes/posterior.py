@@ -205,6 +205,23 @@ class Posterior:
             return replace(self, params=self.sampler(samples, generator), chains=1, diagnostics=None)
         return self.take(torch.randperm(len(self), generator=generator, device=generator.device)[:samples].cpu())
 
+    def double(self) -> Posterior:
+        """The same samples in double precision, e.g. where gradients underflow; the network is copied."""
+        return self.of_dtype(torch.float64)
+
+    def of_dtype(self, dtype: torch.dtype) -> Posterior:
+        """The same samples, and fresh draws, in another floating precision; itself where they have it."""
+
+        def cast(params: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {name: values.to(dtype) if values.is_floating_point() else values for name, values in params.items()}
+
+        kinds = {values.dtype for values in self.params.values() if values.is_floating_point()}
+        if kinds <= {dtype}:
+            return self
+        own = self.sampler
+        fresh = None if own is None else lambda samples, generator: cast(own(samples, generator))
+        return replace(self, model=copy.deepcopy(self.model).to(dtype), params=cast(self.params), sampler=fresh)
+
     def network(self, index: int) -> nn.Module:
         """The network of one sample, a copy."""
         return with_weights(self.model, {name: values[index] for name, values in self.params.items()}).eval()

@@ -83,7 +83,7 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> list(found.outcomes), found.attack_samples, found.overlap
     (['fgsm', 'pgd'], 1, 'some of them')
     """
-    attacker, defence, overlap = _sides(posterior, attack_samples, defence_samples, seed)
+    attacker, defence, overlap = _sides(posterior.of_dtype(x.dtype), attack_samples, defence_samples, seed)
     size = _paper_step(step_size, x)
     objective = posterior_objective(attacker, y, loss)
     judge = Judge(defence, x, y, threat=threat, batch_size=batch_size)
@@ -150,7 +150,7 @@ def adaptive_protocol(  # noqa: PLR0913 - as above
     """
     if not check_whole(queries, "queries") and not losses:
         refuse("losses", "is empty", allowed="at least one loss, or queries > 0")
-    judge = Judge(posterior, x, y, threat=threat, batch_size=batch_size, chunk=chunk)
+    judge = Judge(posterior.of_dtype(x.dtype), x, y, threat=threat, batch_size=batch_size, chunk=chunk)
     seeds = Seeds(seed).child("adaptive")
     found: dict[str, AttackResult] = {}
     blind = torch.zeros(len(x), dtype=torch.bool, device=x.device)
