@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.bayes import Prior, hmc, sghmc
+from holdfast.bayes import Prior, hmc, mfvi, sghmc
 from holdfast.bayes.potential import FunctionPotential, categorical, gaussian, network_potential
 from holdfast.core.errors import InputError
 from holdfast.core.seeds import Seeds
@@ -212,6 +212,19 @@ def test_starts_of_another_precision_are_taken_in_that_of_the_network():
     start = {name: torch.zeros(2, *values.shape, dtype=torch.float64) for name, values in net().named_parameters()}
     post = hmc(net(), (X, Y), prior=Prior(), samples=1, warmup=0, chains=2, init=start, steps=1)
     assert all(values.dtype == torch.float32 for values in post.params.values())
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_posteriors_are_found_where_gradients_are_off(mode):
+    start = net()
+    with mode():
+        data = X + 0.0, Y + 0
+        for post in (
+            hmc(start, data, prior=Prior(), samples=2, warmup=1, chains=2, steps=2, init_steps=2),
+            sghmc(start, data, prior=Prior(), samples=2, warmup=1, chains=2, steps=2, init_steps=2),
+            mfvi(start, data, prior=Prior(), epochs=1, lr=0.01, samples=2),
+        ):
+            assert post.log_predictive(data[0]).shape == (20, 3)
 
 
 def test_prior_draws_differ_between_chains_but_not_with_their_number(data):

@@ -167,6 +167,8 @@ def hmc_chains(
     )
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def hmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by name
     model: nn.Module,
     data: Examples | tuple[torch.Tensor, torch.Tensor],

@@ -249,7 +249,7 @@ def check_data(
     InputError : empty data, unequal lengths, NaN in inputs or labels, integer inputs; for ``"categorical"`` also labels that are
         one-hot, floats or out of range, and a network that returns probabilities
     """
-    x, y = data if isinstance(data, tuple) else (data.x, data.y)
+    x, y = (part.clone() if part.is_inference() else part for part in (data if isinstance(data, tuple) else (data.x, data.y)))
     check_same_length(x, y)
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")

@@ -137,6 +137,8 @@ def _normal(like: torch.Tensor, draws: list[torch.Generator]) -> torch.Tensor:
     return torch.stack([torch.randn(row.shape, generator=draw, dtype=row.dtype, device=row.device) for draw in draws])
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def sghmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by name
     model: nn.Module,
     data: Examples | tuple[torch.Tensor, torch.Tensor],

@@ -72,6 +72,8 @@ class MeanField(Posterior):
     divergence: float = math.nan
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def mfvi(  # noqa: PLR0913 - one training; each argument is a setting chosen by name
     model: nn.Module,
     data: Examples | tuple[torch.Tensor, torch.Tensor],
