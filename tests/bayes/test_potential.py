@@ -1,6 +1,7 @@
 """The energy of weights: a sum over examples and parameters, one value per chain, and refusals at its door."""
 
 import math
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from holdfast.core.errors import InputError
 from holdfast.core.seeds import Seeds
 from holdfast.core.target import Target
 from holdfast.data import Examples
-from holdfast.nets import mlp, resnet8, with_weights
+from holdfast.nets import mlp, resnet8, seeded, with_weights
 
 
 @pytest.fixture
@@ -225,6 +226,28 @@ def test_posteriors_are_found_where_gradients_are_off(mode):
             mfvi(start, data, prior=Prior(), epochs=1, lr=0.01, samples=2),
         ):
             assert post.log_predictive(data[0]).shape == (20, 3)
+
+
+class Branching(nn.Module):
+    """A linear layer behind a branch on the value of a weight, which no vectorised program can take."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.layer(x) if self.layer.bias[0] < torch.inf else x[:, :3]
+
+
+def test_chains_of_a_network_that_cannot_be_vectorised_are_the_same_one_after_another():
+    settings = {"prior": Prior(), "samples": 2, "warmup": 1, "chains": 2, "steps": 2, "init_steps": 2}
+    with seeded(0):
+        plain = nn.Sequential(OrderedDict(layer=nn.Linear(4, 3)))
+    with pytest.warns(RuntimeWarning, match="cannot be vectorised over models"):
+        slow = hmc(Branching(), (X, Y), **settings)
+    quick = hmc(plain, (X, Y), **settings)
+    for name, values in quick.params.items():
+        torch.testing.assert_close(slow.params[name], values, rtol=1e-4, atol=1e-5)
 
 
 def test_prior_draws_differ_between_chains_but_not_with_their_number(data):
