@@ -1,7 +1,7 @@
 """An attack at several sizes in one call, from the largest ball inward.
 
 What fools at one radius counts at all larger ones. An example that falls is attacked anew in the next smaller ball. One that held
-is tried there with a fraction of the steps, from the best point of the larger ball.
+is tried there with one step, from the best point of the larger ball.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pgd_sweep"]
 
-SHARE = 0.1  # of the steps, in a ball inside one in which an example held
+CARRIED = 1  # steps in a ball inside one in which an example held; more find nothing more
 
 
 def pgd_sweep(
@@ -30,7 +30,7 @@ def pgd_sweep(
 ) -> tuple[AttackResult, ...]:
     """:func:`~holdfast.attacks.pgd` at each radius of `eps`: an accuracy curve at the cost of a few points.
 
-    Accuracy never rises along the sweep. Beyond the largest radius, examples that held take ``SHARE`` of the steps.
+    Accuracy never rises along the sweep. Beyond the largest radius, examples that held take a step or two.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def pgd_sweep(
     points = clean.x_adv.clone()
     for place in reversed(range(len(sizes))):
         ball, ends = replace(threat, eps=sizes[place]), []
-        for rows, count in ((fallen, steps), (held, max(1, round(SHARE * steps)))):
+        for rows, count in ((fallen, steps), (held, CARRIED)):
             if rows is None or len(rows) == 0:
                 continue
             start = points[rows] if rows is held else None
