@@ -30,7 +30,7 @@ def pgd_sweep(
 ) -> tuple[AttackResult, ...]:
     """:func:`~holdfast.attacks.pgd` at each radius of `eps`: an accuracy curve at the cost of a few points.
 
-    Accuracy never rises along the sweep. Beyond the largest radius, examples that held take a step or two.
+    Accuracy never rises along the sweep. In smaller balls examples that held in a larger one take one step.
 
     Parameters
     ----------
