@@ -10,7 +10,7 @@ from torch import nn
 from holdfast.attacks import ThreatModel, fab, hopskipjump
 from holdfast.core.errors import InputError
 from holdfast.core.target import QueryCounter, Target
-from holdfast.nets import predict
+from holdfast.nets import mlp, predict
 
 
 @pytest.fixture
@@ -180,3 +180,14 @@ def test_distances_are_no_larger_than_a_peer_s_for_the_same_questions(digits_cnn
     spent = net.asked // len(x)
     ours = hopskipjump(digits_cnn, x, y, ThreatModel(norm, 1.0), queries=spent).distance
     assert float(ours.median()) <= 1.05 * float(torch.linalg.vector_norm(theirs.flatten(1), ord=float(order), dim=1).median())
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_what_counts_as_success_is_within_the_radius(norm):
+    for seed in range(4):
+        torch.manual_seed(seed)
+        net, x = mlp(8, classes=3, seed=seed), torch.rand(20, 8)
+        eps = 0.5 if norm == "l2" else 0.2
+        result = hopskipjump(net, x, net(x).argmax(1), ThreatModel(norm, eps), queries=200)
+        assert bool((result.distance[result.success] <= eps * (1 + 1e-6)).all())
+        torch.testing.assert_close(result.distance[result.success], result.norm[result.success])

@@ -240,6 +240,9 @@ class _Walk:
     def result(self) -> BoundaryResult:
         """The nearest inputs, and which of them lie in the ball."""
         found, problem = self.oracle.found, self.oracle.problem
+        size = perturbation_norm(found.x_adv - self.x, self.norm)
+        lucky = found.success & (size < self.distance)  # a question about the normal that fooled inside the ball
+        self.nearest[lucky], self.distance[lucky] = found.x_adv[lucky], size[lucky]
         everyone = torch.arange(len(self.x), device=self.x.device)
         chosen = (self.distance > 0) & self.distance.isfinite() & inside(problem, everyone, self.nearest)
         found.x_adv[chosen], found.success[chosen] = self.nearest[chosen], True
