@@ -85,7 +85,8 @@ def test_it_finds_what_apgd_finds(digits_cnn, digits, attack, norm):
     found, other = attack(digits_cnn, digits.x, digits.y, threat, steps=15), apgd(digits_cnn, digits.x, digits.y, threat, steps=40)
     assert float(found.norm.max()) <= RADII[norm]
     assert torch.equal(predict(digits_cnn, found.x_adv).argmax(1) != digits.y, found.success)
-    # two good attacks on the same non-convex problem, FAB with its source's number of restarts: at most 3 of 50 examples fewer; several targets may find more than one climb
+    # two good attacks on the same non-convex problem, FAB with its source's number of restarts: at most 3 of 50 examples fewer;
+    # several targets may find more than one climb
     assert int(found.success.sum()) >= int(other.success.sum()) - 3
 
 
