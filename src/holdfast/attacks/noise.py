@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.projection import Ball, make_ball, perturbation_norm
-from holdfast.attacks.query.oracle import Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.core.checks import check_whole
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def random_noise(
     oracle = Oracle(problem, queries=draws + 1, batch_size=batch_size)
     generator = torch.Generator(device=x.device).manual_seed(seed)
     with oracle.asking():
-        for part in oracle.begin().split(batch_size):
+        for part in oracle.begin().split(GROUP):
             for draw in range(draws):
                 rows = oracle.going(part)
                 if len(rows) == 0:

@@ -18,7 +18,7 @@ import torch
 
 from holdfast.attacks.projection import perturbation_norm
 from holdfast.attacks.query.directions import Directions, unit
-from holdfast.attacks.query.oracle import Oracle, inside, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, inside, question
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.seeds import Seeds
@@ -111,7 +111,7 @@ def hopskipjump(  # noqa: PLR0913 - each argument is a setting chosen by name
     with oracle.asking():
         rows = oracle.begin()
         walk.distance[oracle.found.success] = 0
-        for number, part in enumerate(rows.split(batch_size)):
+        for number, part in enumerate(rows.split(GROUP)):
             generator = Seeds(seed).torch("hopskipjump", number, device=str(x.device))
             walk.go(part, starts, start_draws, Directions(x, threat, subspace=None, generator=generator))
     return walk.result()
@@ -140,7 +140,7 @@ class _Walk:
             turn += 1
             edge[rows] = self.bisect(rows, edge[rows])
             rows = self.going(rows)
-            for some in rows.split(max(1, 4 * self.oracle.batch_size // self.count(turn))):  # bounds the memory
+            for some in rows.split(max(1, 4 * GROUP // self.count(turn))):  # bounds the memory
                 edge[some] = self.jump(some, edge[some], self.normal(some, edge[some], turn, directions), turn)
 
     def count(self, turn: int) -> int:

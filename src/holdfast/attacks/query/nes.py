@@ -15,7 +15,7 @@ import torch
 from holdfast.attacks.projection import make_ball
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions
-from holdfast.attacks.query.oracle import Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.attacks.threat import per_example
 from holdfast.attacks.transforms import Direction
 from holdfast.core.checks import check_whole, check_within, refuse
@@ -87,7 +87,7 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
     differences = Differences(oracle, sigma)
     sizes = problem.eps / 10 if step_size is None else per_example(step_size, "step_size", problem.x)
     with oracle.asking():
-        for number, rows in enumerate(oracle.begin().split(max(1, batch_size // samples))):
+        for number, rows in enumerate(oracle.begin().split(max(1, GROUP // samples))):
             generator = Seeds(seed).torch("nes", number, device=str(x.device))
             directions = Directions(problem.x, threat, subspace=None, generator=generator)
             _climb(oracle, differences, rows, directions=directions, sizes=sizes, pairs=samples // 2, steer=Direction(momentum))

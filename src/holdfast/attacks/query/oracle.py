@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from holdfast.attacks.threat import AttackResult, ThreatModel
 
-__all__ = ["Oracle", "question"]
+__all__ = ["GROUP", "Oracle", "question"]
 
+GROUP = 500  # examples that draw their random numbers together, however many fit into a pass: results do not depend on memory
 ROUNDING = 1e-6  # relative, of a norm
 ENOUGH = 50  # queries per example from which one can be spared to ask the same thing twice
 

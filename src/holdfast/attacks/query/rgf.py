@@ -18,7 +18,7 @@ from holdfast.attacks.projection import make_ball
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.estimators import Biased, Estimate, Orthogonal, State
-from holdfast.attacks.query.oracle import Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.attacks.query.prior import Prior, averaged
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.core.checks import check_one_of, check_whole, refuse
@@ -223,7 +223,7 @@ class _Attack:
         oracle, problem = self.oracle, self.oracle.problem
         sizes = problem.eps / 10 if step_size is None else per_example(step_size, "step_size", problem.x)
         with oracle.asking():
-            for number, rows in enumerate(oracle.begin().split(max(1, oracle.batch_size // self.estimate.samples))):
+            for number, rows in enumerate(oracle.begin().split(max(1, GROUP // self.estimate.samples))):
                 generator = seeds.torch(number, device=str(problem.x.device))
                 directions = Directions(problem.x, problem.threat, subspace=subspace, generator=generator)
                 self.climb(rows, directions, sizes)

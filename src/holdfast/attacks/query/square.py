@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.projection import make_ball
-from holdfast.attacks.query.oracle import Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.attacks.query.windows import propose, start
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
@@ -83,7 +83,7 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
     oracle = Oracle(problem, queries=queries, loss=loss, batch_size=batch_size)
     seeds = Seeds(seed)
     with oracle.asking():
-        for number, rows in enumerate(oracle.begin().split(batch_size)):
+        for number, rows in enumerate(oracle.begin().split(GROUP)):
             for restart in range(restarts):
                 generator = seeds.torch("square", number, restart, device=str(x.device))
                 steps = (queries - 1) * (restart + 1) // restarts - (queries - 1) * restart // restarts
