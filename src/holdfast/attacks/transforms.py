@@ -59,7 +59,8 @@ def resized(largest: float = 1.1, *, probability: float = 0.5) -> InputTransform
             return x
         height, width = x.shape[2:]
         canvas = (max(height + 1, round(largest * height)), max(width + 1, round(largest * width)))
-        size = [_between(low, high, generator) for low, high in zip((height, width), canvas, strict=True)]
+        side = _between(height, canvas[0], generator)
+        size = (side, min(canvas[1], round(width * side / height)))  # both sides by one factor, as in the source
         top, left = (_between(0, room - taken, generator) for room, taken in zip(canvas, size, strict=True))
         image = nn.functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
         image = nn.functional.pad(image, (left, canvas[1] - size[1] - left, top, canvas[0] - size[0] - top))
