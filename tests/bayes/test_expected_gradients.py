@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.bayes import Posterior
+from holdfast.bayes import Posterior, gradients
 from holdfast.bayes.cancellation import cancellation_ratio
 from holdfast.bayes.gradients import expected_input_gradient
 from holdfast.core.errors import InputError
@@ -274,3 +274,9 @@ def test_the_table_prints_itself_with_its_chains(data):
     text = str(cancellation_ratio(Posterior.of_models(networks()), *data, samples=(1, 7)))
     assert "models, 1 chains" in text
     assert len(text.splitlines()) == 4
+
+
+def test_the_outputs_of_wide_layers_count_for_how_many_samples_go_together():
+    narrow, wide = (mlp(2, hidden=(width,), classes=3) for width in (4, 4000))
+    x = torch.rand(500, 2)
+    assert gradients._fitting(narrow, x) > 100 * gradients._fitting(wide, x)

@@ -25,7 +25,7 @@ from torch.func import functional_call, grad, vmap
 from holdfast.attacks.losses import Loss, soft_margin
 from holdfast.bayes.posterior import split_samples
 from holdfast.core.checks import check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
-from holdfast.nets import evaluating
+from holdfast.nets import evaluating, layer_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExpectedGradient", "SampleGradients", "expected_input_gradient", "sample_gradients"]
 
-MEMORY = 2**26  # bytes that the gradients of a chunk of samples may take
+MEMORY = 2**26  # bytes that input gradients and outputs of all layers of a chunk of samples may take
 PROBE_ROWS = 8
 Climb = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
@@ -187,13 +187,19 @@ def sample_gradients(
     if probe.shape[-1] == 1 and not callable(loss):
         refuse("loss", f"is {loss!r} of one output", allowed="at least two classes", remedy="Give a callable of your own.")
     climb = loss_climb(loss)
-    size = max(1, MEMORY // (x.numel() * x.element_size())) if chunk is None else check_whole(chunk, "chunk", low=1)
+    size = _fitting(posterior.model, x) if chunk is None else check_whole(chunk, "chunk", low=1)
     first = 0
     with evaluating(posterior.model), torch.inference_mode(mode=False):
         for params in split_samples(posterior.params, size):
             gradients, log_scale = _gradients(posterior.model, params, x, y, climb)
             yield SampleGradients(first=first, gradients=gradients.detach(), log_scale=log_scale.detach())
             first += len(gradients)
+
+
+def _fitting(model: nn.Module, x: torch.Tensor) -> int:
+    """How many samples fit into the memory at once, with the outputs of all layers and the input gradients of the batch `x`."""
+    numbers = x[0].numel() + sum(math.prod(record.output_shape) for record in layer_records(model, x[:1]))
+    return max(1, MEMORY // (len(x) * numbers * x.element_size()))
 
 
 def loss_climb(loss: Literal["ce"] | Loss) -> Climb:
