@@ -99,6 +99,16 @@ def test_every_claim_names_what_is_measured(measured):
     assert len(verdicts) > 40
 
 
+def test_an_attacker_of_a_distribution_draws_samples_of_his_own(measured):
+    overlaps = {
+        point["model"]: found.details["overlap"]
+        for point, found in measured
+        if point.get("protocol") == "code" and point["eps"] == 0.1
+    }
+    assert overlaps["vi"] == "fresh draws"
+    assert overlaps["hmc"] == "some of them"
+
+
 def test_unconverged_chains_leave_claims_about_the_posterior_undecided(measured):
     summary = TINY.summarise(measured)
     table = MetricTable()

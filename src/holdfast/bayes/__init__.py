@@ -14,7 +14,7 @@ from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.prior import Prior
 from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
 from holdfast.bayes.sghmc import sghmc
-from holdfast.bayes.variational import MeanField, mfvi, normal_divergence
+from holdfast.bayes.variational import MeanField, mfvi, normal_divergence, normal_sampler
 
 __all__ = [
     "CancellationTable",
@@ -35,6 +35,7 @@ __all__ = [
     "mfvi",
     "noisy_posterior",
     "normal_divergence",
+    "normal_sampler",
     "orthogonal_to",
     "paper_protocol",
     "posterior_objective",

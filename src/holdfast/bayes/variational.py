@@ -28,12 +28,13 @@ from holdfast.nets import fit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from holdfast.bayes.posterior import Sampler
     from holdfast.bayes.potential import Likelihood, LikelihoodName, NetworkPotential
     from holdfast.bayes.prior import Prior
     from holdfast.data.examples import Examples
     from holdfast.nets import Epoch
 
-__all__ = ["MeanField", "mfvi", "normal_divergence"]
+__all__ = ["MeanField", "mfvi", "normal_divergence", "normal_sampler"]
 
 
 def normal_divergence(mean: torch.Tensor, std: torch.Tensor, prior_std: torch.Tensor | float = 1.0) -> torch.Tensor:
@@ -70,6 +71,30 @@ class MeanField(Posterior):
     std: Mapping[str, torch.Tensor] = field(default_factory=dict)
     elbo: tuple[float, ...] = ()
     divergence: float = math.nan
+
+
+def normal_sampler(mean: Mapping[str, torch.Tensor], std: Mapping[str, torch.Tensor]) -> Sampler:
+    """Draws weights of independent normal distributions: ``(samples, generator) -> tensors (samples, *shape)`` by name.
+
+    Parameters
+    ----------
+    mean, std : by parameter name, of one shape each
+
+    Examples
+    --------
+    >>> draw = normal_sampler({"weight": torch.zeros(2, 3)}, {"weight": torch.ones(2, 3)})
+    >>> draw(5, torch.Generator())["weight"].shape
+    torch.Size([5, 2, 3])
+    """
+    centre, spread = (torch.cat([values.flatten() for values in part.values()]) for part in (mean, std))
+    sizes = [values.numel() for values in mean.values()]
+
+    def sampler(samples: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        noise = torch.randn(samples, len(centre), generator=generator, dtype=centre.dtype, device=generator.device)
+        parts = (centre + spread * noise.to(centre.device)).split(sizes, dim=1)
+        return {name: part.reshape(samples, *mean[name].shape) for name, part in zip(mean, parts, strict=True)}
+
+    return sampler
 
 
 @torch.inference_mode(mode=False)
@@ -219,19 +244,15 @@ class _RandomWeights(nn.Module):
 
     def posterior(self, samples: int, generator: torch.Generator, *, elbo: tuple[float, ...]) -> MeanField:
         self.spread = self.std
-        mean, std, layout = self.mean.detach(), self.spread.detach(), self.layout
-
-        def sampler(samples: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-            noise = torch.randn(samples, len(mean), generator=generator, dtype=mean.dtype, device=generator.device)
-            return {name: values.contiguous() for name, values in layout.unflatten(mean + std * noise.to(mean.device)).items()}
-
+        mean, std = self.named(self.mean.detach()), self.named(self.spread.detach())
+        sampler = normal_sampler(mean, std)
         return MeanField(
             model=self.model[0],
             params=sampler(samples, generator),
             method="VI",
             sampler=sampler,
-            mean=self.named(mean),
-            std=self.named(std),
+            mean=mean,
+            std=std,
             elbo=elbo,
             divergence=float(self.divergence().detach()),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from holdfast.bayes import Diagnostics, Posterior, Prior, hmc, mfvi, train_ensemble
+from holdfast.bayes import Diagnostics, MeanField, Posterior, Prior, hmc, mfvi, normal_sampler, train_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,6 +87,9 @@ def _pack(post: Posterior) -> dict[str, torch.Tensor]:
     facts: dict[str, Any] = asdict(post.diagnostics) if post.diagnostics else {}
     packed = {FACT + key: torch.as_tensor(value, dtype=torch.float64) for key, value in facts.items()}
     packed |= {f"{FACT}of.{post.method}": torch.tensor([post.chains])}
+    if isinstance(post, MeanField):  # so that an attacker can draw samples of his own
+        packed |= {f"{FACT}mean.{name}": values for name, values in post.mean.items()}
+        packed |= {f"{FACT}std.{name}": values for name, values in post.std.items()}
     return packed | dict(post.params)
 
 
@@ -99,13 +102,19 @@ def _unpack(model: nn.Module, packed: dict[str, torch.Tensor], device: str) -> P
         for entry in fields(Diagnostics)
         if (value := stored.get(entry.name)) is not None
     }
+    mean, std = (_named(stored, part, device) for part in ("mean.", "std."))
     return Posterior(
         model=model,
+        sampler=normal_sampler(mean, std) if mean else None,
         params={name: values.to(device) for name, values in packed.items()},
         chains=int(stored[f"of.{method}"]),
         method=method,
         diagnostics=Diagnostics(**found) if found else None,
     )
+
+
+def _named(stored: Mapping[str, torch.Tensor], prefix: str, device: str) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): values.to(device) for key, values in stored.items() if key.startswith(prefix)}
 
 
 def facts(post: Posterior) -> dict[str, Any]:
