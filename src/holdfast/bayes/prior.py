@@ -83,7 +83,7 @@ class Prior:
                 )
 
     def log_density(self, params: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Logarithm of the density (S,), normalised, of samples `params` by name, each (S, *shape)."""
+        """Logarithm of the density (S,), normalised, of samples `params` by name, each ``(S, *shape)``."""
         return torch.stack([self._log_density_of(name, values) for name, values in params.items()]).sum(0)
 
     def _log_density_of(self, name: str, values: torch.Tensor) -> torch.Tensor:
@@ -92,7 +92,7 @@ class Prior:
         return -0.5 * rows.square().sum(1) / s**2 - constant
 
     def draw(self, model: nn.Module, samples: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """So many `samples` of the parameters of `model` that take gradients, by name, each (samples, *shape)."""
+        """So many `samples` of the parameters of `model` that take gradients, by name, each ``(samples, *shape)``."""
         check_whole(samples, "samples", low=1)
         drawn = {}
         for name, values in random_parameters(model).items():

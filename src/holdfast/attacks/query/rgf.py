@@ -78,8 +78,8 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Parameters
     ----------
-    victim, x, y, threat, target_class, queries, samples, sigma, step_size, memory, subspace, starts, truth, loss, seed,
-    batch_size : as in :func:`p_rgf`
+    victim, x, y, threat, target_class, queries, samples, sigma, step_size, memory : as in :func:`p_rgf`
+    subspace, starts, truth, loss, seed, batch_size : as there
     estimator : ``"biased"`` takes independent directions, ``"orthogonal"`` orthonormal ones
 
     Examples
