@@ -297,7 +297,12 @@ for name, post in on_digits.items():
         )
 titles = ("Along the mean gradient", "Adaptive, worst of four attacks")
 for axes, title in zip(panels, titles, strict=True):
-    axes.set(xlabel="largest change of a pixel, eps", ylabel="accuracy", ylim=(-0.02, 1.02), xticks=(0, 0.05, 0.1, 0.15, 0.2))
+    axes.set(
+        xlabel="largest change of a pixel, eps",
+        ylabel="accuracy",
+        ylim=(-0.02, 1.02),
+        xticks=(0, 0.05, 0.1, 0.15, 0.2),
+    )
     axes.set_title(title, loc="left")
 panels[0].legend(frameon=False)
 
