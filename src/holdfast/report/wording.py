@@ -41,6 +41,7 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 WORDS = {"pass": "holds", "fail": "fails", "undecided": "undecided", "error": "not judged"}
 PLURALS = {"pass": "hold", "fail": "fail", "undecided": "undecided", "error": "not judged"}
 TITLES = {
+    "hopskipjump": "HopSkipJump",
     "act_bits": "Activation bits",
     "masking": "Gradient masking",
     "p05": "5th percentile",
