@@ -99,7 +99,8 @@ def main():
     parser.add_argument("--train", type=int, default=4000)
     parser.add_argument("--norms", nargs="+", default=["linf", "l2", "l1"], choices=list(PEER_NORMS))
     parser.add_argument("--nets", nargs="+", default=["plain", "trained"], choices=["plain", "trained"])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the attacks")
+    parser.add_argument("--images", type=int, default=1, help="seed of the draw of test images")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -110,7 +111,7 @@ def main():
     print(", ".join(f"{name} {version}" for name, version in versions.items()))
 
     nets = {name: network(name, options.train) for name in options.nets}
-    data = load_images("mnist", split="test", n=options.examples)
+    data = load_images("mnist", split="test", n=options.examples, seed=options.images)
     for name in options.nets:
         print(f"{name}: {len(data)} MNIST digits, clean accuracy {evaluate(nets[name], data).accuracy}")
     print(f"{'network':9}{'norm':6}{'eps':>6}{'clean':>8}{'ours':>8}{'peer':>8}{'ours s':>9}{'peer s':>9}{'ratio':>7}")
@@ -124,7 +125,8 @@ def main():
                 line += f"{row['theirs']:8.3f}{row['ours_s']:9.1f}{row['theirs_s']:9.1f}{row['theirs_s'] / row['ours_s']:7.2f}"
             print(line, {attack: round(value, 3) for attack, value in row["attacks"].items()}, flush=True)
             if options.json:
-                settings = {"examples": len(data), "queries": options.queries, "seed": options.seed, "train": options.train}
+                settings = {"examples": len(data), "images": options.images, "queries": options.queries, "seed": options.seed}
+                settings["train"] = options.train
                 options.json.write_text(json.dumps({"settings": settings, "versions": versions, "rows": rows}, indent=2) + "\n")
 
 
