@@ -66,6 +66,10 @@ def test_a_trajectory_costs_one_gradient_per_step():
             calls.append(len(q))
             return PAIRWISE.value_and_gradient(q)
 
+        def gradient(self, q):
+            calls.append(len(q))
+            return PAIRWISE.gradient(q)
+
     q, _ = places()
     hmc_chains(Counted(), q, Trajectories(samples=4, warmup=3, steps=6, step_size=0.1))
     assert len(calls) == 1 + 7 * 6

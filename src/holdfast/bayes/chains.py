@@ -96,7 +96,7 @@ def descend(potential: NetworkPotential, start: torch.Tensor, *, steps: int, lr:
     place = start.clone()
     update = torch.optim.Adam([place], lr=lr)
     for _ in range(steps):
-        place.grad = potential.value_and_gradient(place)[1].div_(len(potential.x))
+        place.grad = potential.gradient(place).div_(len(potential.x))
         update.step()
     return place
 

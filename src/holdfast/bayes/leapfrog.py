@@ -67,8 +67,8 @@ def leapfrog(
     """
     e = step_size[:, None].to(momentum.dtype)
     position, momentum = state.position.clone(), momentum - 0.5 * e * state.gradient
-    for step in range(steps):
+    for _ in range(steps - 1):
         position.addcmul_(e, momentum)
-        energy, gradient = potential.value_and_gradient(position)
-        momentum.addcmul_(e if step < steps - 1 else 0.5 * e, gradient, value=-1)
-    return State(position, energy, gradient), momentum
+        momentum.addcmul_(e, potential.gradient(position), value=-1)
+    end = state_at(potential, position.addcmul_(e, momentum))
+    return end, momentum.addcmul_(0.5 * e, end.gradient, value=-1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import torch
 from torch import nn
 
+from holdfast.bayes.perceptron import Perceptron, read_perceptron
 from holdfast.bayes.posterior import check_logits, check_mode
 from holdfast.bayes.prior import Prior, random_parameters
 from holdfast.core.checks import check_finite, check_labels, check_one_of, check_same_length, check_whole, check_within, refuse
@@ -74,6 +75,9 @@ class Potential(Protocol):
     def value_and_gradient(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies (C,) of the points `q` (C, P), and their gradients (C, P)."""
 
+    def gradient(self, q: torch.Tensor) -> torch.Tensor:
+        """The gradients (C, P) alone, which may be cheaper."""
+
 
 @dataclass(frozen=True)
 class FunctionPotential:
@@ -94,6 +98,10 @@ class FunctionPotential:
             values = _one_per_chain(self.function(points), len(q))
             (gradient,) = torch.autograd.grad(values.sum(), points)
         return values.detach(), gradient
+
+    def gradient(self, q: torch.Tensor) -> torch.Tensor:
+        """Gradients (C, P) of the points `q` (C, P)."""
+        return self.value_and_gradient(q)[1]
 
 
 def _one_per_chain(values: torch.Tensor, chains: int) -> torch.Tensor:
@@ -148,6 +156,7 @@ class NetworkPotential:
     layout : of the weights in the flat vector
     precision : tensor (P,), :math:`1/s^2` of the prior
     batch_size : rows per pass, to bound memory; the sum is the same. None: all at once
+    perceptron : what `model` is, if its misfit under the categorical likelihood can be differentiated by hand
     """
 
     model: nn.Module
@@ -157,24 +166,38 @@ class NetworkPotential:
     layout: Layout
     precision: torch.Tensor
     batch_size: int | None = None
+    perceptron: Perceptron | None = None
 
     def value_and_gradient(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies (C,) in double precision of the points `q` (C, P), and their gradients (C, P)."""
-        size = self.batch_size or len(self.x)
-        energy, gradient = self.with_prior(q, *self.misfit(q, self.x[:size], self.y[:size]))
-        for start in range(size, len(self.x), size):
-            more, slope = self.misfit(q, self.x[start : start + size], self.y[start : start + size])
-            energy, gradient = energy + more, gradient.add_(slope)
-        return energy, gradient
+        energy, gradient = self._misfit_of_all(q)
+        return energy + self._prior_energy(q), gradient.addcmul_(q, self.precision)
+
+    def gradient(self, q: torch.Tensor) -> torch.Tensor:
+        """Gradients (C, P) of the points `q` (C, P)."""
+        return self._misfit_of_all(q)[1].addcmul_(q, self.precision)
 
     def estimate(self, q: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As :meth:`value_and_gradient`, estimated without bias from the examples `rows` alone."""
         energy, slope = self.misfit(q, self.x[rows], self.y[rows])
         scale = len(self.x) / len(rows)
-        return self.with_prior(q, energy * scale, slope.mul_(scale))
+        return energy * scale + self._prior_energy(q), slope.mul_(scale).addcmul_(q, self.precision)
+
+    def _misfit_of_all(self, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        size = self.batch_size or len(self.x)
+        energy, gradient = self.misfit(q, self.x[:size], self.y[:size])
+        for start in range(size, len(self.x), size):
+            more, slope = self.misfit(q, self.x[start : start + size], self.y[start : start + size])
+            energy, gradient = energy + more, gradient.add_(slope)
+        return energy, gradient
+
+    def _prior_energy(self, q: torch.Tensor) -> torch.Tensor:
+        return 0.5 * (q.square() * self.precision).sum(1, dtype=torch.float64)
 
     def misfit(self, q: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Negative log likelihoods (C,) of some examples, and their gradients (C, P)."""
+        if self.perceptron is not None:
+            return self._misfit_by_hand(self.perceptron, q, x, y)
         with torch.enable_grad():
             points = q.detach().requires_grad_()
             outputs = stacked_logits(self.model, self.layout.unflatten(points), x)
@@ -182,10 +205,19 @@ class NetworkPotential:
             (gradient,) = torch.autograd.grad(energy.sum(), points)
         return energy.detach(), gradient
 
-    def with_prior(self, q: torch.Tensor, energy: torch.Tensor, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Energies and gradients with those of the prior added."""
-        pull = q * self.precision
-        return energy + 0.5 * (pull * q).sum(1, dtype=torch.float64), gradient.add_(pull)
+    @torch.no_grad()
+    def _misfit_by_hand(
+        self, net: Perceptron, q: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        params = self.layout.unflatten(q)
+        values = net.logits(params, x.flatten(1))
+        logs = torch.log_softmax(values[-1], -1)
+        right = y.expand(len(q), -1).unsqueeze(-1)
+        energy = -logs.gather(2, right).sum((1, 2), dtype=torch.float64)
+        slope = logs.exp_().scatter_add_(2, right, right.new_full((), -1, dtype=logs.dtype).expand_as(right))
+        gradient = torch.empty_like(q)
+        net.pull_back(slope, params, values, into=self.layout.unflatten(gradient))
+        return energy, gradient
 
 
 def network_potential(
@@ -218,14 +250,16 @@ def network_potential(
     if len(kinds) > 1:
         refuse("model", f"mixes {sorted(map(str, kinds))}", allowed="parameters of one precision on one device")
     precision = [torch.full_like(values, prior.scale(name, tuple(values.shape)) ** -2).flatten() for name, values in random.items()]
+    misfit = _likelihood(likelihood)
     return NetworkPotential(
         model=model,
         x=x,
         y=y,
-        likelihood=_likelihood(likelihood),
+        likelihood=misfit,
         layout=layout,
         precision=torch.cat(precision),
         batch_size=None if batch_size is None else check_whole(batch_size, "batch_size", low=1),
+        perceptron=read_perceptron(model, x) if misfit is categorical else None,
     )
 
 
