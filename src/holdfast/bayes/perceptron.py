@@ -109,7 +109,9 @@ def read_perceptron(model: nn.Module, x: torch.Tensor) -> Perceptron | None:
     """
     if type(model) is not nn.Sequential or _hooked(model):
         return None
-    weights, biases, activations = [], [], []
+    weights: list[str] = []
+    biases: list[str | None] = []
+    activations: list[Activation] = []
     flat = x.ndim == 2
     for name, module in model.named_children():
         if _hooked(module):
