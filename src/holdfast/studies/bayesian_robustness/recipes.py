@@ -30,6 +30,7 @@ class HMC:
     samples: int
     warmup: int
     steps: int
+    target_accept: float = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Moons:
     dimension : of the space
     examples, test : training and test points
     hidden : widths
-    hmc : of trajectories long enough (0.8 of the prior's deviation) for weights that no datum sees to be forgotten
+    hmc : of trajectories about as long as the prior is wide, which forget weights that no datum sees
     members : of the ensemble
     epochs, lr, batch_size : of the deterministic network and of the ensemble
     at : numbers of samples that gradients are averaged over
@@ -63,7 +64,7 @@ class Moons:
     examples: int = 500
     test: int = 500
     hidden: tuple[int, ...] = (32, 32)
-    hmc: HMC = HMC(chains=20, samples=20, warmup=25, steps=80)
+    hmc: HMC = HMC(chains=10, samples=40, warmup=30, steps=120, target_accept=0.75)
     vi: VI = VI(epochs=800, lr=1e-2, batch_size=500, samples=400)
     members: int = 50
     epochs: int = 200
@@ -101,12 +102,13 @@ class Plane:
     examples : numbers of training points
     test : points at which gradients are averaged
     hidden : widths
+    hmc : of few but long trajectories, so that their energies agree
     """
 
     examples: tuple[int, ...] = (100, 1000)
     test: int = 500
     hidden: tuple[int, ...] = (32, 32)
-    hmc: HMC = HMC(chains=10, samples=25, warmup=30, steps=100)
+    hmc: HMC = HMC(chains=5, samples=50, warmup=30, steps=150, target_accept=0.75)
 
 
 @dataclass(frozen=True, kw_only=True)
