@@ -1,12 +1,14 @@
-"""An attack at several sizes in one call, from the largest ball inward.
+"""An attack at several sizes in one call: each example goes inward, ball by ball, until it holds.
 
-What fools at one radius counts at all larger ones. An example that falls is attacked anew in the next smaller ball. One that held
-is tried there with one step, from the best point of the larger ball.
+All begin in the largest ball, at the input itself, so that what fools an example lies only as far out as it had to go, and counts
+at every radius from there on. It goes on in the largest ball where nothing is known of it, together with all others in one batch.
+In the balls inside the one where it held it is tried with one step, from its best point.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +18,7 @@ from holdfast.attacks.worst import taken, with_rows
 from holdfast.core.checks import check_whole, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.attacks.threat import AttackResult, ThreatModel
 
@@ -37,7 +39,8 @@ def pgd_sweep(
     model, x, y : as in :func:`~holdfast.attacks.pgd`
     threat : norm, box and mask; its own radius is not used
     eps : increasing radii >= 0
-    settings : further arguments of :func:`~holdfast.attacks.pgd`, except `skip_wrong`, `start` and `target_class`
+    settings : further arguments of :func:`~holdfast.attacks.pgd`, except `skip_wrong`, `start` and `target_class`; in the largest
+        ball the first run begins at `x`, all others as `random_start` says
 
     Returns
     -------
@@ -61,24 +64,81 @@ def pgd_sweep(
     steps = check_whole(settings.pop("steps", 40), "steps", low=1)
     shared = {name: settings[name] for name in ("batch_size", "loss", "eot_samples") if name in settings}
     clean = pgd(model, x, y, replace(threat, eps=0.0), **shared)
-    results = [clean] * len(sizes)
-    fallen, held = (~clean.success).nonzero().squeeze(1), None
-    points = clean.x_adv.clone()
-    for place in reversed(range(len(sizes))):
-        ball, ends = replace(threat, eps=sizes[place]), []
-        for rows, count in ((fallen, steps), (held, CARRIED_STEPS)):
-            if rows is None or len(rows) == 0:
-                continue
-            start = points[rows] if rows is held else None
-            found = pgd(model, x[rows], y[rows], ball, steps=count, skip_wrong=False, start=start, **settings)
-            results[place] = with_rows(results[place], rows, found)
-            points[rows] = found.x_adv
-            ends.append((rows, found.success))
-        if not ends:
-            break
-        rows, success = (torch.cat(parts) for parts in zip(*ends, strict=True))
-        fallen, held = rows[success], rows[~success]
-    for place in range(1, len(results)):
-        inherited = (results[place - 1].success & ~results[place].success).nonzero().squeeze(1)
-        results[place] = with_rows(results[place], inherited, taken(results[place - 1], inherited))
-    return tuple(results)
+    sweep = _Sweep(partial(pgd, model, skip_wrong=False), x, y, threat=threat, sizes=sizes, settings=settings, clean=clean)
+    sweep.go_inward(steps)
+    sweep.try_inside()
+    return sweep.inherited()
+
+
+class _Sweep:
+    """What is known at each radius, and how far inward each example held.
+
+    Parameters
+    ----------
+    attack : PGD on the network
+    x, y, threat, sizes, settings : as in :func:`pgd_sweep`
+    clean : what it makes of the examples as they are
+    """
+
+    def __init__(
+        self,
+        attack: Callable[..., AttackResult],
+        x: torch.Tensor,
+        y: torch.Tensor,
+        *,
+        threat: ThreatModel,
+        sizes: list[float],
+        settings: dict[str, Any],
+        clean: AttackResult,
+    ) -> None:
+        self.attack, self.x, self.y, self.threat, self.settings = attack, x, y, threat, settings
+        self.radii = torch.tensor(sizes, dtype=x.dtype, device=x.device)
+        self.results = [clean] * len(sizes)
+        self.best = x.clone()
+        self.held = torch.zeros(len(x), dtype=torch.long, device=x.device)  # balls inside the one where an example held
+
+    def go_inward(self, steps: int) -> None:
+        """Attack every example in smaller and smaller balls until it holds."""
+        rows = (~self.results[0].success).nonzero().squeeze(1)
+        places = torch.full_like(rows, len(self.results) - 1)
+        start: torch.Tensor | None = self.x[rows]
+        while len(rows):
+            found = self.run(rows, places, steps=steps, start=start)
+            fell = found.success
+            inward = torch.minimum(torch.searchsorted(self.radii, found.norm) - 1, places - 1)  # next place of those that fell
+            for place in range(len(self.results)):
+                self.enter(place, rows, found, (places == place) | (fell & (inward < place) & (place < places)))
+            self.best[rows], self.held[rows] = found.x_adv, torch.where(fell, 0, places)
+            on = fell & (inward >= 0)
+            rows, places, start = rows[on], inward[on], None
+
+    def try_inside(self) -> None:
+        """One step in each ball inside the one where an example held."""
+        inside = [(self.held > place).nonzero().squeeze(1) for place in range(len(self.results))]
+        rows = torch.cat(inside)
+        if len(rows) == 0:
+            return
+        places = torch.cat([torch.full_like(part, place) for place, part in enumerate(inside)])
+        found = self.run(rows, places, steps=CARRIED_STEPS, start=self.best[rows])
+        for place in range(len(self.results)):
+            self.enter(place, rows, found, places == place)
+
+    def inherited(self) -> tuple[AttackResult, ...]:
+        """All of it; what fools at one radius counts at all larger ones."""
+        everyone = torch.arange(len(self.x), device=self.x.device)
+        for place in range(1, len(self.results)):
+            nearer = self.results[place - 1]
+            self.enter(place, everyone, nearer, nearer.success & ~self.results[place].success)
+        return tuple(self.results)
+
+    def run(self, rows: torch.Tensor, places: torch.Tensor, **more: Any) -> AttackResult:
+        """The attack on some examples, each in the ball at its place."""
+        chosen = {**self.settings, **more}
+        if isinstance(chosen.get("step_size"), torch.Tensor) and chosen["step_size"].ndim:  # one per example
+            chosen["step_size"] = chosen["step_size"][rows]
+        return self.attack(self.x[rows], self.y[rows], replace(self.threat, eps=self.radii[places]), **chosen)
+
+    def enter(self, place: int, rows: torch.Tensor, found: AttackResult, chosen: torch.Tensor) -> None:
+        """Put what was `found` of the examples `rows` (n,) at one place, where they are `chosen` (n,)."""
+        if bool(chosen.any()):
+            self.results[place] = with_rows(self.results[place], rows[chosen], taken(found, chosen.nonzero().squeeze(1)))
