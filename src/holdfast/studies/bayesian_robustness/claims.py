@@ -113,71 +113,68 @@ def _plane_claims(plane: Plane, reason: str) -> Iterator[Claim]:
 
 
 def _image_claims(recipe: Images, reason: str) -> Iterator[Claim]:
-    data, small, large = metric_name(recipe.data), *map(tag, recipe.claimed)
-    name, base = recipe.data, recipe.claimed[0]
-    last = {
-        "hmc": min(recipe.at[-1], recipe.hmc.chains * recipe.hmc.samples),
-        "vi": max(n for n in recipe.at if n <= recipe.vi.samples),
-    }
-    fgsm = f"under FGSM along the expected gradient, eps {base:g},"
-    for number, statement, check, source in (
-        (
-            "5.clean",
-            f"on {name} at most 3 points less accurate than the deterministic network",
-            f"{{}}{data}.hmc.gain.clean >= -0.03",
-            PAPER,
-        ),
-        ("5.fgsm", f"{fgsm} at least 35 points more accurate than it", f"{{}}{data}.hmc.{small}.expected.fgsm.gain >= 0.35", PAPER),
-        (
-            "5.softmax",
-            f"{fgsm} softmax robustness at least 0.3 more",
-            f"{{}}{data}.hmc.{small}.expected.fgsm.softmax_gain >= 0.3",
-            PAPER,
-        ),
-        (
-            "5.adaptive",
-            f"under the adaptive protocol, eps {base:g}, at least 35 points more accurate than it",
-            f"{{}}{data}.hmc.{small}.adaptive.worst.gain >= 0.35",
-            PAPER,
-        ),
-        (
-            "6.hmc",
-            f"the mean gradient of {last['hmc']} samples of {recipe.hmc.chains} chains keeps 0.6 or less",
-            f"{{}}{data}.hmc.r{last['hmc']} <= 0.6",
-            PAPER,
-        ),
-        (
-            "6.falls",
-            "the largest component of the mean gradient falls with samples, up to 10 % from one number to the next",
-            f"{{}}{data}.hmc.largest_rise <= 1.1",
-            PAPER,
-        ),
-        (
-            "7.hmc",
-            f"the best PGD on the predictive, eps {base:g}, leaves 25 % or less",
-            f"{{}}{data}.hmc.{small}.best_pgd <= 0.25",
-            COUNTER,
-        ),
-        (
-            "7.weaker",
-            f"PGD on the expected loss, eps {base:g}, leaves at least 20 points more than the best on the predictive",
-            f"{{}}{data}.hmc.{small}.excess_of_expected >= 0.2",
-            COUNTER,
-        ),
-    ):
-        yield from _hmc(f"{number}.{data}", statement, check, source=source, reason=reason)
+    data = metric_name(recipe.data)
+    for number, statement, check in (*_gains(recipe, data), *_cancels(recipe, data)):
+        yield from _hmc(f"{number}.{data}", statement, check, reason=reason)
+    for number, statement, check in _overturns(recipe, data):
+        yield from _hmc(f"{number}.{data}", statement, check, source=COUNTER, reason=reason)
     if recipe.few is not None:
         yield _claim(
             f"6.chains.{data}",
             f"50 samples of {recipe.few.chains} chains cancel less than 50 of {recipe.hmc.chains}, as drawn",
             f"drawn.{data}.hmc_few.r50 - drawn.{data}.hmc.r50 > 0",
         )
-    yield from _other_claims(recipe, data, (small, large), last["vi"])
+    yield from _other_claims(recipe, data)
 
 
-def _other_claims(recipe: Images, data: str, at: tuple[str, str], draws: int) -> Iterator[Claim]:
-    (small, large), base = at, recipe.claimed[0]
-    fgsm = f"under FGSM along the expected gradient, eps {base:g},"
+def _gains(recipe: Images, data: str) -> Iterator[tuple[str, str, str]]:
+    base, small = recipe.claimed[0], tag(recipe.claimed[0])
+    fgsm = _under_fgsm(recipe)
+    yield (
+        "5.clean",
+        f"on {recipe.data} at most 3 points less accurate than the deterministic network",
+        f"{{}}{data}.hmc.gain.clean >= -0.03",
+    )
+    yield "5.fgsm", f"{fgsm} at least 35 points more accurate than it", f"{{}}{data}.hmc.{small}.expected.fgsm.gain >= 0.35"
+    yield "5.softmax", f"{fgsm} softmax robustness at least 0.3 more", f"{{}}{data}.hmc.{small}.expected.fgsm.softmax_gain >= 0.3"
+    yield (
+        "5.adaptive",
+        f"under the adaptive protocol, eps {base:g}, at least 35 points more accurate than it",
+        f"{{}}{data}.hmc.{small}.adaptive.worst.gain >= 0.35",
+    )
+
+
+def _cancels(recipe: Images, data: str) -> Iterator[tuple[str, str, str]]:
+    last = min(recipe.at[-1], recipe.hmc.chains * recipe.hmc.samples)
+    yield (
+        "6.hmc",
+        f"the mean gradient of {last} samples of {recipe.hmc.chains} chains keeps 0.6 or less",
+        f"{{}}{data}.hmc.r{last} <= 0.6",
+    )
+    yield (
+        "6.falls",
+        "the largest component of the mean gradient falls with samples, up to 10 % from one number to the next",
+        f"{{}}{data}.hmc.largest_rise <= 1.1",
+    )
+
+
+def _overturns(recipe: Images, data: str) -> Iterator[tuple[str, str, str]]:
+    base, small = recipe.claimed[0], tag(recipe.claimed[0])
+    yield "7.hmc", f"the best PGD on the predictive, eps {base:g}, leaves 25 % or less", f"{{}}{data}.hmc.{small}.best_pgd <= 0.25"
+    yield (
+        "7.weaker",
+        f"PGD on the expected loss, eps {base:g}, leaves at least 20 points more than the best on the predictive",
+        f"{{}}{data}.hmc.{small}.excess_of_expected >= 0.2",
+    )
+
+
+def _under_fgsm(recipe: Images) -> str:
+    return f"under FGSM along the expected gradient, eps {recipe.claimed[0]:g},"
+
+
+def _other_claims(recipe: Images, data: str) -> Iterator[Claim]:
+    (small, large), base = map(tag, recipe.claimed), recipe.claimed[0]
+    fgsm, draws = _under_fgsm(recipe), max(n for n in recipe.at if n <= recipe.vi.samples)
     yield _claim(
         f"5.fgsm.vi.{data}",
         f"VI is, {fgsm} at least 20 points more accurate than the deterministic network",
