@@ -46,6 +46,28 @@ def assert_parallel(one, two):
     torch.testing.assert_close(cosine, torch.ones_like(cosine), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("loss", OBJECTIVES)
+def test_objectives_in_chunks_climb_alike_and_keep_less(loss):
+    post, x, y, rows = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3, torch.arange(8)
+    slopes, kept = [], []
+    for chunk in (None, 2):
+        saved: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda values, saved=saved: saved.append(values.numel()) or values, lambda v: v
+        ):
+            slopes.append(slope_of(lambda x, chunk=chunk: posterior_objective(post, y, loss, chunk=chunk)(x, rows), x))
+        kept.append(sum(saved))
+    torch.testing.assert_close(*slopes)
+    assert kept[1] < kept[0]
+
+
+def test_the_papers_attack_in_chunks_finds_the_same():
+    post, x, y, threat = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3, ThreatModel("linf", 0.2)
+    settings = {"loss": "expected", "attack_samples": None, "steps": 3}
+    whole, parts = (paper_protocol(post, x, y, threat, chunk=chunk, **settings) for chunk in (None, 4))
+    torch.testing.assert_close(parts.outcomes["fgsm"].result.x_adv, whole.outcomes["fgsm"].result.x_adv)
+
+
 def test_each_objective_has_the_direction_that_it_names():
     post, x, y = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3
     rows = torch.arange(8)
@@ -217,7 +239,8 @@ def test_reports_say_whose_samples_attack():
 def test_samples_that_do_not_defend_attack_where_there_are_enough(monkeypatch):
     sides = []
     monkeypatch.setattr(
-        "holdfast.bayes.protocols.posterior_objective", lambda post, *rest: (sides.append(post), real(post, *rest))[1]
+        "holdfast.bayes.protocols.posterior_objective",
+        lambda post, *rest, **more: (sides.append(post), real(post, *rest, **more))[1],
     )
     real = posterior_objective
     post, data = small(7), (torch.rand(8, 6, generator=generator()), torch.arange(8) % 3)

@@ -77,7 +77,9 @@ OBJECTIVES: dict[PosteriorLoss, Callable[[torch.Tensor, torch.Tensor], torch.Ten
 }
 
 
-def posterior_objective(posterior: Posterior, y: torch.Tensor, loss: PosteriorLoss = "expected") -> InputObjective:
+def posterior_objective(
+    posterior: Posterior, y: torch.Tensor, loss: PosteriorLoss = "expected", *, chunk: int | None = None
+) -> InputObjective:
     """What :func:`~holdfast.attacks.ascend` can climb to attack a posterior.
 
     Parameters
@@ -85,6 +87,7 @@ def posterior_objective(posterior: Posterior, y: torch.Tensor, loss: PosteriorLo
     posterior : samples of a network's weights
     y : integer tensor (N,), the right classes of all examples
     loss : one of the five names of :mod:`holdfast.bayes.objectives`
+    chunk : so many weight samples at once, to bound memory; each part is computed again on the way back
 
     Returns
     -------
@@ -101,4 +104,4 @@ def posterior_objective(posterior: Posterior, y: torch.Tensor, loss: PosteriorLo
     torch.Size([6, 4])
     """
     value = OBJECTIVES[check_one_of(loss, "loss", allowed=OBJECTIVES)]  # type: ignore[index]  # checked
-    return lambda x, rows: value(posterior.logits(x), y[rows])
+    return lambda x, rows: value(posterior.logits(x, chunk=chunk), y[rows])

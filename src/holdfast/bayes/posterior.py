@@ -167,13 +167,12 @@ class Posterior:
         return cls(model=model, params=params, method=method, sampler=sampler)
 
     def logits(self, x: torch.Tensor, *, chunk: int | None = None) -> torch.Tensor:
-        """Logits (S, N, K) of the batch `x` (N, ...) under every sample, at most `chunk` samples at once; differentiable."""
-        return check_logits(stacked_logits(self.model, self.params, x, chunk=chunk))
+        """Logits (S, N, K) of the batch `x` (N, ...) under every sample, differentiable; `chunk` as in :meth:`as_module`."""
+        return torch.cat(list(_answers(self.model, self.params, x, chunk=chunk)))
 
     def log_predictive(self, x: torch.Tensor, *, chunk: int | None = None) -> torch.Tensor:
         """Logarithm of the predictive probabilities (N, K): the samples' *probabilities* are averaged, not their logits."""
-        parts = (check_logits(stacked_logits(self.model, part, x)) for part in split_samples(self.params, chunk))
-        return reduce_logits(parts, "log_mean_exp", len(self))
+        return reduce_logits(_answers(self.model, self.params, x, chunk=chunk), "log_mean_exp", len(self))
 
     def take(self, rows: torch.Tensor | Sequence[int]) -> Posterior:
         """The samples `rows` (indices), as one chain without diagnostics."""
@@ -269,21 +268,22 @@ class Predictive(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Log probabilities or mean logits (N, K) of the batch `x`; differentiable."""
         params = {name: getattr(self, place) for name, place in self.names.items()}
-        return reduce_logits((self.answer(part, x) for part in split_samples(params, self.chunk)), self.reduce, self.samples)
-
-    def answer(self, part: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        """Logits (samples, N, K) of some of the samples."""
-
-        def logits(inputs: torch.Tensor) -> torch.Tensor:
-            return check_logits(stacked_logits(self.form, part, inputs))
-
-        if self.chunk is None or not (torch.is_grad_enabled() and x.requires_grad):
-            return logits(x)
-        return checkpoint(logits, x, use_reentrant=False)
+        return reduce_logits(_answers(self.form, params, x, chunk=self.chunk), self.reduce, self.samples)
 
     def extra_repr(self) -> str:
         """How the network prints itself."""
         return f"{self.samples} samples, {self.reduce}"
+
+
+def _answers(model: nn.Module, params: Mapping[str, torch.Tensor], x: torch.Tensor, *, chunk: int | None) -> Iterator[torch.Tensor]:
+    """Logits (., N, K) of parts of the samples; with `chunk` each part is computed again on the way back."""
+    again = chunk is not None and torch.is_grad_enabled() and x.requires_grad
+    for part in split_samples(params, chunk):
+
+        def logits(inputs: torch.Tensor, part: dict[str, torch.Tensor] = part) -> torch.Tensor:
+            return check_logits(stacked_logits(model, part, inputs))
+
+        yield checkpoint(logits, x, use_reentrant=False) if again else logits(x)
 
 
 def split_samples(params: Mapping[str, torch.Tensor], chunk: int | None) -> Iterator[dict[str, torch.Tensor]]:

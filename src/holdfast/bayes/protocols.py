@@ -48,6 +48,7 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     defence_samples: int | None = None,
     steps: int = 40,
     step_size: float | Literal["paper"] = PAPER_STEP,
+    chunk: int | None = None,
     seed: int = 0,
     batch_size: int = 500,
 ) -> ProtocolResult:
@@ -67,6 +68,7 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     steps : of PGD
     step_size : of PGD; ``"paper"`` is 2 over the largest pixel of each image, which leaves the whole box in one step, as in the
         branch of the code that runs with a dictionary of hyperparameters
+    chunk : so many weight samples at once, to bound memory
     seed : of the attacker's samples
 
     Warns
@@ -85,8 +87,8 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     """
     attacker, defence, overlap = _sides(posterior.of_dtype(x.dtype), attack_samples, defence_samples, seed)
     size = _paper_step(step_size, x)
-    objective = posterior_objective(attacker, y, loss)
-    judge = Judge(defence, x, y, threat=threat, batch_size=batch_size)
+    objective = posterior_objective(attacker, y, loss, chunk=chunk)
+    judge = Judge(defence, x, y, threat=threat, batch_size=batch_size, chunk=chunk)
     found: dict[str, AttackResult] = {}
     with frozen(attacker.model):
         for method in methods:
