@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from holdfast.attacks import ThreatModel, pgd, pgd_sweep
+from holdfast.attacks.projection import perturbation_norm
 from holdfast.core.errors import InputError
 from holdfast.core.target import Target
-from holdfast.nets import evaluate, predict
+from holdfast.nets import evaluate, mlp, predict
 
 SIZES = (0.0, 0.02, 0.05, 0.1, 0.2)
 
@@ -62,6 +63,73 @@ def test_each_example_may_have_its_own_step_size(digits_cnn, digits):
     swept = pgd_sweep(digits_cnn, digits.x, digits.y, ThreatModel("linf", 0), eps=(0.1, 0.2), step_size=sizes, random_start=False)
     assert bool((swept[1].norm[1::2] == 0).all())
     assert float(swept[1].norm[::2].max()) > 0.05
+
+
+class Ring(nn.Module):
+    """One number, answered wrongly if it lies between `inner` and `outer` away from one half; its gradient leads outward."""
+
+    def __init__(self, inner, outer):
+        super().__init__()
+        self.inner, self.outer = inner, outer
+
+    def forward(self, x):
+        away = (x[:, 0] - 0.5).abs()
+        return torch.stack([1 - 2.0 * ((away > self.inner) & (away < self.outer)), 0.1 * away], 1)
+
+
+def test_what_held_far_out_is_tried_nearer():
+    x, y = torch.full((4, 1), 0.49), torch.zeros(4, dtype=torch.long)
+    # the one step leads to the edge of the largest ball, beyond the ring; in the smaller one that point is brought onto it
+    swept = pgd_sweep(Ring(0.05, 0.2), x, y, ThreatModel("linf", 0), eps=(0.1, 0.4), steps=1)
+    assert [result.accuracy.value for result in swept] == [0, 0]
+    assert float(swept[1].norm.max()) <= 0.1 + 1e-6
+
+
+class Plateau(nn.Module):
+    """Flat around one half: an attack that begins there sees nothing."""
+
+    def forward(self, x):
+        return torch.stack([torch.full_like(x[:, 0], 2.0), 10 * nn.functional.relu((x - 0.5).abs() - 0.01).sum(1)], 1)
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_plateau_around_the_input_hides_nothing(restarts):
+    x, y = torch.full((6, 40), 0.5), torch.zeros(6, dtype=torch.long)
+    swept = pgd_sweep(Plateau(), x, y, ThreatModel("linf", 0), eps=(0.05, 0.1, 0.3), steps=5, restarts=restarts)
+    assert [result.accuracy.value for result in swept] == [0, 0, 0]
+
+
+@pytest.mark.filterwarnings("ignore:The model answers differently")
+def test_where_there_is_no_room_nothing_is_asked_twice(digits_cnn, digits):
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return digits_cnn(x) + 10 * torch.randn(len(x), 10)
+
+    swept = pgd_sweep(Noisy(), digits.x, digits.y, ThreatModel("linf", 0), eps=(0.0, 0.3), steps=3)
+    assert bool((swept[0].queries == 1).all())
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
+def test_every_radius_holds_its_own_result(norm):
+    net, x, y = mlp(6, classes=3).double(), torch.rand(40, 6, dtype=torch.float64), torch.arange(40) % 3
+    sizes = (1, 2, 4) if norm == "l0" else (0.05, 0.1, 0.3)
+    threat = ThreatModel(norm, 0, mask=torch.tensor([1.0, 1, 1, 1, 1, 0]))
+    for eps, result in zip(sizes, pgd_sweep(net, x, y, threat, eps=sizes, steps=4, restarts=2), strict=True):
+        assert float(perturbation_norm(result.x_adv - x, norm).max()) <= eps * (1 + 1e-6) + 1e-9
+        assert bool((result.x_adv[:, 5] == x[:, 5]).all())
+        assert torch.equal(net(result.x_adv).argmax(1) != y, result.success)
+
+
+@pytest.mark.parametrize("wrong", [torch.ones(3), torch.ones(99)])
+def test_step_sizes_are_one_or_one_per_example(digits_cnn, digits, wrong):
+    with pytest.raises(InputError, match="step_size"):
+        pgd_sweep(digits_cnn, digits.x, digits.y, ThreatModel("linf", 0), eps=SIZES, step_size=wrong)
+
+
+@pytest.mark.parametrize("eps", [(-0.1, 0.1), (float("nan"),), ("a",)])
+def test_radii_are_checked_before_anything_is_asked(digits, eps):
+    with pytest.raises(InputError, match="eps"):
+        pgd_sweep(lambda _: pytest.fail("asked"), digits.x, digits.y, ThreatModel("linf", 0), eps=eps)
 
 
 def test_accuracy_starts_clean_and_never_rises(digits_cnn, digits):

@@ -15,6 +15,9 @@ IMAGES = torch.rand(30, 1, 3, 4, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(30) % 3
 
 
+RELU = nn.ReLU()
+
+
 def linear(inputs, outputs, *, bias=True):
     return nn.Linear(inputs, outputs, bias=bias)
 
@@ -44,10 +47,21 @@ def test_gradients_by_hand_are_those_of_autograd(net, chains, batch_size):
     torch.testing.assert_close(ours.gradient(q), theirs.value_and_gradient(q)[1], rtol=1e-10, atol=1e-10)
 
 
-def hooked():
+def hooked(kind):
     net = mlp(12, hidden=(5,), classes=3)
-    net.fc1.register_forward_hook(lambda *_: None)
+    getattr(net.fc1, f"register_{kind}_hook")(lambda *_: None)
     return net
+
+
+def patched():
+    net = mlp(12, hidden=(5,), classes=3)
+    real = net.act1.forward
+    net.act1.forward = lambda x: 2 * real(x)
+    return net
+
+
+def twice(module):
+    return nn.Sequential(nn.Flatten(), linear(12, 5), module, module, linear(5, 3))
 
 
 def shared():
@@ -72,8 +86,12 @@ class Doubled(nn.Linear):
 @pytest.mark.parametrize(
     "net",
     [
-        hooked(),
+        *map(hooked, ("forward", "forward_pre", "full_backward", "full_backward_pre")),
+        patched(),
         shared(),
+        twice(nn.Sigmoid()),
+        twice(linear(5, 5)),
+        nn.Sequential(nn.Flatten(), linear(12, 5), RELU, linear(5, 3), RELU),
         partly_fixed(),
         nn.utils.parametrizations.weight_norm(linear(12, 3)),
         nn.Sequential(nn.Flatten(), nn.utils.parametrizations.weight_norm(linear(12, 3))),
@@ -90,6 +108,22 @@ class Doubled(nn.Linear):
 )
 def test_everything_else_is_left_to_autograd(net):
     assert read_perceptron(net, IMAGES) is None
+
+
+def test_under_a_hook_for_all_modules_nothing_is_done_by_hand():
+    handle = nn.modules.module.register_module_forward_hook(lambda *_: None)
+    try:
+        assert read_perceptron(mlp(12, classes=3), IMAGES) is None
+    finally:
+        handle.remove()
+    assert read_perceptron(mlp(12, classes=3), IMAGES) is not None
+
+
+def test_a_potential_whose_likelihood_is_replaced_uses_the_new_one():
+    potential = network_potential(mlp(12, hidden=(4,), classes=3), (IMAGES, LABELS), prior=Prior())
+    flat = replace(potential, likelihood=lambda outputs, _: 0 * outputs.sum((1, 2)))
+    q = torch.randn(2, len(potential.precision), generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(flat.gradient(q), q)
 
 
 def test_convolutional_networks_are_left_to_autograd():

@@ -1,8 +1,8 @@
 """An attack at several sizes in one call: each example goes inward, ball by ball, until it holds.
 
-All begin in the largest ball, at the input itself, so that what fools an example lies only as far out as it had to go, and counts
-at every radius from there on. It goes on in the largest ball where nothing is known of it, together with all others in one batch.
-In the balls inside the one where it held it is tried with one step, from its best point.
+All begin in the largest ball, at the input itself, so that what fools an example lies near to it, and counts at every radius from
+there on. An example that fell goes on in the largest ball that does not hold what fooled it, all of them in one batch. In the balls
+inside the one where it held it is tried with one step, from its best point.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.gradient import pgd
+from holdfast.attacks.threat import per_example
 from holdfast.attacks.worst import taken, with_rows
 from holdfast.core.checks import check_whole, refuse
 
@@ -40,11 +41,11 @@ def pgd_sweep(
     threat : norm, box and mask; its own radius is not used
     eps : increasing radii >= 0
     settings : further arguments of :func:`~holdfast.attacks.pgd`, except `skip_wrong`, `start` and `target_class`; in the largest
-        ball the first run begins at `x`, all others as `random_start` says
+        ball the first run begins at `x`, all others as `random_start` says, also that of examples without a gradient at `x`
 
     Returns
     -------
-    one result per radius, in order
+    one result per radius, in order; `queries` are those of the run that gave an example's result, which may stand at several radii
 
     Examples
     --------
@@ -56,11 +57,15 @@ def pgd_sweep(
     True
     """
     sizes = list(eps)
+    for size in sizes:
+        replace(threat, eps=size)  # checks it
     if not sizes or sizes != sorted(set(sizes)):
         refuse("eps", f"is {sizes}", allowed="increasing radii, at least one")
     for name in ("skip_wrong", "start", "target_class"):
         if name in settings:
             refuse(name, "is set", allowed="the other arguments of pgd; a sweep chooses its starts itself and is not targeted")
+    if settings.get("step_size") is not None:
+        settings["step_size"] = per_example(settings["step_size"], "step_size", x)
     steps = check_whole(settings.pop("steps", 40), "steps", low=1)
     shared = {name: settings[name] for name in ("batch_size", "loss", "eot_samples") if name in settings}
     clean = pgd(model, x, y, replace(threat, eps=0.0), **shared)
@@ -94,34 +99,35 @@ class _Sweep:
         self.attack, self.x, self.y, self.threat, self.settings = attack, x, y, threat, settings
         self.radii = torch.tensor(sizes, dtype=x.dtype, device=x.device)
         self.results = [clean] * len(sizes)
+        self.first = sizes.index(0) + 1 if 0 in sizes else 0  # place of the first ball with room in it
         self.best = x.clone()
-        self.held = torch.zeros(len(x), dtype=torch.long, device=x.device)  # balls inside the one where an example held
+        self.held = torch.zeros(len(x), dtype=torch.long, device=x.device)  # places inside the ball where an example held
 
     def go_inward(self, steps: int) -> None:
         """Attack every example in smaller and smaller balls until it holds."""
+        last = len(self.results) - 1
         rows = (~self.results[0].success).nonzero().squeeze(1)
-        places = torch.full_like(rows, len(self.results) - 1)
-        start: torch.Tensor | None = self.x[rows]
-        while len(rows):
+        places = torch.full_like(rows, last)
+        start: torch.Tensor | None = self.x
+        while len(rows) and last >= self.first:
             found = self.run(rows, places, steps=steps, start=start)
             fell = found.success
             inward = torch.minimum(torch.searchsorted(self.radii, found.norm) - 1, places - 1)  # next place of those that fell
-            for place in range(len(self.results)):
+            for place in range(self.first, last + 1):
                 self.enter(place, rows, found, (places == place) | (fell & (inward < place) & (place < places)))
             self.best[rows], self.held[rows] = found.x_adv, torch.where(fell, 0, places)
-            on = fell & (inward >= 0)
-            rows, places, start = rows[on], inward[on], None
+            on = fell & (inward >= self.first)
+            if start is not None and self.settings.get("random_start", True):
+                on |= ~fell & found.no_gradient  # a random start may see more than the input itself
+            rows, places, start = rows[on], torch.where(fell, inward, places)[on], None
 
     def try_inside(self) -> None:
         """One step in each ball inside the one where an example held."""
-        inside = [(self.held > place).nonzero().squeeze(1) for place in range(len(self.results))]
-        rows = torch.cat(inside)
-        if len(rows) == 0:
-            return
-        places = torch.cat([torch.full_like(part, place) for place, part in enumerate(inside)])
-        found = self.run(rows, places, steps=CARRIED_STEPS, start=self.best[rows])
-        for place in range(len(self.results)):
-            self.enter(place, rows, found, places == place)
+        for place in range(self.first, len(self.results)):
+            rows = (self.held > place).nonzero().squeeze(1)
+            if len(rows):
+                found = self.run(rows, torch.full_like(rows, place), steps=CARRIED_STEPS, start=self.best)
+                self.enter(place, rows, found, torch.ones_like(rows, dtype=torch.bool))
 
     def inherited(self) -> tuple[AttackResult, ...]:
         """All of it; what fools at one radius counts at all larger ones."""
@@ -131,11 +137,11 @@ class _Sweep:
             self.enter(place, everyone, nearer, nearer.success & ~self.results[place].success)
         return tuple(self.results)
 
-    def run(self, rows: torch.Tensor, places: torch.Tensor, **more: Any) -> AttackResult:
-        """The attack on some examples, each in the ball at its place."""
-        chosen = {**self.settings, **more}
-        if isinstance(chosen.get("step_size"), torch.Tensor) and chosen["step_size"].ndim:  # one per example
-            chosen["step_size"] = chosen["step_size"][rows]
+    def run(self, rows: torch.Tensor, places: torch.Tensor, *, steps: int, start: torch.Tensor | None) -> AttackResult:
+        """The attack on some examples, each in the ball at its place, from the points `start` (N, ...)."""
+        pace = self.settings.get("step_size")
+        chosen = self.settings | {"steps": steps, "start": None if start is None else start[rows]}
+        chosen["step_size"] = None if pace is None else pace[rows]
         return self.attack(self.x[rows], self.y[rows], replace(self.threat, eps=self.radii[places]), **chosen)
 
     def enter(self, place: int, rows: torch.Tensor, found: AttackResult, chosen: torch.Tensor) -> None:

@@ -7,10 +7,11 @@ written where it belongs in the flat vector of weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.modules.module import _has_any_global_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +98,7 @@ def read_perceptron(model: nn.Module, x: torch.Tensor) -> Perceptron | None:
     """The perceptron that `model` is on inputs `x` (N, ...); None where it is anything else.
 
     It is one if it is an ``nn.Sequential`` of linear layers that all take gradients, with one of ReLU, leaky ReLU, tanh and sigmoid
-    between two of them, and no hooks. Flattening at the start, identities and dropout (in evaluation mode) may stand anywhere.
+    between two of them, and without hooks. Flattening at the start, identities and dropout (in evaluation mode) may stand anywhere.
 
     Examples
     --------
@@ -113,7 +114,8 @@ def read_perceptron(model: nn.Module, x: torch.Tensor) -> Perceptron | None:
     biases: list[str | None] = []
     activations: list[Activation] = []
     flat = x.ndim == 2
-    for name, module in model.named_children():
+    for name, module in model._modules.items():  # noqa: SLF001 - `named_children` leaves out what stands there twice
+        assert module is not None, "a sequence has no gaps"
         if _hooked(module):
             return None
         if type(module) in {nn.Identity, nn.Dropout}:
@@ -127,10 +129,14 @@ def read_perceptron(model: nn.Module, x: torch.Tensor) -> Perceptron | None:
             activations.append(activation)
         else:
             return None
-    random = {name for name, values in model.named_parameters() if values.requires_grad}  # a shared layer has its name once
-    whole = {name for name in (*weights, *biases) if name is not None} == random
-    return Perceptron(tuple(weights), tuple(biases), tuple(activations)) if whole and len(weights) == len(activations) + 1 else None
+    # a layer that stands there twice has one name among the parameters, and two in `weights`
+    random = {name for name, values in model.named_parameters() if values.requires_grad}
+    if len(weights) != len(activations) + 1 or {name for name in (*weights, *biases) if name is not None} != random:
+        return None
+    return Perceptron(tuple(weights), tuple(biases), tuple(activations))
 
 
 def _hooked(module: nn.Module) -> bool:
-    return any(cast("dict[int, object]", getattr(module, name)) for name in ("_forward_hooks", "_forward_pre_hooks"))
+    """Whether anything but the module's class decides what it computes."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return _has_any_global_hook() or "forward" in vars(module) or any(getattr(module, name) for name in hooks)

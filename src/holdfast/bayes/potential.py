@@ -196,7 +196,7 @@ class NetworkPotential:
 
     def misfit(self, q: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Negative log likelihoods (C,) of some examples, and their gradients (C, P)."""
-        if self.perceptron is not None:
+        if self.perceptron is not None and self.likelihood is categorical:
             return self._misfit_by_hand(self.perceptron, q, x, y)
         with torch.enable_grad():
             points = q.detach().requires_grad_()
@@ -250,16 +250,15 @@ def network_potential(
     if len(kinds) > 1:
         refuse("model", f"mixes {sorted(map(str, kinds))}", allowed="parameters of one precision on one device")
     precision = [torch.full_like(values, prior.scale(name, tuple(values.shape)) ** -2).flatten() for name, values in random.items()]
-    misfit = _likelihood(likelihood)
     return NetworkPotential(
         model=model,
         x=x,
         y=y,
-        likelihood=misfit,
+        likelihood=_likelihood(likelihood),
         layout=layout,
         precision=torch.cat(precision),
         batch_size=None if batch_size is None else check_whole(batch_size, "batch_size", low=1),
-        perceptron=read_perceptron(model, x) if misfit is categorical else None,
+        perceptron=read_perceptron(model, x) if likelihood == "categorical" else None,
     )
 
 

@@ -102,7 +102,7 @@ class Plane:
     examples : numbers of training points
     test : points at which gradients are averaged
     hidden : widths
-    hmc : of few but long trajectories, so that their energies agree
+    hmc : its chains, of trajectories about as long as the prior is wide
     """
 
     examples: tuple[int, ...] = (100, 1000)
