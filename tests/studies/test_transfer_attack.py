@@ -13,6 +13,7 @@ from holdfast.core.experiment import Context, Measurement
 from holdfast.core.grammar import parse
 from holdfast.core.memo import Memo
 from holdfast.core.seeds import Seeds
+from holdfast.report.measured import Details
 from holdfast.studies import list_studies
 from holdfast.studies.transfer_attack import CLAIMS, PRESETS, TransferAttack, prepare
 from holdfast.studies.transfer_attack.bench import Bench
@@ -113,7 +114,9 @@ def test_correspondence_and_rates_are_recorded(measured):
         transfer.estimates
     )
     assert len(transfer.arrays["clean_margin"]) == len(transfer.arrays["y"])
-    assert found["layers", "E2"].details["layers"]
+    assert found["layers", "E2"].details["chosen_layers"]
+    for _, one in measured:
+        assert Details(**one.details).model_dump()  # a report takes them
 
 
 def pooled(rate, other, n=100):

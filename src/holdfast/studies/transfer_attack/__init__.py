@@ -157,7 +157,8 @@ PRESETS: dict[str, TransferAttack] = {
         steps=20,
         top_k=2,
         layers=True,
-        asked=(60, 1000, 10),
+        asked=(120, 1000, 10),
+        asked_large=(120, 600, 25),
     ),
 }
 PRESETS["paper"] = replace(PRESETS["standard"], seeds=10, images=1000, asked=(100, 2000, 10), asked_large=(100, 10_000, 50))

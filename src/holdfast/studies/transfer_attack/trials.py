@@ -148,4 +148,4 @@ def measure_layers(environment: Environment, point: Point, context: Context) -> 
     hits = int((predict(victim, attack.x_adv).argmax(1) == goals).sum())
     estimates = {f"layers.{name}": rate for name, rate in chosen.alone.items()}
     estimates |= {"layers.chosen": chosen.path[-1], "layers.victim": proportion(hits, len(images))}
-    return Measurement(estimates=estimates, details={"layers": list(chosen.layers)})
+    return Measurement(estimates=estimates, details={"chosen_layers": list(chosen.layers)})
