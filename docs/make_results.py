@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,17 @@ def zoom(axes: Axes, curves: Sequence[Curve]) -> None:
         axes.set_ylim(max(0.0, min(known) - 0.01), min(1.0, max(known) + 0.01))
 
 
+def split(curves: Sequence[Curve]) -> list[Sequence[Curve]]:
+    """Parts of about equal size, small enough for one picture each."""
+    size = math.ceil(len(curves) / math.ceil(len(curves) / MOST_LINES))
+    return [curves[first : first + size] for first in range(0, len(curves), size)]
+
+
+def shortened(curve: Curve, family: str) -> Curve:
+    """The curve without the words that the title of its picture has."""
+    return replace(curve, name=curve.name.removeprefix(family).strip() or curve.name)
+
+
 def pictures(document: Document) -> list[Figure]:
     """All curves of the report; those that share axes stand in one row of pictures, named alike up to their last word."""
     groups: dict[tuple[str, ...], list[Curve]] = {}
@@ -108,17 +120,13 @@ def pictures(document: Document) -> list[Figure]:
             curve = entry.curve()
             family = " ".join(curve.name.split()[:2])
             groups.setdefault((curve.axis, curve.unit, curve.quantity, family), []).append(curve)
-    parts = [
-        (family, curves[first : first + MOST_LINES])
-        for (*_, family), curves in groups.items()
-        for first in range(0, len(curves), MOST_LINES)
-    ]
+    parts = [(family, part) for (*_, family), curves in groups.items() for part in split(curves)]
     figures = []
     for first in range(0, len(parts), 2):
         row = parts[first : first + 2]
         figure, axes = new_figure(columns=len(row), size=(5.2, 3.6))
         for place, (family, curves) in zip(axes, row, strict=True):
-            curve_figure(curves, title=family, axes=place)
+            curve_figure([shortened(curve, family) for curve in curves], title=family, axes=place)
             zoom(place, curves)
         figures.append(figure)
     return figures
@@ -140,6 +148,7 @@ def page(document: Document, drawn: Sequence[str]) -> str:
         "",
         *table(("id", "claim", "status", "value", "95 % interval", "expected", "source"), map(claim_row, document.claims)),
         *([line for name in drawn for line in (f"```{{image}} {name}", ":width: 100%", "```", "")]),
+        *(["## Findings", "", *(f"* {cell(finding.text)}" for finding in document.findings), ""] if document.findings else []),
         *(["## Notes", "", *notes, ""] if notes else []),
         "## The run",
         "",

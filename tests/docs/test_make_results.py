@@ -5,9 +5,10 @@ import importlib.util
 import pytest
 from doc_blocks import ROOT
 
+from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import mean_t, proportion
-from holdfast.report import CardEntry, ClaimEntry, CurveEntry, Document, EstimateEntry, Run, StressEntry, dump
+from holdfast.report import CardEntry, ClaimEntry, CurveEntry, Document, EstimateEntry, FindingEntry, Run, StressEntry, dump
 
 SPEC = importlib.util.spec_from_file_location("make_results", ROOT / "docs" / "make_results.py")
 make_results = importlib.util.module_from_spec(SPEC)
@@ -73,6 +74,24 @@ def test_the_page_says_how_to_make_it_again(page):
         "* It ran on a small set.",
     ):
         assert fact in page
+
+
+def test_findings_stand_on_the_page(tmp_path):
+    found = FindingEntry(id="f", severity="info", text="Both fell by a third: 0.3 [0.2, 0.4] < 0.5.")
+    dump(a_study(CLAIMS).model_copy(update={"findings": [found]}), tmp_path / "report.json")
+    text = make_results.write(tmp_path, tmp_path / "results").read_text()
+    assert "## Findings\n\n* Both fell by a third: 0.3 [0.2, 0.4] &lt; 0.5.\n" in text
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (6, [6]), (7, [4, 3]), (11, [6, 5]), (13, [5, 5, 3])])
+def test_curves_are_shared_out_evenly(count, sizes):
+    assert [len(part) for part in make_results.split(list(range(count)))] == sizes
+
+
+def test_a_legend_does_not_repeat_its_title():
+    curve = Curve(name="short sigmoid in situ", axis="spread", at=(0.0,), estimates=(proportion(95, 100),))
+    assert make_results.shortened(curve, "short sigmoid").name == "in situ"
+    assert make_results.shortened(curve, "short sigmoid in situ").name == "short sigmoid in situ"
 
 
 def test_equal_reports_give_equal_pages_and_pictures(tmp_path):

@@ -118,7 +118,9 @@ class TransferAttack:
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Curves, the quantities that the claims name, and the claims."""
         outcomes = Outcomes(measurements)
+        worlds = "; ".join(f"{environment.name} {environment.words}" for environment in self.environments)
         notes = (
+            f"Environments: {worlds}.",
             "Of the paper only the abstract was read: worlds, networks, sizes and numbers are ours, and none is quoted as its own.",
             "Success means the target class, out of five or six; a rate without its controls says nothing.",
             "Random proxies are any source classes but the best; the worst has the smallest entry in the target's column.",
