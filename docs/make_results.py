@@ -126,7 +126,8 @@ def pictures(document: Document) -> list[Figure]:
         row = parts[first : first + 2]
         figure, axes = new_figure(columns=len(row), size=(5.2, 3.6))
         for place, (family, curves) in zip(axes, row, strict=True):
-            curve_figure([shortened(curve, family) for curve in curves], title=family, axes=place)
+            title = family if len(curves) > 1 else curves[0].name
+            curve_figure([shortened(curve, title) for curve in curves], title=title, axes=place)
             zoom(place, curves)
         figures.append(figure)
     return figures
