@@ -140,7 +140,7 @@ def page(document: Document, drawn: Sequence[str]) -> str:
     lines = [
         f"# {run.name}",
         "",
-        *([f"{run.title}.", ""] if run.title else []),
+        *([run.title if run.title.endswith("?") else f"{run.title}.", ""] if run.title else []),
         *([f"Source: {run.source}.", ""] if run.source else []),
         tally(document),
         "An *undecided* claim has an interval that contains its threshold: this run cannot tell.",
