@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,9 @@ def zoom(axes: Axes, curves: Sequence[Curve]) -> None:
 
 def split(curves: Sequence[Curve]) -> list[Sequence[Curve]]:
     """Parts of about equal size, small enough for one picture each."""
-    size = math.ceil(len(curves) / math.ceil(len(curves) / MOST_LINES))
-    return [curves[first : first + size] for first in range(0, len(curves), size)]
+    parts = math.ceil(len(curves) / MOST_LINES)
+    ends = [len(curves) * part // parts for part in range(parts + 1)]
+    return [curves[first:last] for first, last in pairwise(ends)]
 
 
 def shortened(curve: Curve, family: str) -> Curve:
@@ -143,7 +145,7 @@ def page(document: Document, drawn: Sequence[str]) -> str:
         *([run.title if run.title.endswith("?") else f"{run.title}.", ""] if run.title else []),
         *([f"Source: {run.source}.", ""] if run.source else []),
         tally(document),
-        "An *undecided* claim has an interval that contains its threshold: this run cannot tell.",
+        "An *undecided* claim has an interval that contains its threshold, or none, for the reason that its note gives.",
         "",
         "## Claims",
         "",

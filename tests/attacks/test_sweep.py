@@ -1,5 +1,6 @@
 """Several attack sizes in one call."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -63,6 +64,32 @@ def test_each_example_may_have_its_own_step_size(digits_cnn, digits):
     swept = pgd_sweep(digits_cnn, digits.x, digits.y, ThreatModel("linf", 0), eps=(0.1, 0.2), step_size=sizes, random_start=False)
     assert bool((swept[1].norm[1::2] == 0).all())
     assert float(swept[1].norm[::2].max()) > 0.05
+
+
+def test_radii_may_come_as_an_array(digits_cnn, digits):
+    threat, settings = ThreatModel("linf", 0), {"steps": 1, "random_start": False}
+    one, two, three = (
+        pgd_sweep(digits_cnn, digits.x, digits.y, threat, eps=eps, **settings)
+        for eps in ([0.25, 0.5], torch.tensor([0.25, 0.5]), np.array([0.25, 0.5], dtype=np.float32))
+    )
+    for alone, tensor, array in zip(one, two, three, strict=True):
+        assert torch.equal(alone.x_adv, tensor.x_adv)
+        assert torch.equal(alone.x_adv, array.x_adv)
+
+
+def test_beginning_again_loses_nothing(digits_cnn, digits):
+    # with rounded inputs the network has no gradient at most images: all that held there begin again, at random
+    rounded = nn.Sequential(Rounded(), digits_cnn)
+    (first,) = pgd_sweep(rounded, digits.x, digits.y, ThreatModel("linf", 0), eps=[0.02], steps=2, random_start=False)
+    (again,) = pgd_sweep(rounded, digits.x, digits.y, ThreatModel("linf", 0), eps=[0.02], steps=2)
+    assert bool((again.loss >= first.loss)[~again.success].all())
+
+
+class Rounded(nn.Module):
+    """Rounds to quarters."""
+
+    def forward(self, x):
+        return (x * 4).round() / 4
 
 
 class Ring(nn.Module):
@@ -129,7 +156,7 @@ def test_step_sizes_are_one_or_one_per_example(digits_cnn, digits, wrong):
         pgd_sweep(digits_cnn, digits.x, digits.y, ThreatModel("linf", 0), eps=SIZES, step_size=wrong)
 
 
-@pytest.mark.parametrize("eps", [(-0.1, 0.1), (float("nan"),), ("a",)])
+@pytest.mark.parametrize("eps", [(-0.1, 0.1), (float("nan"),), ("a",), 0.1, torch.tensor(0.1)])
 def test_radii_are_checked_before_anything_is_asked(digits, eps):
     with pytest.raises(InputError, match="eps"):
         pgd_sweep(lambda _: pytest.fail("asked"), digits.x, digits.y, ThreatModel("linf", 0), eps=eps)

@@ -87,6 +87,13 @@ def test_gradients_are_those_of_the_average_in_chunks_or_not(post, x, reduce):
     torch.testing.assert_close(slope(post.as_module(reduce, chunk=4)), expected, rtol=1e-4, atol=1e-7)
 
 
+def test_parts_of_the_samples_can_be_differentiated_by_torch_func(post, x):
+    whole, parts = (
+        torch.func.grad(lambda x, chunk=chunk: post.log_predictive(x, chunk=chunk)[:, 0].sum())(x) for chunk in (None, 2)
+    )
+    torch.testing.assert_close(parts, whole)
+
+
 def test_attacks_take_the_predictive_and_leave_it_as_it_was(post, x):
     module = post.as_module(chunk=3)
     y, threat, digest = module(x).argmax(1), ThreatModel("linf", 0.3), weights_digest(module)

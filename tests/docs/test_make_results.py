@@ -83,7 +83,7 @@ def test_findings_stand_on_the_page(tmp_path):
     assert "## Findings\n\n* Both fell by a third: 0.3 [0.2, 0.4] &lt; 0.5.\n" in text
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (7, [7]), (8, [4, 4]), (11, [6, 5]), (15, [5, 5, 5])])
+@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (7, [7]), (8, [4, 4]), (11, [5, 6]), (15, [5, 5, 5]), (22, [5, 6, 5, 6])])
 def test_curves_are_shared_out_evenly(count, sizes):
     assert [len(part) for part in make_results.split(list(range(count)))] == sizes
 

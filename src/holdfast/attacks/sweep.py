@@ -56,7 +56,10 @@ def pgd_sweep(
     >>> sweep[0].accuracy.value >= sweep[1].accuracy.value
     True
     """
-    sizes = list(eps)
+    try:
+        sizes = [size.item() if hasattr(size, "item") else size for size in eps]  # of arrays and tensors
+    except TypeError:
+        refuse("eps", f"is {eps}", allowed="increasing radii, at least one")
     for size in sizes:
         replace(threat, eps=size)  # checks it
     if not sizes or sizes != sorted(set(sizes)):
@@ -111,6 +114,9 @@ class _Sweep:
         start: torch.Tensor | None = self.x
         while len(rows) and last >= self.first:
             found = self.run(rows, places, steps=steps, start=start)
+            if start is None:  # a second run in the largest ball counts where it found more
+                worse = (places == last) & ~found.success & (found.loss < self.results[last].loss[rows])
+                rows, places, found = rows[~worse], places[~worse], taken(found, (~worse).nonzero().squeeze(1))
             fell = found.success
             inward = torch.minimum(torch.searchsorted(self.radii, found.norm) - 1, places - 1)  # next place of those that fell
             for place in range(self.first, last + 1):

@@ -277,7 +277,8 @@ class Predictive(nn.Module):
 
 def _answers(model: nn.Module, params: Mapping[str, torch.Tensor], x: torch.Tensor, *, chunk: int | None) -> Iterator[torch.Tensor]:
     """Logits (., N, K) of parts of the samples; with `chunk` each part is computed again on the way back."""
-    again = chunk is not None and torch.is_grad_enabled() and x.requires_grad
+    plain = not (torch.is_grad_enabled() and x.requires_grad) or torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001
+    again = chunk is not None and not plain  # torch.func's transforms do not know checkpoints
     for part in split_samples(params, chunk):
 
         def logits(inputs: torch.Tensor, part: dict[str, torch.Tensor] = part) -> torch.Tensor:

@@ -17,22 +17,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
 from holdfast.core.errors import DataUnavailableError
-from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.experiment import Measurement, Summary
 from holdfast.studies.bayesian_robustness.claims import claims_for
-from holdfast.studies.bayesian_robustness.outcomes import Outcomes, metric_name
-from holdfast.studies.bayesian_robustness.recipes import HMC, VI, Images, Moons, Plane, Regression, Sweep, tag
+from holdfast.studies.bayesian_robustness.outcomes import Outcomes
+from holdfast.studies.bayesian_robustness.recipes import HMC, VI, Images, Moons, Plane, Regression, Sweep
+from holdfast.studies.bayesian_robustness.remarks import findings, notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from holdfast.core.claim import Claim
-    from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Context, Point
 
 __all__ = ["CLAIMS", "PRESETS", "SOURCE", "TITLE", "BayesianRobustness", "prepare"]
 
 TITLE = "Are Bayesian networks robust to attacks along gradients?"
 SOURCE = "G. Carbone et al., Robustness of Bayesian Neural Networks to Gradient-Based Attacks, arXiv:2002.04359"
+DIGITS = "MNIST was not found: this ran on scikit-learn's digits."
 MOONS, PLANE, REGRESSION = Moons(), Plane(), Regression()
 
 
@@ -111,64 +112,17 @@ class BayesianRobustness:
         return Summary(
             curves=tuple(outcomes.curves(self.moons, self.images)),
             metrics=metrics,
-            findings=tuple(self._findings(metrics)),
+            findings=tuple(findings(metrics, self.images, self.sweep)),
             claims=claims_for(self.moons, self.plane, self.images, reasons),
-            notes=(*_notes(measurements), *(("MNIST was not found: this ran on scikit-learn's digits.",) if self._digits else ())),
+            notes=(
+                *notes(measurements, self.images),
+                *(("MNIST was not found: this ran on scikit-learn's digits.",) if self._digits else ()),
+            ),
         )
 
     @property
     def _digits(self) -> bool:
         return any(recipe.data == "digits" for recipe in self.images)
-
-    def _findings(self, metrics: dict[str, Estimate]) -> Iterator[Finding]:
-        """In words: how much of the gain under the paper's attack a sound attack leaves, and how accuracy goes with robustness."""
-        for recipe in self.images:
-            eps, data = recipe.claimed[0], metric_name(recipe.data)
-            for model in ("hmc", "vi"):
-                paper, sound = (
-                    metrics.get(f"drawn.{data}.{model}.{tag(eps)}.{name}.gain") for name in ("expected.fgsm", "adaptive.worst")
-                )
-                if paper is None or sound is None:
-                    continue
-                yield Finding(
-                    id=f"bayesian.security.{data}.{model}",
-                    severity="medium" if sound.lo <= 0 else "info",
-                    text=f"At eps {eps:g} on {recipe.data}, {model.upper()} gains {paper} of accuracy over the deterministic"
-                    f" network under the paper's attack, and {sound} under an adaptive one.",
-                    evidence=f"metrics {data}.{model}.{tag(eps)}",
-                    remedy="Rest statements about security on holdfast.bayes.adaptive_protocol alone.",
-                    estimate=sound,
-                )
-        if (rank := metrics.get("sweep.rank_correlation")) is not None:
-            sign = "rise together" if rank.lo > 0 else "are traded against each other" if rank.hi < 0 else "go no sure way together"
-            yield Finding(
-                id="bayesian.sweep",
-                severity="info",
-                text=f"Over widths, training sets and priors, accuracy and softmax robustness {sign}: rank correlation {rank}.",
-                estimate=rank,
-            )
-
-
-def _notes(measurements: Sequence[tuple[Point, Measurement]]) -> Iterator[str]:
-    yield "Of both papers the abstracts were read, of the first also the public code; no figure of theirs is quoted."
-    yield "Claims about Hamiltonian chains are undecided where the chains disagree; their twins (drawn) judge the samples as drawn."
-    yield "Intervals are over attacked points; the samples of weights are taken as they are."
-    told: set[str] = set()
-    for point, found in measurements:
-        about, place = found.details, " ".join(str(point[key]) for key in ("part", "data", "model", "examples") if key in point)
-        if place in told or "method" not in about or point["part"] == "sweep":
-            continue
-        told.add(place)
-        doubts = "; ".join(about.get("warnings", ())) or "no warning"
-        yield f"{place}: {about['method']}, {about['chains']} chains, {about['samples']} samples in all; {doubts}."
-    for point, found in measurements:
-        about = found.details
-        if "attack_samples" in about and point["model"] == "hmc" and point["protocol"] in {"code", "adaptive"}:
-            attack = f"attack with {about['attack_samples']} samples ({about['overlap']})"
-            line = f"{point['data']}, protocol {point['protocol']}: {attack}, defence with {about['defence_samples']}."
-            if line not in told:
-                told.add(line)
-                yield line
 
 
 PRESETS: dict[str, BayesianRobustness] = {
@@ -183,7 +137,7 @@ PRESETS: dict[str, BayesianRobustness] = {
                 vi_hidden=(256, 256),
                 hmc=HMC(chains=4, samples=25, warmup=25, steps=20),
                 few=None,
-                vi=VI(epochs=20, lr=2e-3, batch_size=128, samples=50, examples=20_000),
+                vi=VI(epochs=60, lr=2e-3, batch_size=128, samples=50, examples=5000),
                 eps=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
                 full=(0.1, 0.3),
                 adaptive=(0.1, 0.3),

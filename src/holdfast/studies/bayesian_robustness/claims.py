@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.core.claim import Claim
-from holdfast.studies.bayesian_robustness.outcomes import metric_name
+from holdfast.studies.bayesian_robustness.outcomes import WORDS, metric_name
 from holdfast.studies.bayesian_robustness.recipes import tag
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _moons_claims(moons: Moons, reason: str) -> Iterator[Claim]:
         ),
         ("2.slope_low", "and of -0.6 or more", "{}moons.hmc.orthogonal.slope >= -0.6"),
     ):
-        yield from _hmc(number, statement, check, source=THEORY, reason=reason)
+        yield from _hmc(number, statement, check, source=THEORY if "orthogonal" in check else OURS, reason=reason)
     yield _claim(
         "1.ensemble",
         f"Gradients off the data do not vanish in the mean of {moons.members} deterministic networks: at least 0.5 is left",
@@ -91,12 +91,12 @@ def _plane_claims(plane: Plane, reason: str) -> Iterator[Claim]:
     few, many = plane.examples[0], plane.examples[-1]
     note = (
         "their support has two dimensions, so nothing lies off it: what shrinks is the length, not by cancellation. Two hidden "
-        "layers and one scale for both axes are those of the public code; with one layer the lengths differ by less than half"
+        "layers and one scale for both axes are those of the public code"
     )
     for number, statement, check in (
         (
             "4.shrinks",
-            f"the expected gradient of half-moons in their plane is less than half as long with {many} points as with {few}",
+            f"with {many} points the expected gradient of half-moons in their plane is less than half as long as with {few}",
             "{}plane.excess < 0",
         ),
         *(
@@ -153,7 +153,7 @@ def _cancels(recipe: Images, data: str) -> Iterator[tuple[str, str, str]]:
     )
     yield (
         "6.falls",
-        "the largest component of the mean gradient falls with samples, up to 10 % from one number to the next",
+        "the largest component of the mean gradient does not rise with samples by more than 10 % from one number to the next",
         f"{{}}{data}.hmc.largest_rise <= 1.1",
     )
 
@@ -213,7 +213,7 @@ def _other_claims(recipe: Images, data: str) -> Iterator[Claim]:
         drawn = "drawn." if model.startswith("hmc") else ""
         yield _claim(
             f"7.none.{model}.{data}",
-            f"At eps {recipe.claimed[1]:g} the best attacks leave 2 % or less: {model.replace('_', ', ')}",
+            f"At eps {recipe.claimed[1]:g} the best attacks leave 2 % or less: {WORDS[model]}{', samples as drawn' * bool(drawn)}",
             f"{drawn}{data}.{model}.{large}.worst <= 0.02",
             source=COUNTER,
         )
