@@ -124,7 +124,7 @@ def test_unconverged_chains_leave_claims_about_the_posterior_undecided(measured)
     assert any("chains" in note and "R-hat" in note for note in summary.notes)
     published, adaptive = (
         next(note for note in summary.notes if "samples that attack" in note and name in note)
-        for name in ("what the published code climbs", "all of the adaptive protocol")
+        for name in ("what the published code climbs, of one sample", "all losses of the adaptive protocol")
     )
     assert "HMC 1 against 12 (some of them)" in published
     assert "VI 12 against 12 (the same)" in adaptive

@@ -23,11 +23,11 @@ __all__ = ["findings", "notes"]
 BLIND = 0.01  # share of examples without a gradient from which it is said
 PROTOCOLS = {
     "expected": "the mean gradient",
-    "code": "what the published code climbs",
-    "second_softmax": "the same with all samples",
+    "code": "what the published code climbs, of one sample",
+    "second_softmax": "what the published code climbs, of all samples",
     "predictive_nll": "the predictive",
     "mean_logits": "the mean logits",
-    "adaptive": "all of the adaptive protocol",
+    "adaptive": "all losses of the adaptive protocol",
 }
 
 
