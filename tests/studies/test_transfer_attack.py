@@ -9,6 +9,7 @@ import torch
 
 from holdfast.core.claim import MetricTable, judge
 from holdfast.core.errors import InputError
+from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Context, Measurement
 from holdfast.core.grammar import parse
 from holdfast.core.memo import Memo
@@ -19,7 +20,7 @@ from holdfast.studies.transfer_attack import CLAIMS, PRESETS, TransferAttack, pr
 from holdfast.studies.transfer_attack.bench import Bench
 from holdfast.studies.transfer_attack.environments import DIGITS, FASHION, worlds
 from holdfast.studies.transfer_attack.outcomes import Outcomes, tag
-from holdfast.studies.transfer_attack.queries import BASELINES, query_metrics
+from holdfast.studies.transfer_attack.queries import BASELINES, query_metrics, savings
 
 SMALL = {"per_class": 60, "source_widths": (8, 8, 8, 8), "target_widths": (8, 8, 8)}
 TINY = TransferAttack(
@@ -72,6 +73,21 @@ def test_every_claim_of_a_whole_run_finds_its_quantities(measured):
         assert verdict.status != "error", f"{verdict.claim.id}: {verdict.reason}"
 
 
+def test_findings_say_what_was_saved_without_a_guess_and_with_which():
+    asked = [("none", 100), ("prior", 140), ("frame_none", 60), ("frame_better", 40)]
+    points = []
+    for guide, mean in asked:
+        queries = mean + np.tile([-1, 1], 20)
+        success = np.ones(40, dtype=bool)
+        estimates = {"query.success": proportion(40, 40)}
+        found = Measurement(estimates=estimates, arrays={"success": success, "queries": queries})
+        points.append(({"part": "queries", "env": "E1", "guide": guide}, found))
+    (finding,) = savings(points)
+    assert finding.estimate.value == 40
+    assert "beyond doubt: frame better; that cost some: prior." in finding.text
+    assert not list(savings(points[:2]))
+
+
 def test_source_and_target_share_no_class_and_no_image(real_data):
     del real_data
     for environment in TINY.environments:
@@ -116,7 +132,7 @@ def test_correspondence_and_rates_are_recorded(measured):
     assert len(transfer.arrays["clean_margin"]) == len(transfer.arrays["y"])
     assert found["layers", "E2"].details["chosen_layers"]
     for _, one in measured:
-        assert Details(**one.details).model_dump()  # a report takes them
+        assert set(Details(**one.details).model_dump()) == set(one.details)  # as a report takes them
 
 
 def pooled(rate, other, n=100):

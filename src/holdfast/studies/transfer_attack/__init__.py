@@ -130,7 +130,7 @@ class TransferAttack:
         return Summary(
             curves=tuple(outcomes.curves()),
             metrics=outcomes.metrics(),
-            findings=tuple(queries.regimes(outcomes.part("queries"))),
+            findings=(*queries.savings(outcomes.part("queries")), *queries.regimes(outcomes.part("queries"))),
             claims=claims_for(self.environments),
             notes=notes,
         )

@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Context, Point
     from holdfast.studies.transfer_attack.environments import Environment
 
-__all__ = ["BASELINES", "measure_queries", "query_curves", "query_metrics", "regimes"]
+__all__ = ["BASELINES", "measure_queries", "query_curves", "query_metrics", "regimes", "savings"]
 
 BASELINES = {
     "prior": "none",
     "noise_source": "none",
     "better": "none",
     "coarse_better": "coarse_none",
+    "frame_none": "none",
     "frame_better": "frame_none",
     "frame_start": "frame_none",
     "frame_span": "frame_none",
@@ -221,6 +222,29 @@ def regimes(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
             f"Its weight lambda is {lam} there; estimates with it have {known['query.estimate_cosine_first']}.",
             evidence=f"points of {guide} and {BASELINES[guide]}",
             estimate=guess,
+        )
+
+
+def savings(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
+    """For each environment, what orthonormal directions save without any guess, and which guesses save anything or cost."""
+    metrics, runs = query_metrics(points), _runs(points)
+    for env in dict.fromkeys(env for env, _ in runs):
+        names = {guide: f"{env}.queries.{guide}.saved" for at, guide in runs if at == env}
+        found = {guide: metrics[name] for guide, name in names.items() if name in metrics}
+        frame = found.pop("frame_none", None)
+        if frame is None or not found:
+            continue
+        rates = [runs[env, guide].estimates["query.success"] for guide in ("frame_none", "none")]
+        fewer = [guide.replace("_", " ") for guide, saved in found.items() if saved.lo > 0]
+        more = [guide.replace("_", " ") for guide, saved in found.items() if saved.hi < 0]
+        yield Finding(
+            id=f"transfer.saved.{env}",
+            severity="info",
+            text=f"{env}: orthonormal directions that keep the last estimate, without a guess, save {frame} queries of RGF per "
+            f"image and succeed on {rates[0]} against {rates[1]}. Guesses that save queries beyond doubt: "
+            f"{', '.join(fewer) or 'none'}; that cost some: {', '.join(more) or 'none'}.",
+            evidence=f"metrics {env}.queries.*.saved",
+            estimate=frame,
         )
 
 
