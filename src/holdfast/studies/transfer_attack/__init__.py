@@ -126,6 +126,7 @@ class TransferAttack:
             "Random proxies are any source classes but the best; the worst has the smallest entry in the target's column.",
             "Each image serves one target class, in equal numbers for each pair of right class and target.",
             "Attacks by queries take the victim's scores; the findings say how good each guess at its gradient is.",
+            "Many guesses are compared, each at a level of 95 %: of twenty that do nothing one would seem to help or to harm.",
         )
         return Summary(
             curves=tuple(outcomes.curves()),
