@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcomes"]
 
 WORDS = {"hmc": "HMC", "hmc_few": "HMC of few chains", "vi": "VI", "ensemble": "ensemble", "deterministic": "deterministic"}
+TIED = 1e-9  # between settings of one accuracy, so that a curve holds all of them
 Key = tuple[Any, ...]
 
 
@@ -135,7 +136,7 @@ class Outcomes:
         return {"sweep.rank_correlation": bootstrap(pairs, _spearman)}
 
     def curves(self, moons: Moons, images: Iterable[Images]) -> Iterator[Curve]:
-        """Cancellation against samples, and accuracy and robustness against the size of attacks."""
+        """Cancellation against samples, accuracy and robustness against the size of attacks, robustness against accuracy in the sweep."""
         for model in ("hmc", "vi", "ensemble"):
             for part in ("orthogonal", "tangential"):
                 yield from self._over_samples(("moons", model), moons.at, f"{part}.r", f"half-moons {part} {WORDS[model]}")
@@ -147,6 +148,11 @@ class Outcomes:
         yield from _curve("half-moons filling their plane", "training points", sizes, quantity="length of the expected gradient")
         for recipe in images:
             yield from self._image_curves(recipe)
+        rows = sorted(
+            (found.estimates for key, found in self.found.items() if key[0] == "sweep"), key=lambda row: row["clean"].value
+        )
+        apart = {row["clean"].value + TIED * place: row["softmax"] for place, row in enumerate(rows)}
+        yield from _curve("sweep of settings, HMC", "accuracy without attack", apart, quantity="softmax robustness")
 
     def _image_curves(self, recipe: Images) -> Iterator[Curve]:
         for model in recipe.models:
