@@ -153,6 +153,8 @@ def test_the_curves_begin_without_attack_and_carry_intervals(measured):
 def test_the_sweep_ends_in_a_sentence(measured):
     summary = TINY.summarise(measured)
     assert -1 <= summary.metrics["sweep.rank_correlation"].value <= 1
+    scatter = next(curve for curve in summary.curves if curve.name == "sweep of settings, HMC")
+    assert len(scatter.at) == sum(point["part"] == "sweep" for point, _ in measured)
     assert any(finding.id == "bayesian.sweep" and "rank correlation" in finding.text for finding in summary.findings)
 
 

@@ -136,7 +136,7 @@ class Outcomes:
         return {"sweep.rank_correlation": bootstrap(pairs, _spearman)}
 
     def curves(self, moons: Moons, images: Iterable[Images]) -> Iterator[Curve]:
-        """Cancellation against samples, accuracy and robustness against the size of attacks, robustness against accuracy in the sweep."""
+        """Cancellation against samples, accuracy and robustness against the size of attacks, and one against the other."""
         for model in ("hmc", "vi", "ensemble"):
             for part in ("orthogonal", "tangential"):
                 yield from self._over_samples(("moons", model), moons.at, f"{part}.r", f"half-moons {part} {WORDS[model]}")
