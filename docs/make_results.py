@@ -59,17 +59,17 @@ def interval(claim: ClaimEntry) -> str:
     return f"[{number(claim.lo)}, {number(claim.hi)}]"
 
 
-def claim_row(claim: ClaimEntry) -> tuple[str, ...]:
-    """One claim as a row of the table."""
+def claim_row(claim: ClaimEntry, sources: Sequence[str]) -> tuple[str, ...]:
+    """One claim as a row of the table; its source by its place in the list below."""
     words = [claim.statement, *([f"({claim.note})"] if claim.note else []), *([claim.reason] if claim.status == "error" else [])]
     return (
-        claim.id,
+        claim.id.replace(".", ".<wbr>"),
         cell(" ".join(words)),
         MARKS[claim.status],
         number(claim.value),
         interval(claim),
         f"`{claim.expected}`",
-        cell(claim.source),
+        str(sources.index(claim.source) + 1) if claim.source else "",
     )
 
 
@@ -139,6 +139,8 @@ def page(document: Document, drawn: Sequence[str]) -> str:
     """The Markdown text of one study's page."""
     run = document.run
     notes = [f"* {note}" for note in run.notes]
+    sources = list(dict.fromkeys(claim.source for claim in document.claims if claim.source))
+    rows = [claim_row(claim, sources) for claim in document.claims]
     lines = [
         f"# {run.name}",
         "",
@@ -147,11 +149,12 @@ def page(document: Document, drawn: Sequence[str]) -> str:
         tally(document),
         "An *undecided* claim has an interval that contains its threshold, or none, for the reason that its note gives.",
         "",
+        *(["## Findings", "", *(f"* {cell(finding.text)}" for finding in document.findings), ""] if document.findings else []),
         "## Claims",
         "",
-        *table(("id", "claim", "status", "value", "95 % interval", "expected", "source"), map(claim_row, document.claims)),
+        *table(("id", "claim", "status", "value", "95 % interval", "expected", "source"), rows),
+        *(["Sources:", "", *(f"{place}. {cell(source)}" for place, source in enumerate(sources, 1)), ""] if sources else []),
         *([line for name in drawn for line in (f"```{{image}} {name}", ":width: 100%", "```", "")]),
-        *(["## Findings", "", *(f"* {cell(finding.text)}" for finding in document.findings), ""] if document.findings else []),
         *(["## Notes", "", *notes, ""] if notes else []),
         "## The run",
         "",

@@ -55,7 +55,9 @@ def test_every_claim_stands_in_the_table_with_its_status(page):
     rows = [line for line in page.splitlines() if line.startswith(("| 1 ", "| 2 ", "| 3 ", "| 4 "))]
     assert [mark in row for mark, row in zip(("✓ pass", "✗ fail", "? undecided", "! error"), rows, strict=True)] == [True] * 4
     assert "4 claims: 1 pass, 1 fail, 1 undecided, 1 error." in page
-    assert "| 0.99 | [0.98, 0.995] | `>= 0.97` | Table 1 |" in rows[0]
+    assert "| 0.99 | [0.98, 0.995] | `>= 0.97` | 1 |" in rows[0]
+    assert rows[1].endswith("| 2 |")
+    assert "1. Table 1\n2. ours\n" in page
     assert "(small scale)" in rows[2]
     assert "the point crashed" in rows[3]
     assert "| – |" in rows[3]

@@ -82,10 +82,12 @@ def test_findings_say_what_was_saved_without_a_guess_and_with_which():
         estimates = {"query.success": proportion(40, 40)}
         found = Measurement(estimates=estimates, arrays={"success": success, "queries": queries})
         points.append(({"part": "queries", "env": "E1", "guide": guide}, found))
-    (finding,) = savings(points)
+    words = {"E1": "clothes to other clothes"}
+    (finding,) = savings(points, words)
+    assert finding.text.startswith("Clothes to other clothes: ")
     assert finding.estimate.value == 40
     assert "beyond doubt: frame better; that cost some: prior." in finding.text
-    assert not list(savings(points[:2]))
+    assert not list(savings(points[:2], words))
 
 
 def test_source_and_target_share_no_class_and_no_image(real_data):

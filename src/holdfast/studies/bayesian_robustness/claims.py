@@ -58,7 +58,7 @@ def _moons_claims(moons: Moons, reason: str) -> Iterator[Claim]:
             "their length falls with samples with an exponent of -0.3 or less",
             "{}moons.hmc.orthogonal.slope <= -0.3",
         ),
-        ("2.slope_low", "and of -0.6 or more", "{}moons.hmc.orthogonal.slope >= -0.6"),
+        ("2.slope_low", "it falls with an exponent of -0.6 or more", "{}moons.hmc.orthogonal.slope >= -0.6"),
     ):
         yield from _hmc(number, statement, check, source=THEORY if "orthogonal" in check else OURS, reason=reason)
     yield _claim(

@@ -118,9 +118,9 @@ class TransferAttack:
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Curves, the quantities that the claims name, and the claims."""
         outcomes = Outcomes(measurements)
-        worlds = "; ".join(f"{environment.name} {environment.words}" for environment in self.environments)
+        asked, words = outcomes.part("queries"), {environment.name: environment.words for environment in self.environments}
         notes = (
-            f"Environments: {worlds}.",
+            f"Environments: {'; '.join(f'{name} {what}' for name, what in words.items())}.",
             "Of the paper only the abstract was read: worlds, networks, sizes and numbers are ours, and none is quoted as its own.",
             "Success means the target class, out of five or six; a rate without its controls says nothing.",
             "Random proxies are any source classes but the best; the worst has the smallest entry in the target's column.",
@@ -131,7 +131,7 @@ class TransferAttack:
         return Summary(
             curves=tuple(outcomes.curves()),
             metrics=outcomes.metrics(),
-            findings=(*queries.savings(outcomes.part("queries")), *queries.regimes(outcomes.part("queries"))),
+            findings=(*queries.savings(asked, words), *queries.regimes(asked, words)),
             claims=claims_for(self.environments),
             notes=notes,
         )

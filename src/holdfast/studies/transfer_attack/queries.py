@@ -28,7 +28,7 @@ from holdfast.studies.transfer_attack.bench import LAYERS, Bench
 from holdfast.studies.transfer_attack.trials import BEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -200,7 +200,7 @@ def query_metrics(points: Sequence[tuple[Point, Measurement]]) -> dict[str, Esti
     return found
 
 
-def regimes(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
+def regimes(points: Sequence[tuple[Point, Measurement]], words: Mapping[str, str]) -> Iterator[Finding]:
     """For each environment and guess, its cosine with the victim's gradient beside that of the random directions of one step."""
     runs = _runs(points)
     for (env, guide), measurement in runs.items():
@@ -213,19 +213,19 @@ def regimes(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
             known["query.lam_first"],
             beside.estimates["query.estimate_cosine_first"],
         )
-        words = "more" if guess.value > alone.value else "less"
+        worth = "more" if guess.value > alone.value else "less"
         yield Finding(
             id=f"transfer.guess.{env}.{guide}",
             severity="info",
-            text=f"{env}, {guide.replace('_', ' ')}: at the first step the guess has a mean cosine of {guess} with the victim's "
-            f"gradient, the random directions of one step have {alone}: the guess is worth {words} than a step's questions. "
-            f"Its weight lambda is {lam} there; estimates with it have {known['query.estimate_cosine_first']}.",
+            text=f"{words[env].capitalize()}, {guide.replace('_', ' ')}: at the first step the guess has a mean cosine of {guess} "
+            f"with the victim's gradient, the random directions of one step have {alone}: the guess is worth {worth} than a step's "
+            f"questions. Its weight lambda is {lam} there; estimates with it have {known['query.estimate_cosine_first']}.",
             evidence=f"points of {guide} and {BASELINES[guide]}",
             estimate=guess,
         )
 
 
-def savings(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
+def savings(points: Sequence[tuple[Point, Measurement]], words: Mapping[str, str]) -> Iterator[Finding]:
     """For each environment, what orthonormal directions save without any guess, and which guesses save anything or cost."""
     metrics, runs = query_metrics(points), _runs(points)
     for env in dict.fromkeys(env for env, _ in runs):
@@ -240,9 +240,9 @@ def savings(points: Sequence[tuple[Point, Measurement]]) -> Iterator[Finding]:
         yield Finding(
             id=f"transfer.saved.{env}",
             severity="info",
-            text=f"{env}: orthonormal directions that keep the last estimate, without a guess, save {frame} queries of RGF per "
-            f"image and succeed on {rates[0]} against {rates[1]}. Guesses that save queries beyond doubt: "
-            f"{', '.join(fewer) or 'none'}; that cost some: {', '.join(more) or 'none'}.",
+            text=f"{words[env].capitalize()}: orthonormal directions that keep the last estimate, without a guess, save {frame} "
+            f"queries of RGF per image and succeed on {rates[0]} against {rates[1]}. Guesses that save queries "
+            f"beyond doubt: {', '.join(fewer) or 'none'}; that cost some: {', '.join(more) or 'none'}.",
             evidence=f"metrics {env}.queries.*.saved",
             estimate=frame,
         )
