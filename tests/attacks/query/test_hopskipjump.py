@@ -46,6 +46,19 @@ def test_the_distance_to_a_plane_is_found(norm, dual, slack):
     torch.testing.assert_close(result.distance, result.norm)
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_whoever_is_inside_the_ball_after_the_first_bisection_stays_there(norm):
+    """All that may be asked about at once end together: nothing is left to estimate a normal for."""
+
+    def net(inputs):
+        return (inputs[:, 0] > 0.5).long()
+
+    x, y = torch.full((5, 6), 0.45), torch.zeros(5, dtype=torch.long)
+    result = hopskipjump(net, x, y, ThreatModel(norm, 0.5), queries=300, stop_inside=True)
+    assert bool(result.success.all())
+    assert int(result.queries.max()) < 60
+
+
 @pytest.mark.parametrize(("norm", "queries"), [("linf", 1), ("l2", 2), ("linf", 200), ("l2", 200)])
 def test_budgets_hold_and_success_is_judged_against_eps(digits_cnn, digits, norm, queries):
     eps = 0.8 if norm == "l2" else 0.15

@@ -140,7 +140,7 @@ class _Walk:
             turn += 1
             edge[rows] = self.bisect(rows, edge[rows])
             rows = self.going(rows)
-            for some in rows.split(max(1, 4 * GROUP // self.count(turn))):  # bounds the memory
+            for some in rows.split(max(1, 4 * GROUP // self.count(turn))) if len(rows) else ():  # bounds the memory
                 edge[some] = self.jump(some, edge[some], self.normal(some, edge[some], turn, directions), turn)
 
     def count(self, turn: int) -> int:
