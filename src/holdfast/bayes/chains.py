@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from holdfast.bayes.diagnostics import FEWEST, HIGH, Diagnostics, bulk_ess, centred_logits, split_rhat
+from holdfast.bayes.diagnostics import FEWEST, HIGH_QUANTILE, Diagnostics, bulk_ess, centred_logits, split_rhat
 from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.potential import categorical
 from holdfast.core.checks import check_finite, check_one_of, check_whole, refuse
@@ -128,7 +128,7 @@ def _diagnose(found: Chains, potential: np.ndarray, answers: np.ndarray) -> Diag
         rhat_logits=float(np.median(rhat)),
         ess_logits=float(np.median(bulk_ess(answers))) if length >= FEWEST else math.nan,
         worst_rhat_logits=float(rhat.max()),
-        high_rhat_logits=float(np.quantile(rhat, HIGH)),
+        high_rhat_logits=float(np.quantile(rhat, HIGH_QUANTILE)),
         divergences=found.divergences,
         chains=chains,
         samples=length,

@@ -18,12 +18,11 @@ from holdfast.core.checks import refuse
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-HIGH = 0.9  # quantile over logits
-
 __all__ = ["Diagnostics", "bulk_ess", "centred_logits", "split_rhat"]
 
 FEWEST = 4  # draws per chain: half a chain needs a variance
 LOW_ACCEPT, HIGH_ACCEPT, LARGEST_RHAT = 0.4, 0.99, 1.1
+HIGH_QUANTILE = 0.9  # over logits
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from torch.utils.hooks import RemovableHandle
+
     from holdfast.bayes.posterior import Sampler
     from holdfast.bayes.potential import Likelihood, LikelihoodName, NetworkPotential
     from holdfast.bayes.prior import Prior
@@ -163,6 +165,15 @@ def _last_layer(potential: NetworkPotential) -> Sampler:
     return sampler
 
 
+def _run(model: nn.Module, x: torch.Tensor, hook: RemovableHandle) -> torch.Tensor:
+    """Outputs of the network on the batch `x`, without gradients; `hook` is removed afterwards."""
+    try:
+        with torch.no_grad():
+            return model(x)
+    finally:
+        hook.remove()
+
+
 def _features(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs (n, D) of `layer` and outputs of the network on the batch `x`."""
     seen: list[torch.Tensor] = []
@@ -171,12 +182,7 @@ def _features(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> tuple[torc
         del module
         seen.append(args[0])
 
-    hook = layer.register_forward_pre_hook(keep)
-    try:
-        with torch.no_grad():
-            outputs = model(x)
-    finally:
-        hook.remove()
+    outputs = _run(model, x, layer.register_forward_pre_hook(keep))
     return seen[-1] if seen else outputs.new_zeros(0), outputs
 
 
@@ -190,12 +196,7 @@ def _gives_outputs(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> bool:
         said.append(draws.to(output))
         return said[-1]
 
-    hook = layer.register_forward_hook(replaced)
-    try:
-        with torch.no_grad():
-            outputs = model(x)
-    finally:
-        hook.remove()
+    outputs = _run(model, x, layer.register_forward_hook(replaced))
     return len(said) == 1 and said[0].ndim == 2 and torch.equal(said[0], outputs)
 
 
