@@ -5,6 +5,7 @@ import pytest
 from holdfast.auditing.judge import check_gates, judge_gates
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact, proportion
+from holdfast.core.experiment import Quantity, Summary
 from holdfast.report import CardEntry, Document, EstimateEntry, PointEntry, Run, StressEntry
 from holdfast.report.result import exit_code
 
@@ -68,6 +69,17 @@ def test_a_crash_and_a_skip_say_their_reason():
     )
     assert "ValueError: boom" in crashed.reason
     assert "no room" in skipped.reason
+
+
+@pytest.mark.parametrize(
+    ("gate", "status"), [("learning.solved[spread=0.05] >= 0.7", "pass"), ("learning.solved[spread=0.2] >= 0.7", "fail")]
+)
+def test_a_quantity_of_several_points_is_selected_by_what_they_share(gate, status):
+    found = [Quantity("solved", exact(value), {"spread": spread}) for spread, value in ((0.05, 0.9), (0.2, 0.4))]
+    metrics = {text: EstimateEntry.of(estimate) for text, estimate in Summary(quantities=tuple(found)).metrics.items()}
+    cards = {"learning": CardEntry(stresses={"learning": StressEntry(metrics=metrics)})}
+    [verdict] = judge_gates([gate], Document(run=Run(id="a"), cards=cards))
+    assert verdict.status == status, verdict.reason
 
 
 def test_a_baseline_is_the_same_quantity_of_the_other_run():

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from holdfast.core.estimate import exact, mean_t
-from holdfast.core.experiment import Context, Measurement, Point, Summary
+from holdfast.core.experiment import Context, Measurement, Point, Quantity, Summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class NoisyMean:
         return Measurement(estimates={"mean": mean_t(draws)}, arrays={"draws": draws}, details={"largest": float(draws.max())})
 
     def summarise(self, measurements) -> Summary:
-        return Summary(metrics={"points": exact(len(measurements))})
+        return Summary(quantities=(Quantity("points", exact(len(measurements))),))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.errors import InputError
-from holdfast.core.grammar import Metric, is_path, parse
+from holdfast.core.grammar import Metric, is_path, parse, parse_metric
 
 WORDS = st.builds(str.__add__, st.sampled_from("abzQ_"), st.text(alphabet="aZ_09", max_size=4))
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map(".".join).filter(is_path)
@@ -114,3 +114,16 @@ def test_an_unknown_metric_is_met_with_the_nearest_known_one():
 @pytest.mark.parametrize("text", ["", "a.", ".a", "a..b", "1a", "a-b", "a b", "abs", "baseline", "é"])
 def test_what_a_check_cannot_name_is_no_path(text):
     assert not is_path(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["learning.solved", "learning.solved[spread=0.05, kind=gain]", 'a.b[name="per channel", shift=-2]']
+)
+def test_the_text_of_a_metric_is_read_back(text):
+    assert str(parse_metric(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "abs", "baseline", "clean.accuracy > 0", "clean.accuracy[eps]", "a[b=1] c"])
+def test_what_is_not_one_metric_is_refused(text):
+    with pytest.raises(InputError, match="allowed"):
+        parse_metric(text)

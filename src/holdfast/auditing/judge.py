@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.claim import Claim, MetricTable, judge
-from holdfast.core.grammar import parse
+from holdfast.core.grammar import parse, parse_metric
 from holdfast.report import ClaimEntry, metric_prefix
 
 if TYPE_CHECKING:
@@ -24,14 +24,15 @@ def metric_table(document: Document) -> MetricTable:
     """All estimates of a report by the names that gates use; what was skipped or crashed is marked with its reason."""
     table = MetricTable()
     for card, entry in document.cards.items():
-        for name, stress in entry.stresses.items():
-            prefix = metric_prefix(card, name)
-            for metric, estimate in stress.metrics.items():
-                table.add(f"{prefix}.{metric}", estimate.estimate())
+        for stress_name, stress in entry.stresses.items():
+            prefix = metric_prefix(card, stress_name)
+            for text, estimate in stress.metrics.items():
+                metric = parse_metric(text)
+                table.add(f"{prefix}.{metric.path}", estimate.estimate(), at=dict(metric.selector))
             for point in stress.points:
-                for metric, estimate in point.metrics.items():
-                    if point.at or metric not in stress.metrics:
-                        table.add(f"{prefix}.{metric}", estimate.estimate(), at=point.at)
+                for name, estimate in point.metrics.items():
+                    if point.at or name not in stress.metrics:
+                        table.add(f"{prefix}.{name}", estimate.estimate(), at=point.at)
                 if point.status != "ok":
                     table.mark_missing(prefix, point.error.strip().splitlines()[-1] if point.error else point.status, at=point.at)
             if stress.status in {"skipped", "error"}:

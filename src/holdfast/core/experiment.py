@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from holdfast.core.errors import TimeBudgetError
+from holdfast.core.grammar import Metric
 from holdfast.core.seeds import Seeds
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.core.estimate import Estimate
     from holdfast.core.target import Target
 
-__all__ = ["Context", "Experiment", "Finding", "Measurement", "Point", "Severity", "Summary"]
+__all__ = ["Context", "Experiment", "Finding", "Measurement", "Point", "Quantity", "Severity", "Summary"]
 
 Point = Mapping[str, Any]
 Severity = Literal["high", "medium", "low", "info"]
@@ -71,15 +72,56 @@ class Finding:
     threshold: str = ""
 
 
+@dataclass(frozen=True)
+class Quantity:
+    """An estimate of several points together.
+
+    Parameters
+    ----------
+    name : dotted name, as a check writes it
+    estimate : the number
+    at : the values that these points share, by which a check selects it; empty for a quantity of the whole experiment
+
+    Examples
+    --------
+    >>> from holdfast.core.estimate import exact
+    >>> print(Quantity("learning.solved", exact(0.9), {"spread": 0.05}).metric)
+    learning.solved[spread=0.05]
+    """
+
+    name: str
+    estimate: Estimate
+    at: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> Metric:
+        """Name and selector; its text is the key in ``report.json``."""
+        return Metric(self.name, tuple(self.at.items()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What all points together say: curves, scalars, findings and, for a study, the claims to judge."""
+    """What all points together say.
+
+    Parameters
+    ----------
+    curves : estimates over strengths
+    quantities : estimates of several points together
+    findings : judged statements
+    claims : of a study, to be judged
+    notes : for the reader
+    """
 
     curves: tuple[Curve, ...] = ()
-    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    quantities: tuple[Quantity, ...] = ()
     findings: tuple[Finding, ...] = ()
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """The quantities by the text of their metric, as ``report.json`` holds them."""
+        return {str(quantity.metric): quantity.estimate for quantity in self.quantities}
 
 
 Memo = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], Mapping[str, Any]]

@@ -24,7 +24,20 @@ from holdfast.core.checks import nearest, refuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Absolute", "Baseline", "Comparison", "Metric", "Node", "Number", "Operator", "Product", "Sum", "is_path", "parse"]
+__all__ = [
+    "Absolute",
+    "Baseline",
+    "Comparison",
+    "Metric",
+    "Node",
+    "Number",
+    "Operator",
+    "Product",
+    "Sum",
+    "is_path",
+    "parse",
+    "parse_metric",
+]
 
 Operator = Literal[">=", "<=", ">", "<", "=="]
 OPERATORS = (">=", "<=", "==", ">", "<")
@@ -178,6 +191,21 @@ def parse(text: str, *, known: Iterable[str] | None = None) -> Comparison:
     return _Parser(" ".join(text.split()), known).comparison()
 
 
+def parse_metric(text: str) -> Metric:
+    """The metric whose text is `text`; reads back what ``str`` of a :class:`Metric` gives.
+
+    Raises
+    ------
+    InputError : the text is not one metric
+
+    Examples
+    --------
+    >>> parse_metric("learning.solved[spread=0.05]").selector
+    (('spread', 0.05),)
+    """
+    return _Parser(" ".join(text.split()), None).whole_metric()
+
+
 class _Token(NamedTuple):
     """A piece of the text: its kind, its characters and where they begin."""
 
@@ -236,6 +264,17 @@ class _Parser:
         if not check.metrics:
             self.refuse("at least one metric, e.g. clean.accuracy", token=_Token("end", "", 0), got="compares no measured quantity")
         return check
+
+    def whole_metric(self) -> Metric:
+        """A metric and nothing after it."""
+        path = self.next
+        if not is_path(path.text):
+            self.refuse("a metric, e.g. clean.accuracy")
+        self.tokens.pop()
+        metric = self.metric(path)
+        if self.next.kind != "end":
+            self.refuse("the end")
+        return metric
 
     def sum(self) -> Node:
         """Products joined by + and -."""

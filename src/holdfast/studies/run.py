@@ -135,8 +135,8 @@ FINDING = ("id", "severity", "text", "evidence", "remedy")
 def metric_table(records: Sequence[Record], summary: Summary) -> MetricTable:
     """All estimates of a study's points and of its summary, by metric name; crashed points are marked with their reason."""
     table = MetricTable()
-    for metric, estimate in summary.metrics.items():
-        table.add(metric, estimate)
+    for quantity in summary.quantities:
+        table.add(quantity.name, quantity.estimate, at=quantity.at)
     names = {metric for record in records if record.measurement for metric in record.measurement.estimates}
     for record in records:
         if record.measurement is not None:

@@ -10,7 +10,7 @@ from holdfast.auditing.stresses.answers import examples_of
 from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.estimate import exact
-from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.stress import Cost
 
 if TYPE_CHECKING:
@@ -118,4 +118,5 @@ class Masking:
             for check in found.details["checks"]
             if check["flag"]
         )
-        return Summary(metrics=dict(measurements[0][1].estimates) if measurements else {}, findings=findings)
+        found = measurements[0][1].estimates if measurements else {}
+        return Summary(quantities=tuple(Quantity(name, estimate) for name, estimate in found.items()), findings=findings)

@@ -13,7 +13,7 @@ from holdfast.auditing.stresses.answers import examples_of, measured
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, mean_t
-from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.stress import Cost
 from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, resolution_round_trip
 
@@ -151,7 +151,7 @@ class Corruptions:
             remedy="Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt.",
         )
         notes = ("frost is procedural, so its numbers do not compare with published ones",) if "frost" in self.kinds else ()
-        return Summary(curves=(overall, *curves), metrics={"mean_accuracy": mean}, findings=(finding,), notes=notes)
+        return Summary(curves=(overall, *curves), quantities=(Quantity("mean_accuracy", mean),), findings=(finding,), notes=notes)
 
 
 def _mean_over_points(measurements: Sequence[tuple[Point, Measurement]]) -> Estimate:

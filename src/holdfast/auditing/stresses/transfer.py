@@ -13,7 +13,7 @@ from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
 from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, with_pictures
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.estimate import proportion
-from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.stress import Cost
 
 if TYPE_CHECKING:
@@ -136,4 +136,4 @@ class Transfer:
                 remedy="Train on attacked inputs (holdfast.nets.fit(..., on_batch=...)); limit and watch queries to the service.",
             )
             findings.append(finding)
-        return Summary(metrics={"accuracy": together}, findings=tuple(findings))
+        return Summary(quantities=(Quantity("accuracy", together),), findings=tuple(findings))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
 from holdfast.core.errors import DataUnavailableError
-from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.experiment import Measurement, Quantity, Summary
 from holdfast.studies.bayesian_robustness.claims import claims_for
 from holdfast.studies.bayesian_robustness.outcomes import Outcomes
 from holdfast.studies.bayesian_robustness.recipes import HMC, VI, Images, Moons, Plane, Regression, Sweep
@@ -111,7 +111,7 @@ class BayesianRobustness:
                 reasons.setdefault(str(key[1] if key[0] == "images" else key[0]), text)
         return Summary(
             curves=tuple(outcomes.curves(self.moons, self.images)),
-            metrics=metrics,
+            quantities=tuple(Quantity(name, estimate) for name, estimate in metrics.items()),
             findings=tuple(findings(metrics, self.images, self.sweep)),
             claims=claims_for(self.moons, self.plane, self.images, reasons),
             notes=(

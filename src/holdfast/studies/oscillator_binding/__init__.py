@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
-from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.experiment import Measurement, Quantity, Summary
 from holdfast.studies.oscillator_binding.claims import claims_for
 from holdfast.studies.oscillator_binding.outcomes import Outcomes
 from holdfast.studies.oscillator_binding.parts import PARTS
@@ -130,7 +130,8 @@ class OscillatorBinding:
             "A sequence is recognised when all three oscillators synchronise after its last event; the worst target counts.",
             "All recognition runs carry fixed frequency mismatches of +0.4, -0.4 and 0 MHz.",
         )
-        return Summary(curves=tuple(outcomes.curves()), metrics=outcomes.metrics(), claims=_claims_of(self), notes=notes)
+        quantities = tuple(Quantity(name, estimate) for name, estimate in outcomes.metrics().items())
+        return Summary(curves=tuple(outcomes.curves()), quantities=quantities, claims=_claims_of(self), notes=notes)
 
 
 def _claims_of(experiment: OscillatorBinding) -> tuple[Claim, ...]:

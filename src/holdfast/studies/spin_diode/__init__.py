@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
-from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.experiment import Measurement, Quantity, Summary
 from holdfast.studies.spin_diode import motions, rectifiers
 from holdfast.studies.spin_diode.claims import claims_for
 from holdfast.studies.spin_diode.designs import TAILS
@@ -148,8 +148,9 @@ class SpinDiodes:
             notes.append("Above 0 K the deviation within the ensemble holds the noise of one run besides the devices' own.")
         if not self.peer:
             notes.append("cmtj is not installed: claim 11, on speed, was not measured.")
+        quantities = tuple(Quantity(name, estimate) for name, estimate in outcomes.metrics().items())
         return Summary(
-            curves=tuple(outcomes.curves()), metrics=outcomes.metrics(), claims=claims_for(peer=self.peer), notes=tuple(notes)
+            curves=tuple(outcomes.curves()), quantities=quantities, claims=claims_for(peer=self.peer), notes=tuple(notes)
         )
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
 from holdfast.core.errors import DataUnavailableError
-from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.experiment import Measurement, Quantity, Summary
 from holdfast.studies.spintronic_neuron.bench import Bench, images, measure_table
 from holdfast.studies.spintronic_neuron.claims import claims_for
 from holdfast.studies.spintronic_neuron.outcomes import Outcomes
@@ -111,7 +111,10 @@ class SpintronicNeuron:
         ]
         if self.data != "mnist":
             notes.append("MNIST was not found: this ran on scikit-learn's 1797 digits, and tolerances are 1.5 points.")
-        return Summary(curves=tuple(outcomes.curves(self.recipes)), metrics=metrics, claims=_claims_of(self), notes=tuple(notes))
+        quantities = tuple(Quantity(name, estimate) for name, estimate in metrics.items())
+        return Summary(
+            curves=tuple(outcomes.curves(self.recipes)), quantities=quantities, claims=_claims_of(self), notes=tuple(notes)
+        )
 
 
 def _claims_of(experiment: SpintronicNeuron) -> tuple[Claim, ...]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
-from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.experiment import Measurement, Quantity, Summary
 from holdfast.studies.transfer_attack import queries, trials
 from holdfast.studies.transfer_attack.claims import claims_for
 from holdfast.studies.transfer_attack.environments import CIFAR, DIGITS, FASHION, MIXED, VEHICLES, Environment
@@ -130,7 +130,7 @@ class TransferAttack:
         )
         return Summary(
             curves=tuple(outcomes.curves()),
-            metrics=outcomes.metrics(),
+            quantities=tuple(Quantity(name, estimate) for name, estimate in outcomes.metrics().items()),
             findings=(*queries.savings(asked, words), *queries.regimes(asked, words)),
             claims=claims_for(self.environments),
             notes=notes,
