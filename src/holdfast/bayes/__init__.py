@@ -10,6 +10,7 @@ from holdfast.bayes.laplace import laplace
 from holdfast.bayes.noisy import device_posterior, noisy_posterior
 from holdfast.bayes.objectives import posterior_objective
 from holdfast.bayes.outcome import ProtocolResult, softmax_robustness
+from holdfast.bayes.packing import pack_posterior, unpack_posterior
 from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.prior import Prior
 from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
@@ -37,6 +38,7 @@ __all__ = [
     "normal_divergence",
     "normal_sampler",
     "orthogonal_to",
+    "pack_posterior",
     "paper_protocol",
     "posterior_objective",
     "sghmc",
@@ -44,4 +46,5 @@ __all__ = [
     "split_gradient",
     "tangent_basis",
     "train_ensemble",
+    "unpack_posterior",
 ]
