@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.stats import binom, binomtest, norm
+from scipy.stats import binom, binomtest, norm, spearmanr
 from scipy.stats import t as student
 
 from holdfast.core.errors import InputError
@@ -23,6 +23,7 @@ from holdfast.core.estimate import (
     mean_t,
     paired_difference,
     proportion,
+    spearman,
 )
 
 ANSWERS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
@@ -240,3 +241,33 @@ def test_bad_input_is_refused_with_a_reason(call, part):
     with pytest.raises(InputError) as refusal:
         call()
     assert part in str(refusal.value)
+
+
+@pytest.mark.parametrize("interval", ["bonett-wright", "bootstrap"])
+def test_rank_correlation_is_scipys_and_its_interval_covers(interval):
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 6, 80)
+    y = x + generator.normal(size=80) * 4
+    found = spearman(x, y, interval=interval)
+    assert found.value == pytest.approx(spearmanr(x, y).statistic)
+    assert -1 < found.lo < found.value < found.hi < 1
+    assert (found.n, found.method) == (80, f"spearman, {interval}")
+    # independent samples: the 95 % interval holds 0 in at least 80 of 100 cases; P[binomial(100, 0.05) > 20] < 1e-8
+    pairs = generator.normal(size=(100, 2, 40))
+    assert sum((one := spearman(*pair, interval=interval, resamples=200)).lo <= 0 <= one.hi for pair in pairs) >= 80
+
+
+def test_rank_correlation_is_of_ranks_alone():
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(2, 30))
+    assert spearman(x, y) == spearman(np.exp(x), y**3)
+    assert spearman(x, y).value == pytest.approx(-spearman(x, -y).value)
+    assert spearman(x, x).is_exact
+    assert math.isnan(spearman(np.ones(5), np.arange(5)).value)
+    assert spearman([0, 0, 0, 1], [0, 1, 2, 3], interval="bootstrap").lo <= 0  # some resamples never vary
+
+
+@pytest.mark.parametrize(("arguments", "words"), [(([1, 2], [1, 2]), "at least 4"), (([1, 2, 3, 4], [1, 2, 3]), "3")])
+def test_too_few_or_unpaired_ranks_are_refused(arguments, words):
+    with pytest.raises(InputError, match=words):
+        spearman(*arguments)

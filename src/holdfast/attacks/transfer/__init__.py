@@ -12,7 +12,7 @@ from holdfast.attacks.transfer.heads import FeatureHeads
 from holdfast.attacks.transfer.layers import LayerSelection, select_layers
 from holdfast.attacks.transfer.objective import ProxyObjective
 from holdfast.attacks.transfer.proxy import ProxyAttack, attack_prior, proxy_attack
-from holdfast.attacks.transfer.sensitivity import Sensitivity, clean_signals, sensitivity, spearman
+from holdfast.attacks.transfer.sensitivity import Sensitivity, clean_signals, sensitivity
 from holdfast.attacks.transfer.surrogate import distil, small_net
 
 __all__ = [
@@ -36,6 +36,5 @@ __all__ = [
     "select_layers",
     "sensitivity",
     "small_net",
-    "spearman",
     "transfer_curves",
 ]

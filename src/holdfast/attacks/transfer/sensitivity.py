@@ -1,11 +1,7 @@
-"""On which clean images an attack carries over: its success against what both networks said of the image before.
-
-Rank correlations carry Bonett and Wright's interval (Psychometrika 65 (2000) 23).
-"""
+"""On which clean images an attack carries over: its success against what both networks said of the image before."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +9,8 @@ import numpy as np
 import torch
 
 from holdfast.attacks.transfer.adapter import Adapted
-from holdfast.core.checks import check_same_length, check_whole, refuse
-from holdfast.core.estimate import Estimate, proportion
+from holdfast.core.checks import check_same_length, check_whole
+from holdfast.core.estimate import proportion, spearman
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
@@ -22,8 +18,9 @@ if TYPE_CHECKING:
 
     from holdfast.attacks.transfer.adapter import Adapter
     from holdfast.attacks.transfer.correspondence import Proxies
+    from holdfast.core.estimate import Estimate
 
-__all__ = ["Sensitivity", "clean_signals", "sensitivity", "spearman"]
+__all__ = ["Sensitivity", "clean_signals", "sensitivity"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,37 +74,6 @@ def clean_signals(
         "entropy": torch.special.entr(mine).sum(1),
     }
     return {name: signal.cpu().numpy() for name, signal in found.items()}
-
-
-def spearman(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> Estimate:
-    r"""Rank correlation of two samples with its interval.
-
-    .. math:: \tanh\bigl(\operatorname{artanh} r \pm z \sqrt{(1 + r^2/2) / (n - 3)}\bigr)
-
-    Parameters
-    ----------
-    x, y : arrays (n,), n >= 4
-    level : coverage
-
-    Examples
-    --------
-    >>> spearman([1, 2, 3, 4, 5], [1, 4, 9, 16, 25]).value
-    1.0
-    """
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    one, two = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    check_same_length(one, two)
-    if len(one) < 4:
-        refuse("x", f"has {len(one)} values", allowed="at least 4")
-    if np.ptp(one) == 0 or np.ptp(two) == 0:
-        return Estimate(math.nan, -1.0, 1.0, len(one), "spearman, bonett-wright", level)
-    r = float(np.clip(np.corrcoef(rankdata(one), rankdata(two))[0, 1], -1, 1))
-    if abs(r) > 1 - 1e-12:
-        return Estimate(float(round(r)), round(r), round(r), len(one), "spearman, bonett-wright", level)
-    half = float(ndtri(0.5 + level / 2)) * math.sqrt((1 + r * r / 2) / (len(one) - 3))
-    return Estimate(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half), len(one), "spearman, bonett-wright", level)
 
 
 def sensitivity(success: ArrayLike, signal: ArrayLike, *, bins: int = 5) -> Sensitivity:

@@ -91,7 +91,7 @@ class Outcomes:
 
     def _sensitivities(self, arrays: dict[float, dict[str, NDArray[np.generic]]]) -> Iterator[tuple[str, Estimate]]:
         """Rank correlation of each clean signal with the share of methods and sizes that succeed; one row per image."""
-        from holdfast.attacks.transfer import spearman
+        from holdfast.core.estimate import spearman
 
         for signal in SIGNALS:
             yield signal, spearman(next(iter(arrays.values()))[f"clean_{signal}"], self._share(arrays))
