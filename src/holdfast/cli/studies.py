@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -31,7 +31,7 @@ def study_run(
     name: str,
     /,
     *,
-    preset: Literal["quick", "standard", "paper"] = "quick",
+    preset: str = "quick",
     seed: int = 0,
     out: Path | None = None,
     workers: int = 1,
@@ -50,7 +50,7 @@ def study_run(
     name
         From `holdfast study list`.
     preset
-        Minutes, a quarter of an hour, or the published scale.
+        `quick` (minutes), `standard` (up to hours) or `paper` (the published scale).
     seed
         Same seed, same table.
     out

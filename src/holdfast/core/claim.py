@@ -41,6 +41,7 @@ class Claim:
     check : the same in the grammar of :mod:`holdfast.core.grammar`
     source : where the claim comes from, e.g. paper and figure, or ``"user"``
     note : what a reader must know to weigh the verdict, e.g. how the scale differs from the source's
+    kind : of a study's claim, ``"paper"``, ``"control"`` or ``"ours"``; empty for a gate
 
     Raises
     ------
@@ -60,6 +61,7 @@ class Claim:
     check: str
     source: str = ""
     note: str = ""
+    kind: str = ""
 
     def __post_init__(self) -> None:
         parse(self.check)
@@ -92,7 +94,7 @@ class Verdict:
         names = {"id": self.claim.id, "statement": self.claim.statement, "status": self.status}
         numbers = {"value": self.value, "lo": self.lo, "hi": self.hi}
         texts = {"expected": self.expected, "source": self.claim.source, "check": self.claim.check}
-        return jsonable(names | numbers | texts | {"reason": self.reason, "note": self.claim.note})
+        return jsonable(names | numbers | texts | {"reason": self.reason, "note": self.claim.note, "kind": self.claim.kind})
 
 
 def judge(claims: Iterable[Claim], table: MetricTable, baseline: MetricTable | None = None) -> list[Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class Curve:
     quantity : what is estimated, e.g. ``"accuracy"``
     at : strengths, strictly increasing or strictly decreasing (bits fall as the stress grows); the first is the mildest
     estimates : one per strength
+    notes : what a reader of the curve must know
+    chart : title of the chart that it is drawn in, together with all curves of that title; empty: with those of equal axes
+    log : which axes of the chart have powers of ten: ``""``, ``"x"``, ``"y"`` or ``"xy"``
     """
 
     name: str
@@ -39,6 +42,8 @@ class Curve:
     unit: str = ""
     quantity: str = "accuracy"
     notes: tuple[str, ...] = field(default=())
+    chart: str = ""
+    log: Literal["", "x", "y", "xy"] = ""
 
     def __post_init__(self) -> None:
         if len(self.at) != len(self.estimates) or not self.at:
@@ -105,6 +110,8 @@ class Curve:
             "at": list(self.at),
             "estimates": [estimate.to_json() for estimate in self.estimates],
             "notes": list(self.notes),
+            "chart": self.chart,
+            "log": self.log,
         }
 
     @classmethod
@@ -118,6 +125,8 @@ class Curve:
             at=tuple(entry["at"]),
             estimates=tuple(Estimate.from_json(estimate) for estimate in entry["estimates"]),
             notes=tuple(entry["notes"]),
+            chart=entry.get("chart", ""),
+            log=entry.get("log", ""),
         )
 
 

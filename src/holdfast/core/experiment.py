@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.core.estimate import Estimate
     from holdfast.core.target import Target
 
-__all__ = ["Context", "Experiment", "Finding", "Measurement", "Point", "Quantity", "Severity", "Summary"]
+__all__ = ["Context", "Drawing", "Experiment", "Finding", "Measurement", "Point", "Quantity", "Severity", "Summary"]
 
 Point = Mapping[str, Any]
 Severity = Literal["high", "medium", "low", "info"]
@@ -100,6 +100,22 @@ class Quantity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A picture of an experiment's own: a map, a trace, a texture; what curves over a strength cannot show.
+
+    Parameters
+    ----------
+    title : what it shows, understood alone
+    figure : a matplotlib figure, see :func:`holdfast.core.figures.new_figure`
+    note : how to read it
+    """
+
+    title: str
+    figure: Any
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What all points together say.
 
@@ -108,6 +124,7 @@ class Summary:
     curves : estimates over strengths
     quantities : estimates of several points together
     findings : judged statements
+    drawings : pictures beside the curves
     claims : of a study, to be judged
     notes : for the reader
     """
@@ -115,6 +132,7 @@ class Summary:
     curves: tuple[Curve, ...] = ()
     quantities: tuple[Quantity, ...] = ()
     findings: tuple[Finding, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -170,6 +188,10 @@ class Context:
         """Raise :class:`TimeBudgetError` once the deadline has passed; call it between batches."""
         if self.deadline is not None and time.time() > self.deadline:
             raise TimeBudgetError("the time granted to this point is over")
+
+    def own_seed(self, point: Point) -> int:
+        """A whole number that belongs to this point of the experiment alone: same point, same number."""
+        return self.seeds.integer(*map(str, point.items()))
 
     def for_experiment(self, name: str) -> Context:
         """The context whose seeds belong to the experiment `name`."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.curve import Curve
 
-__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "new_figure", "save", "svg"]
+__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "new_figure", "png", "save", "svg"]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -197,6 +197,13 @@ def svg(figure: Figure) -> str:
     for pattern, replacement in EMBEDDING:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)
     return text
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file on white, 200 dots per inch."""
+    buffer = io.BytesIO()
+    _save(figure, buffer, form="png")
+    return buffer.getvalue()
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -11,12 +11,12 @@ from holdfast.core.checks import nearest, refuse
 from holdfast.core.estimate import Estimate
 from holdfast.core.grammar import Metric, is_path
 
-__all__ = ["MetricTable"]
+__all__ = ["MetricTable", "means"]
 
 Selector = Mapping[str, float | str] | Sequence[tuple[str, float | str]]
 
 
-def _means(wanted: float | str, value: Any) -> bool:
+def means(wanted: float | str, value: Any) -> bool:
     """True if a selector's `wanted` means a point's `value`: numbers to 1e-9 of their size, anything else by its text."""
     if isinstance(value, bool) or value is None:
         return str(wanted).lower() == str(value).lower()
@@ -38,7 +38,7 @@ class _Entry:
 
     def fits(self, selector: Mapping[str, float | str]) -> bool:
         """True if the point has every value that `selector` names."""
-        return all(key in self.at and _means(wanted, self.at[key]) for key, wanted in selector.items())
+        return all(key in self.at and means(wanted, self.at[key]) for key, wanted in selector.items())
 
 
 class MetricTable:

@@ -17,6 +17,7 @@ from holdfast.nets.functional import (
     with_weights,
 )
 from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
+from holdfast.nets.kept import kept
 from holdfast.nets.seeded import seeded
 from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn
 
@@ -35,6 +36,7 @@ __all__ = [
     "features",
     "fit",
     "frozen",
+    "kept",
     "layer_records",
     "lenet",
     "mlp",

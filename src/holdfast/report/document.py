@@ -34,11 +34,14 @@ __all__ = [
     "CrossGroup",
     "DataEntry",
     "Document",
+    "DrawingEntry",
     "FindingEntry",
     "ImageEntry",
     "InputEntry",
     "Panel",
     "Run",
+    "SentenceEntry",
+    "SentenceFigure",
     "SkippedEntry",
     "TargetEntry",
     "dump",
@@ -170,11 +173,45 @@ class ClaimEntry(Record):
     """One sentence that explains the status."""
     note: str = ""
     """What a reader must know to weigh the verdict."""
+    kind: Literal["", "paper", "control", "ours"] = ""
+    """Of a study's claim: the paper's, a control of its reading, or a check of ours, which decides no sentence."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
         """The entry that describes `verdict`."""
         return cls(**verdict.to_json())
+
+
+class SentenceFigure(Record):
+    """The number that stands beside a sentence."""
+
+    text: str
+    """E.g. ``"0.93 [0.91, 0.95] at eps 0.1"``."""
+    claim: str
+    """Id of the claim that it belongs to."""
+
+
+class SentenceEntry(Record):
+    """What a study says about a sentence of the abstract that states a result."""
+
+    n: int
+    """Number of the sentence in the abstract."""
+    says: str
+    """The sentence in our words."""
+    verdict: Literal["holds", "fails", "undecided", "untestable"]
+    reason: str = ""
+    claims: list[str] = []
+    """Ids of the judged claims that it rests on."""
+    figure: SentenceFigure | None = None
+
+
+class DrawingEntry(Record):
+    """A picture of a study's own, beside its charts."""
+
+    title: str
+    png: str
+    """Base64."""
+    note: str = ""
 
 
 class SkippedEntry(Record):
@@ -300,6 +337,8 @@ class Document(Record):
     """Facts of the first seconds: t_forward and t_backward (s per example), determinism, batch invariance, accuracy, ..."""
     gates: list[ClaimEntry] = []
     claims: list[ClaimEntry] = []
+    sentences: list[SentenceEntry] = []
+    drawings: list[DrawingEntry] = []
     findings: list[FindingEntry] = []
     cards: dict[str, CardEntry] = {}
     cross: Cross | None = None

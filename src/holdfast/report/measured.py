@@ -97,6 +97,10 @@ class CurveEntry(Record):
     at: list[float] = Field(min_length=1)
     estimates: list[EstimateEntry] = Field(min_length=1)
     notes: list[str] = []
+    chart: str = ""
+    """Title of the chart that it is drawn in; empty: with the curves of equal axes."""
+    log: Literal["", "x", "y", "xy"] = ""
+    """Axes of the chart that have powers of ten."""
 
     @model_validator(mode="after")
     def _is_a_curve(self) -> Self:

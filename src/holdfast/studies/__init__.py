@@ -1,8 +1,8 @@
 """Published experiments, end to end, with the claims that they must meet. No algorithm lives here.
 
-Each study is a module with the same names: ``TITLE`` and ``SOURCE`` (the paper), ``PRESETS`` (preset -> experiment), ``CLAIMS``
-(preset -> claims) and ``prepare(preset)``, the experiment as this machine's data allow it. The experiment has ``points``,
-``measure`` and ``summarise``; :func:`run_study` runs it, judges its claims and draws its page.
+Each study is a package: settings and parts (:class:`Study`, :class:`Part`) in its ``__init__``, what a point measures beside it,
+and the paper's sentences and claims in ``claims.toml`` (:mod:`holdfast.studies.paper`). Its ``PRESETS`` hold the experiment at
+several scales; :func:`run_study` runs one, judges its claims and draws its page.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.studies.catalogue import Study, find_study, list_studies
+    from holdfast.studies.catalogue import find_study, list_studies
     from holdfast.studies.run import run_study
+    from holdfast.studies.study import Part, Study
 
-__all__ = ["Study", "find_study", "list_studies", "run_study"]
+__all__ = ["Part", "Study", "find_study", "list_studies", "run_study"]
 
 _HOMES = {
-    "Study": "holdfast.studies.catalogue",
+    "Part": "holdfast.studies.study",
+    "Study": "holdfast.studies.study",
     "find_study": "holdfast.studies.catalogue",
     "list_studies": "holdfast.studies.catalogue",
     "run_study": "holdfast.studies.run",

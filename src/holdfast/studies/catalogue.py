@@ -11,54 +11,51 @@ from holdfast.core.registry import plugins
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.core.claim import Claim
-    from holdfast.core.experiment import Experiment
+    from holdfast.studies.study import Study
 
-__all__ = ["Study", "find_study", "list_studies"]
+__all__ = ["HIDDEN", "StudyModule", "find_study", "list_studies", "presets"]
 
+HIDDEN = "tiny"  # the preset of seconds that tests run; nothing can be concluded from it
 MODULES = {
-    "bayesian-robustness": "holdfast.studies.bayesian_robustness",
-    "oscillator-binding": "holdfast.studies.oscillator_binding",
-    "spin-diode": "holdfast.studies.spin_diode",
-    "spintronic-neuron": "holdfast.studies.spintronic_neuron",
-    "transfer-attack": "holdfast.studies.transfer_attack",
+    name: f"holdfast.studies.{name.replace('-', '_')}"
+    for name in ("bayesian-robustness", "oscillator-binding", "spin-diode", "spintronic-neuron", "transfer-attack")
 }
 
 
-class Study(Protocol):
-    """What a study's module offers."""
+class StudyModule(Protocol):
+    """What a study's package offers: its experiment at several scales, the smallest first."""
 
-    TITLE: str
-    SOURCE: str
-    PRESETS: Mapping[str, Experiment]
-    CLAIMS: Mapping[str, tuple[Claim, ...]]
-
-    @staticmethod
-    def prepare(preset: str = "quick") -> Experiment:
-        """The experiment of a preset, as the data on this machine allow it."""
+    PRESETS: Mapping[str, Study]
 
 
 def _known() -> dict[str, Any]:
     return {**plugins("holdfast.studies"), **MODULES}
 
 
-def find_study(name: str) -> Study:
+def find_study(name: str) -> StudyModule:
     """The study `name`, of this package or of an installed plug-in.
 
     Examples
     --------
-    >>> sorted(find_study("spintronic-neuron").PRESETS)
-    ['paper', 'quick', 'standard']
+    >>> list(find_study("spintronic-neuron").PRESETS)
+    ['tiny', 'quick', 'standard', 'paper']
     """
     found = _known()[check_one_of(name, "study", allowed=_known())]
-    return cast("Study", import_module(found) if isinstance(found, str) else found)
+    return cast("StudyModule", import_module(found) if isinstance(found, str) else found)
+
+
+def presets(name: str) -> dict[str, Study]:
+    """The presets of a study that a user chooses from, the smallest first."""
+    return {preset: study for preset, study in find_study(name).PRESETS.items() if preset != HIDDEN}
 
 
 def list_studies() -> list[dict[str, str]]:
-    """One row per study for a table: its name, what it asks, and the number of claims in each preset."""
+    """One row per study for a table; it says how many sentences of the abstract each preset decides."""
     rows = []
     for name in sorted(_known()):
-        study = find_study(name)
-        claims = ", ".join(f"{preset} {len(study.CLAIMS[preset])}" for preset in study.PRESETS)
-        rows.append({"study": name, "about": study.TITLE, "source": study.SOURCE, "claims": claims})
+        scales = presets(name)
+        study = next(iter(scales.values()))
+        decided = ", ".join(f"{preset} {scale.decidable()}" for preset, scale in scales.items())
+        of = len(study.paper().sentences)
+        rows.append({"study": name, "about": study.title, "source": study.source, "decides": f"{decided} of {of} sentences"})
     return rows

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.core.claim import MetricTable, judge
+from holdfast.core.checks import check_one_of
 from holdfast.core.digest import digest
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.experiment import Context
+from holdfast.core.figures import png
+from holdfast.core.metrics import MetricTable
 from holdfast.core.runner import Identity, measurements, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
@@ -20,6 +23,7 @@ from holdfast.report import (
     CurveEntry,
     Details,
     Document,
+    DrawingEntry,
     EstimateEntry,
     FindingEntry,
     PointEntry,
@@ -30,13 +34,15 @@ from holdfast.report import (
 from holdfast.report.console import Console
 from holdfast.report.provenance import circumstances, clock, time_used
 from holdfast.report.result import Report
-from holdfast.studies.catalogue import Study, find_study
+from holdfast.studies.catalogue import find_study, presets
+from holdfast.studies.decision import decide, judge_claims
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from holdfast.core.experiment import Experiment, Summary
+    from holdfast.core.experiment import Drawing, Summary
     from holdfast.core.store import Record
+    from holdfast.studies.study import Study
 
 __all__ = ["metric_table", "run_study"]
 
@@ -74,30 +80,33 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     """
     begun = time.time()
     console = Console(speaks=progress)
-    study = find_study(name)
-    experiment = study.prepare(preset)
-    settings = settings_of(experiment)
+    scales = find_study(name).PRESETS
+    if preset not in scales:
+        check_one_of(preset, "preset", allowed=presets(name))
+    study = scales[preset].prepared()
+    larger = {other: scale.prepared() for other, scale in list(scales.items())[list(scales).index(preset) + 1 :]}
+    settings = settings_of(study)
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
     command = shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)])
     with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
         started = store.fact("started") or clock()
-        store.remember(started=started, config=settings, points=len(experiment.points()))
+        store.remember(started=started, config=settings, points=len(study.points()))
         context = Context(
             seeds=Seeds(seed),
             device=device,
-            memo=store.memo({"study": name, "version": experiment.version, "seed": seed}),
+            memo=store.memo({"study": name, "version": study.version, "seed": seed}),
             folder=store.folder,
         )
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
-        records, interrupted = console.run([experiment], context, identity=Identity(seed=seed), store=store, executor=executor)
-        missing = len(records) < len(experiment.points()) or any(record.status != "ok" for record in records)
+        records, interrupted = console.run([study], context, identity=Identity(seed=seed), store=store, executor=executor)
+        missing = len(records) < len(study.points()) or any(record.status != "ok" for record in records)
         run = Run(
             id=digest(identity)[:16],
             kind="study",
             name=name,
-            title=study.TITLE,
-            source=study.SOURCE,
+            title=study.title,
+            source=study.source,
             status="interrupted" if interrupted else "partial" if missing else "complete",
             started=started,
             finished=clock(),
@@ -111,67 +120,86 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             notes=list(store.notes),
             **circumstances(device),
         )
-        document = _document(run, study, experiment, records)
+        document = _document(run, study, larger, records)
         write_report(document, folder)
     report = Report(document, folder)
     console.ended(document, report.page)
     return report
 
 
-def _document(run: Run, study: Study, experiment: Experiment, records: Sequence[Record]) -> Document:
-    summary = experiment.summarise(measurements(experiment, records))
-    verdicts = judge(summary.claims, metric_table(records, summary))
+def _document(run: Run, study: Study, larger: Mapping[str, Study], records: Sequence[Record]) -> Document:
+    parts = study.parts_of(measurements(study, records))
+    summary = study.joined(parts)
+    table = metric_table(records, summary)
+    verdicts = judge_claims(study, records, table)
     return Document(
         run=run.model_copy(update={"notes": [*summary.notes, *run.notes]}),
         claims=[ClaimEntry.of(verdict) for verdict in verdicts],
+        sentences=decide(study.paper(), verdicts, table, later=_planned_later(study, larger)),
+        drawings=[_drawing(one) for one in summary.drawings],
         findings=[FindingEntry(**{key: getattr(found, key) for key in FINDING}) for found in summary.findings],
-        cards={run.name: _card(study, experiment, records, summary)},
+        cards={run.name: _card(study, parts, records)},
     )
 
 
 FINDING = ("id", "severity", "text", "evidence", "remedy")
 
 
+def _planned_later(study: Study, larger: Mapping[str, Study]) -> dict[str, str]:
+    """Claims that these settings do not plan but a larger preset does, and the first one that does."""
+    mine = {claim.id for claim in study.planned()}
+    later: dict[str, str] = {}
+    for name, scale in larger.items():
+        for claim in scale.planned():
+            if claim.id not in mine:
+                later.setdefault(claim.id, name)
+    return later
+
+
+def _drawing(one: Drawing) -> DrawingEntry:
+    return DrawingEntry(title=one.title, note=one.note, png=base64.b64encode(png(one.figure)).decode())
+
+
 def metric_table(records: Sequence[Record], summary: Summary) -> MetricTable:
-    """All estimates of a study's points and of its summary, by metric name; crashed points are marked with their reason."""
+    """All estimates of a study's points and of its summary, by the name of their part and their own."""
     table = MetricTable()
     for quantity in summary.quantities:
         table.add(quantity.name, quantity.estimate, at=quantity.at)
-    names = {metric for record in records if record.measurement for metric in record.measurement.estimates}
     for record in records:
         if record.measurement is not None:
-            for metric, estimate in record.measurement.estimates.items():
-                table.add(metric, estimate, at=record.at)
-        else:
-            for metric in names:
-                table.mark_missing(metric, record.error.strip().splitlines()[-1], at=record.at)
+            at = {key: value for key, value in record.at.items() if key != "part"}
+            for name, estimate in record.measurement.estimates.items():
+                table.add(f"{record.at['part']}.{name}", estimate, at=at)
     return table
 
 
-def _card(study: Study, experiment: Experiment, records: Sequence[Record], summary: Summary) -> CardEntry:
-    points = [
-        PointEntry(
-            at=dict(record.at),
-            metrics={key: EstimateEntry.of(item) for key, item in record.measurement.estimates.items()}
-            if record.measurement
-            else {},
-            details=Details(**record.measurement.details) if record.measurement else Details(),
-            seconds=record.seconds,
-            key=record.key,
-            status="ok" if record.status == "ok" else "error",
-            error=record.error,
-        )
-        for record in records
-    ]
+def _card(study: Study, parts: Mapping[str, Summary], records: Sequence[Record]) -> CardEntry:
+    entries = {name: _part(study, name, summary, records) for name, summary in parts.items()}
+    return CardEntry(title=study.title, stresses=entries)
+
+
+def _part(study: Study, name: str, summary: Summary, records: Sequence[Record]) -> StressEntry:
+    points = [_point(record) for record in records if record.at["part"] == name]
     failed = sum(point.status == "error" for point in points)
-    entry = StressEntry(
-        version=experiment.version,
-        title=study.TITLE,
+    return StressEntry(
+        version=study.version,
+        title=name.replace("_", " "),
         status="error" if failed else "ok",
         reason=f"{failed} of {len(points)} points crashed" if failed else "",
-        config=settings_of(experiment),
         points=points,
         curves=[CurveEntry.of(curve) for curve in summary.curves],
         metrics={key: EstimateEntry.of(item) for key, item in summary.metrics.items()},
     )
-    return CardEntry(title=study.TITLE, stresses={experiment.name: entry})
+
+
+def _point(record: Record) -> PointEntry:
+    measured = record.measurement
+    return PointEntry(
+        at={key: value for key, value in record.at.items() if key != "part"},
+        metrics={key: EstimateEntry.of(item) for key, item in measured.estimates.items()} if measured else {},
+        details=Details(**measured.details) if measured else Details(),
+        seconds=record.seconds,
+        key=record.key,
+        status="ok" if record.status == "ok" else "error",
+        error=record.error,
+    )

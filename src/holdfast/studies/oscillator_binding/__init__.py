@@ -12,26 +12,22 @@ A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45 (2009) 1875 for the model. En
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, ClassVar
 
-from holdfast.core.checks import check_one_of
-from holdfast.core.experiment import Measurement, Quantity, Summary
-from holdfast.studies.oscillator_binding.claims import claims_for
-from holdfast.studies.oscillator_binding.outcomes import Outcomes
-from holdfast.studies.oscillator_binding.parts import PARTS
-from holdfast.studies.oscillator_binding.recipe import BEST, EVERY_TARGET, TARGETS
+from holdfast.studies.oscillator_binding import measure, summary
+from holdfast.studies.oscillator_binding.measure import BEST, TARGETS
+from holdfast.studies.study import Part, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from holdfast.core.claim import Claim
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
 
-__all__ = ["CLAIMS", "PRESETS", "SOURCE", "TITLE", "OscillatorBinding", "prepare"]
+__all__ = ["PRESETS", "OscillatorBinding"]
 
-TITLE = "Events bound by oscillators that synchronise"
-SOURCE = "M. Romera et al., Binding events through the mutual synchronization of spintronic nano-neurons, arXiv:2001.08044"
+EVERY_TARGET = tuple("".join(events) for events in product("012", repeat=3))
 PAIRS = {  # name: coupling phase in rad, nonlinearity in Hz
     "zero": (0.0, 60e6),
     "best": (BEST, 60e6),
@@ -44,7 +40,7 @@ PAIRS = {  # name: coupling phase in rad, nonlinearity in Hz
 
 
 @dataclass(frozen=True, kw_only=True)
-class OscillatorBinding:
+class OscillatorBinding(Study):
     """The experiment.
 
     Parameters
@@ -63,9 +59,6 @@ class OscillatorBinding:
     runs : independent runs from which phase noise is estimated
     """
 
-    name: ClassVar[str] = "oscillator-binding"
-    version: ClassVar[int] = 2
-
     side: int = 41
     map_noises: tuple[float, ...] = (0.0,)
     starts: int = 3
@@ -79,95 +72,77 @@ class OscillatorBinding:
     levels: tuple[float, ...] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
     runs: int = 8000
 
-    def points(self) -> list[Point]:
-        """One point per pair, map, target, seed, level and network; none needs another."""
-        return [{"part": "model"}, *self._locking(), *self._maps(), *self._tasks(), *self._learning(), *self._diffusion()]
-
-    def _locking(self) -> Iterator[Point]:
+    def pairs(self) -> Iterator[Point]:
+        """Pairs of oscillators: the named ones, and the tongue along the coupling."""
         for name, (phase, nonlinearity) in PAIRS.items():
-            yield {"part": "locking", "name": name, "phase": phase, "nonlinearity": nonlinearity, "strength": 2e5}
+            yield {"name": name, "phase": phase, "nonlinearity": nonlinearity, "strength": 2e5}
         for strength in (0.5e5, 1e5, 2e5, 3e5, 4e5):
-            yield {"part": "locking", "phase": BEST, "nonlinearity": 60e6, "strength": strength}
+            yield {"phase": BEST, "nonlinearity": 60e6, "strength": strength}
 
-    def _maps(self) -> Iterator[Point]:
+    def maps(self) -> Iterator[Point]:
+        """Maps of partitions over two currents."""
         for engine in self.engines:
             for noise in self.map_noises if engine == "universal" else (0.0,):
                 for start in range(self.starts):
-                    yield {"part": "map", "engine": engine, "noise": noise, "start": start, "side": self.side, "votes": self.votes}
+                    yield {"engine": engine, "noise": noise, "start": start, "side": self.side, "votes": self.votes}
 
-    def _tasks(self) -> Iterator[Point]:
+    def tasks(self) -> Iterator[Point]:
+        """Targets to be recognised, each with both controls; six of them are those that the weights were chosen with."""
         for target in self.targets:
-            common = {"part": "sequence", "target": target, "repeats": self.repeats}
+            common = {"target": target, "suite": "six" if target in TARGETS else "others", "repeats": self.repeats}
             for noise in self.noises:
-                yield {**common, "variant": "coupled", "noise": noise, "strength": 1e5, "weights": "incommensurate"}
-            yield {**common, "variant": "commensurate", "noise": 1e-4, "strength": 2e5, "weights": "commensurate"}
-            yield {**common, "variant": "uncoupled", "noise": 1e-4, "strength": 0.0, "weights": "incommensurate"}
-        for level in self.levels:
-            for target in TARGETS:
-                yield {"part": "noise", "noise": level, "target": target, "repeats": self.repeats}
+                yield {**common, "variant": "coupled", "noise": noise}
+            yield {**common, "variant": "commensurate", "noise": 1e-4}
+            yield {**common, "variant": "uncoupled", "noise": 1e-4}
 
-    def _learning(self) -> Iterator[Point]:
-        for spread in self.spreads:
-            for seed in range(self.seeds):
-                yield {"part": "learning", "spread": spread, "seed": seed, "target": TARGETS[seed % len(TARGETS)]}
+    def degraded(self) -> Iterator[Point]:
+        """Six targets at each noise level."""
+        for level, target in product(self.levels, TARGETS):
+            yield {"noise": level, "target": target, "repeats": self.repeats}
 
-    def _diffusion(self) -> Iterator[Point]:
-        yield {"part": "diffusion", "oscillators": 1, "strength": 0.0, "runs": self.runs}
+    def learners(self) -> Iterator[Point]:
+        """Devices that differ, with their biases to be learnt."""
+        for spread, seed in product(self.spreads, range(self.seeds)):
+            yield {"spread": spread, "seed": seed, "target": TARGETS[seed % len(TARGETS)]}
+
+    def diffusers(self) -> Iterator[Point]:
+        """Groups whose phases diffuse."""
+        yield {"oscillators": 1, "strength": 0.0, "runs": self.runs}
         for strength in (0.0, 0.01e6, 0.03e6, 0.1e6, 0.2e6):
-            yield {"part": "diffusion", "oscillators": 2, "strength": strength, "runs": self.runs}
-        yield {"part": "diffusion", "oscillators": 3, "strength": 2e5, "runs": self.runs}
+            yield {"oscillators": 2, "strength": strength, "runs": self.runs}
+        yield {"oscillators": 3, "strength": 2e5, "runs": self.runs}
 
-    def measure(self, point: Point, context: Context) -> Measurement:
-        """Measure one point with its own seed."""
-        context.check_time()
-        return PARTS[point["part"]](point, context.seeds.integer(*map(str, point.items())))
-
-    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Curves, the quantities that the claims name, and the claims."""
-        outcomes = Outcomes(measurements)
-        notes = (
-            "The paper's abstract and introduction were read: device, encoding, weights and learning rule are reconstructions.",
-            "A sequence is recognised when all three oscillators synchronise after its last event; the worst target counts.",
-            "All recognition runs carry fixed frequency mismatches of +0.4, -0.4 and 0 MHz.",
-        )
-        quantities = tuple(Quantity(name, estimate) for name, estimate in outcomes.metrics().items())
-        return Summary(curves=tuple(outcomes.curves()), quantities=quantities, claims=_claims_of(self), notes=notes)
-
-
-def _claims_of(experiment: OscillatorBinding) -> tuple[Claim, ...]:
-    return claims_for(
-        every=len(experiment.targets) > len(TARGETS),
-        engines=experiment.engines,
-        map_noises=experiment.map_noises,
-        noises=experiment.noises,
-        spreads=experiment.spreads,
+    name = "oscillator-binding"
+    version = 3
+    title = "Events bound by oscillators that synchronise"
+    source = "M. Romera et al., Binding events through the mutual synchronization of spintronic nano-neurons, arXiv:2001.08044"
+    parts: ClassVar = {
+        "model": Part(measure=measure.model),
+        "locking": Part(measure=measure.locking, points=pairs, summary=summary.of_pairs),
+        "map": Part(measure=measure.partitions, points=maps, summary=summary.of_maps),
+        "sequence": Part(measure=measure.sequence, points=tasks, summary=summary.of_tasks),
+        "noise": Part(measure=measure.noisy, points=degraded, summary=summary.of_noise),
+        "learning": Part(measure=measure.learning, points=learners, summary=summary.of_learners),
+        "diffusion": Part(measure=measure.diffusion, points=diffusers, summary=summary.of_diffusers),
+    }
+    notes = (
+        "The paper's abstract and introduction were read: device, encoding, weights and learning rule are reconstructions.",
+        "A sequence is recognised when all three oscillators synchronise after its last event; the worst target counts.",
+        "All recognition runs carry fixed frequency mismatches of +0.4, -0.4 and 0 MHz.",
     )
 
 
-PRESETS: dict[str, OscillatorBinding] = {
+LARGE = OscillatorBinding(
+    engines=("universal", "vortex"),
+    map_noises=(0.0, 1e-4),
+    targets=EVERY_TARGET,
+    spreads=(0.0, 0.01, 0.02, 0.05),
+    side=161,
+    runs=16000,
+)
+PRESETS = {
+    "tiny": OscillatorBinding(side=5, starts=1, votes=1, noises=(0.0,), repeats=4, seeds=1, spreads=(0.0, 0.05), runs=200),
     "quick": OscillatorBinding(),
-    "standard": OscillatorBinding(
-        engines=("universal", "vortex"),
-        side=161,
-        map_noises=(0.0, 1e-4),
-        targets=EVERY_TARGET,
-        spreads=(0.0, 0.01, 0.02, 0.05),
-        runs=16000,
-    ),
-    "paper": OscillatorBinding(
-        engines=("universal", "vortex"),
-        side=501,
-        map_noises=(0.0, 1e-4),
-        targets=EVERY_TARGET,
-        repeats=1000,
-        seeds=50,
-        spreads=(0.0, 0.01, 0.02, 0.05),
-        runs=64000,
-    ),
+    "standard": LARGE,
+    "paper": replace(LARGE, side=501, repeats=1000, seeds=50, runs=64000),
 }
-CLAIMS: dict[str, tuple[Claim, ...]] = {preset: _claims_of(experiment) for preset, experiment in PRESETS.items()}
-
-
-def prepare(preset: str = "quick") -> OscillatorBinding:
-    """The experiment of a preset; it needs no data."""
-    return PRESETS[check_one_of(preset, "preset", allowed=PRESETS)]

@@ -1,7 +1,8 @@
-"""One point at work, by the part of the study that it belongs to."""
+"""What one point measures, part by part."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -16,29 +17,55 @@ from holdfast.devices.spintronics import (
     LockCriterion,
     SequenceBinder,
     adiabatic_half_range,
+    all_to_all,
     locking_range,
     phase_noise_rate,
     synchronization_map,
 )
 from holdfast.devices.spintronics.linewidth import phase_advances
-from holdfast.studies.oscillator_binding.recipe import COMMENSURATE, INCOMMENSURATE, MISMATCH, NU, group, vortices
+from holdfast.devices.spintronics.vortex import VortexNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from holdfast.core.experiment import Point
+    from holdfast.core.experiment import Context, Point
+    from holdfast.studies.study import Study
 
-__all__ = ["PARTS"]
+__all__ = ["BEST", "TARGETS", "WINDOW", "diffusion", "learning", "locking", "model", "noisy", "partitions", "sequence"]
 
+NU = 20 / 3  # nonlinearity of the default device at twice its threshold
+BEST = math.atan(NU)  # coupling phase that widens locking most
+TARGETS = ("012", "201", "111", "002", "220", "102")  # those that the weights were chosen with
+MISMATCH = (0.4e6, -0.4e6, 0.0)  # Hz, fixed, inside the locking range
+VARIANTS = {  # coupling in Hz, weights of the events in Hz
+    "coupled": (1e5, (3e6, 5e6, 7.5e6)),
+    "commensurate": (2e5, (8 * 0.35e6, 10 * 0.35e6, 13 * 0.35e6)),
+    "uncoupled": (0.0, (3e6, 5e6, 7.5e6)),
+}
 WINDOW = 8e-6  # s in which phases diffuse
 SLIPS = 5e5  # phase slips per second that a bound group may suffer where noise is strong
 
 
-def measure_model(point: Point, seed: int) -> Measurement:
+def _group(
+    strength: float, *, oscillators: int = 3, phase: float = BEST, noise: float = 0.0, n: float = 60e6
+) -> AutoOscillatorNetwork:
+    """Equal oscillators at twice their threshold, coupled all to all with `strength` in Hz; `n` is their nonlinearity in Hz."""
+    return AutoOscillatorNetwork(
+        supercriticality=[2.0] * oscillators, nonlinearity=n, coupling=all_to_all(oscillators, strength, phase), noise=noise
+    )
+
+
+def _vortices(strength: float) -> VortexNetwork:
+    """Three equal vortices at 1.3 times their threshold, coupled all to all at the phase that widens locking most."""
+    alone = VortexNetwork(supercriticality=[1.3] * 3)
+    phase = math.atan(float(alone.phase_amplitude_ratio[0]))
+    return VortexNetwork(supercriticality=[1.3] * 3, coupling=all_to_all(3, strength, phase))
+
+
+def model(study: Study, point: Point, context: Context) -> Measurement:
     """Closed forms of one oscillator against their numbers, and the decay of a small kick of its power."""
-    del point, seed
     net = AutoOscillatorNetwork(supercriticality=[2.0])
     known = {"nu": (net.phase_amplitude_ratio, NU), "p0": (net.free_power, 1 / 3), "G_p": (net.relaxation, 3e6)}
     errors = {name: abs(float(found[0]) / value - 1) for name, (found, value) in known.items()}
@@ -49,22 +76,22 @@ def measure_model(point: Point, seed: int) -> Measurement:
     return Measurement(estimates={"closed_form_error": exact(max(errors.values())), "kick_decay": exact(decay)}, details=errors)
 
 
-def measure_locking(point: Point, seed: int) -> Measurement:
+def locking(study: Study, point: Point, context: Context) -> Measurement:
     """The locking half-range of a pair in MHz, and the adiabatic one."""
-    net = group(point["strength"], oscillators=2, phase=point["phase"], n=point["nonlinearity"])
-    found = locking_range(net, seed=seed)
+    net = _group(point["strength"], oscillators=2, phase=point["phase"], n=point["nonlinearity"])
+    found = locking_range(net, seed=context.own_seed(point))
     half, step = found.half_range / 1e6, found.resolution / 1e6
     measured = Estimate(half, half - step, half + step, 1, "grid", 1 - 1e-9)
     return Measurement(estimates={"half_range": measured, "adiabatic": exact(float(adiabatic_half_range(net)) / 1e6)})
 
 
-def measure_map(point: Point, seed: int) -> Measurement:
+def partitions(study: Study, point: Point, context: Context) -> Measurement:
     """Shares of the five partitions over two currents, each the one in which most of several runs from other phases ended."""
     vortex = point["engine"] == "vortex"
-    net = vortices(1e5, noise=point["noise"]) if vortex else group(2e5, noise=point["noise"])
+    net = _vortices(1e5) if vortex else _group(2e5, noise=point["noise"])
     currents = np.linspace(*((1.15, 1.45) if vortex else (1.4, 2.6)), point["side"])
     found = synchronization_map(
-        net, {"i1": currents, "i3": currents}, starts=point["votes"], seed=seed, duration=8e-6, discard=4e-6
+        net, {"i1": currents, "i3": currents}, starts=point["votes"], seed=context.own_seed(point), duration=8e-6, discard=4e-6
     )
     shares = {
         label if label == "none" else f"p{label}": exact(share, found.partition.size) for label, share in found.fractions().items()
@@ -72,14 +99,11 @@ def measure_map(point: Point, seed: int) -> Measurement:
     return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8)})
 
 
-def measure_sequence(point: Point, seed: int) -> Measurement:
+def sequence(study: Study, point: Point, context: Context) -> Measurement:
     """Whether one target binds and everything else does not."""
-    binder = SequenceBinder(
-        group(point["strength"], noise=point["noise"]),
-        weights=COMMENSURATE if point["weights"] == "commensurate" else INCOMMENSURATE,
-        mismatch=MISMATCH,
-        seed=seed,
-    )
+    strength, weights = VARIANTS[point["variant"]]
+    net = _group(strength, noise=point["noise"])
+    binder = SequenceBinder(net, weights=weights, mismatch=MISMATCH, seed=context.own_seed(point))
     return Measurement(estimates=_present(binder, point["target"], point["repeats"]))
 
 
@@ -110,9 +134,9 @@ def _present(binder: SequenceBinder, target: str, repeats: int) -> dict[str, Est
     return estimates
 
 
-def measure_learning(point: Point, seed: int) -> Measurement:
+def learning(study: Study, point: Point, context: Context) -> Measurement:
     """Learning of one target from random offsets, on devices that deviate from the ones that currents are computed for."""
-    nominal = group(1e5, noise=1e-4)
+    nominal, seed = _group(1e5, noise=1e-4), context.own_seed(point)
     deviation = Seeds(seed).numpy("devices").normal(size=(2, 3)) * point["spread"]
     actual = replace(nominal, nonlinearity=60e6 * (1 + deviation[0]), frequency=18e6 * deviation[1])
     settings: Mapping[str, Any] = {"net": actual, "nominal": nominal, "mismatch": MISMATCH, "seed": seed}
@@ -137,27 +161,16 @@ def _balanced(shares: Mapping[str, Estimate]) -> float:
     return (shares["hits"].value + 1 - shares["false_alarms"].value) / 2
 
 
-def measure_noise(point: Point, seed: int) -> Measurement:
+def noisy(study: Study, point: Point, context: Context) -> Measurement:
     """Balanced accuracy of one target's recognition at a noise level."""
     criterion = LockCriterion(slip_rate=SLIPS)
-    binder = SequenceBinder(group(1e5, noise=point["noise"]), mismatch=MISMATCH, criterion=criterion, seed=seed)
+    binder = SequenceBinder(_group(1e5, noise=point["noise"]), mismatch=MISMATCH, criterion=criterion, seed=context.own_seed(point))
     shares = _present(binder, point["target"], point["repeats"])
     return Measurement(estimates={**shares, "accuracy": exact(_balanced(shares))})
 
 
-def measure_diffusion(point: Point, seed: int) -> Measurement:
+def diffusion(study: Study, point: Point, context: Context) -> Measurement:
     """Phase advances in independent runs, and the rate that theory gives to one oscillator."""
-    net = group(point["strength"], oscillators=point["oscillators"], noise=1e-4)
-    advances = phase_advances(net, runs=point["runs"], duration=WINDOW + 4e-6, discard=4e-6, seed=seed)
+    net = _group(point["strength"], oscillators=point["oscillators"], noise=1e-4)
+    advances = phase_advances(net, runs=point["runs"], duration=WINDOW + 4e-6, discard=4e-6, seed=context.own_seed(point))
     return Measurement(estimates={"theory": exact(float(phase_noise_rate(net)[0]))}, arrays={"advances": advances})
-
-
-PARTS: Mapping[str, Callable[[Point, int], Measurement]] = {
-    "model": measure_model,
-    "locking": measure_locking,
-    "map": measure_map,
-    "sequence": measure_sequence,
-    "learning": measure_learning,
-    "noise": measure_noise,
-    "diffusion": measure_diffusion,
-}

@@ -1,0 +1,133 @@
+"""What the points of each part say together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.core.combination import Combination
+from holdfast.core.estimate import Estimate, bootstrap, exact, extreme, mean_t, proportion
+from holdfast.core.experiment import Drawing, Quantity
+from holdfast.core.figures import new_figure
+from holdfast.devices.spintronics.linewidth import phase_diffusion, variance_ratio
+from holdfast.studies.oscillator_binding.measure import WINDOW
+from holdfast.studies.study import curve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.core.runs import Runs
+    from holdfast.studies.study import Row, Study
+
+__all__ = ["of_diffusers", "of_learners", "of_maps", "of_noise", "of_pairs", "of_tasks"]
+
+PARTITIONS = ("none", "12", "13", "23", "123")
+
+
+def of_pairs(study: Study, runs: Runs) -> Iterator[Row]:
+    """The tongue: half-range against coupling, simulated and by theory."""
+    tongue = {point["strength"] / 1e6: found.estimates for point, found in runs if "name" not in point}
+    words = {"axis": "coupling", "unit": "MHz", "quantity": "locking half-range (MHz)", "chart": "Locking range against coupling"}
+    for name, key in (("simulated", "half_range"), ("adiabatic theory", "adiabatic")):
+        yield from curve(name, {strength: found[key] for strength, found in tongue.items()}, **words)
+    yield from curve("phase oscillators", {strength: exact(2 * strength) for strength in tongue}, **words)
+
+
+def of_maps(study: Study, runs: Runs) -> Iterator[Row]:
+    """Shares of each partition, averaged over starts, and the map itself."""
+    for at, group in runs.by("engine", "noise"):
+        shares = {label: group.values(label) for label in group.names}
+        for label, values in shares.items():
+            yield Quantity(label, mean_t(values), at)
+        yield Quantity("least", mean_t(np.min([*shares.values()], axis=0)), at)
+        yield Quantity("asymmetry", mean_t(shares["p12"] - shares["p23"]), at)
+        if at["noise"] == 0:
+            yield _map(group, at["engine"])
+
+
+def _map(group: Runs, engine: str) -> Drawing:
+    """Which oscillators are synchronised, over the currents of the first and the third."""
+    from matplotlib.colors import ListedColormap
+
+    partition = group.arrays("partition")[0]
+    ends = (1.15, 1.45) if engine == "vortex" else (1.4, 2.6)
+    figure, [axes] = new_figure(size=(4.4, 3.8))
+    colours = ListedColormap(["#f2f2f2", "#56b4e9", "#e69f00", "#009e73", "#0072b2"])
+    image = axes.imshow(partition.T, origin="lower", extent=(*ends, *ends), cmap=colours, vmin=-0.5, vmax=4.5, aspect="equal")
+    axes.set_xlabel("current of oscillator 1 over its threshold")
+    axes.set_ylabel("current of oscillator 3 over its threshold")
+    axes.grid(visible=False)
+    bar = figure.colorbar(image, ax=axes, ticks=range(5))
+    bar.ax.set_yticklabels(["none", "1 and 2", "1 and 3", "2 and 3", "all three"])
+    device = "three vortices (Thiele equation)" if engine == "vortex" else "three oscillators"
+    return Drawing(title=f"Who synchronises with whom: {device}", figure=figure, note="Without noise, the first of the starts.")
+
+
+def of_tasks(study: Study, runs: Runs) -> Iterator[Row]:
+    """For each variant the target that did worst: of the six targets, and of all where there are more."""
+    six = runs.where(suite="six")
+    for targets, chosen in (("six", six), *([("every", runs)] if len(runs) > len(six) else [])):
+        for at, group in chosen.by("variant", "noise"):
+            place = {**at, "targets": targets}
+            for key in group.names:
+                yield Quantity(f"least_{key}", min(group.estimates(key), key=lambda one: one.value), place)
+                yield Quantity(f"most_{key}", max(group.estimates(key), key=lambda one: one.value), place)
+            yield Quantity("all_hits", _pooled(group.estimates("hits")), place)
+
+
+def of_learners(study: Study, runs: Runs) -> Iterator[Row]:
+    """Shares of seeds that learnt, passes, and accuracies, by the spread of the devices."""
+    for at, group in runs.by("spread"):
+        yield Quantity("solved", proportion(int(group.values("solved").sum()), len(group)), at)
+        yield Quantity("passes", bootstrap(group.values("passes"), lambda sample: float(np.median(sample))), at)
+        yield Quantity("most_passes", exact(group.values("passes").max(), len(group), "largest"), at)
+        for name in ("accuracy", "closed_form_accuracy"):
+            yield Quantity(name, mean_t(group.values(name)), at)
+        if at["spread"] > 0:
+            yield Quantity("repaired", mean_t(group.values("accuracy") - group.values("closed_form_accuracy")), at)
+
+
+def of_noise(study: Study, runs: Runs) -> Iterator[Row]:
+    """Mean accuracy at each level, its largest rise from a level to the next, and what is lost in all."""
+    levels = {at["noise"]: group for at, group in runs.by("noise")}
+    means = {noise: mean_t(group.values("accuracy")) for noise, group in levels.items()}
+    for noise, mean in means.items():
+        yield Quantity("mean_accuracy", mean, {"noise": noise})
+    words = {"axis": "noise n", "quantity": "balanced accuracy", "chart": "Recognition against noise", "log": "x"}
+    yield from curve("mean over six targets", means, **words)
+    if len(levels) > 1:
+        balanced = [_balanced(group, level=1 - 0.05 / (len(levels) - 1)) for group in levels.values()]
+        yield Quantity("largest_rise", extreme(after.minus(before).estimate() for before, after in pairwise(balanced)))
+        first, *_, last = levels.values()
+        yield Quantity("lost", mean_t(first.values("accuracy") - last.values("accuracy")))
+
+
+def of_diffusers(study: Study, runs: Runs) -> Iterator[Row]:
+    """Phase noise of one oscillator against theory, and of synchronised ones against one."""
+    alone = runs.where(oscillators=1)
+    single = alone.arrays("advances")[0][:, 0]
+    rate, theory = phase_diffusion(single, WINDOW), alone.values("theory")[0]
+    yield Quantity("against_theory", Estimate(rate.value / theory, rate.lo / theory, rate.hi / theory, rate.n, rate.method))
+    widths: dict[float, Estimate] = {}
+    for point, found in runs.where(oscillators=(2, 3)):
+        at: dict[str, Any] = {key: point[key] for key in ("oscillators", "strength")}
+        advances = found.arrays["advances"]
+        yield Quantity("common", variance_ratio(advances.mean(axis=1), single), at)
+        each = variance_ratio(advances[:, 0], single)
+        yield Quantity("each", each, at)
+        if at["oscillators"] == 2:
+            widths[at["strength"] / 1e6] = each
+    words = {"axis": "coupling", "unit": "MHz", "quantity": "line width over that of one alone"}
+    yield from curve("one of two oscillators", widths, chart="Line width against coupling", **words)
+
+
+def _pooled(shares: list[Estimate], **settings: float) -> Estimate:
+    return proportion(round(sum(share.value * share.n for share in shares)), sum(share.n for share in shares), **settings)
+
+
+def _balanced(runs: Runs, *, level: float) -> Combination:
+    """Mean balanced accuracy over these targets; its interval comes from the presentations, not from the choice of targets."""
+    hits, wrong = (Combination.of(_pooled(runs.estimates(key), level=level)) for key in ("hits", "false_alarms"))
+    return hits.minus(wrong).scaled(0.5).plus(Combination(0.5))
