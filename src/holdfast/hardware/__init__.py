@@ -20,6 +20,7 @@ from holdfast.hardware.spread import (
     weight_draws,
     weight_noise,
 )
+from holdfast.hardware.trainings import mean_over_chips, recovered_share, share_of_chips
 
 __all__ = [
     "ELEMENTWISE",
@@ -42,9 +43,12 @@ __all__ = [
     "fresh_devices",
     "hardware_activations",
     "imitate",
+    "mean_over_chips",
     "other_chips",
     "recalibrate",
+    "recovered_share",
     "redraw_devices",
+    "share_of_chips",
     "spread_sweep",
     "weight_draws",
     "weight_noise",

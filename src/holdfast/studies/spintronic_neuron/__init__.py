@@ -19,33 +19,75 @@ with identical ones, "similar" for ReLU-like ones. Network size, spread, epochs 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from holdfast.core.checks import check_one_of
-from holdfast.core.errors import DataUnavailableError
-from holdfast.core.experiment import Measurement, Quantity, Summary
-from holdfast.studies.spintronic_neuron.bench import Bench, images, measure_table
-from holdfast.studies.spintronic_neuron.claims import claims_for
-from holdfast.studies.spintronic_neuron.outcomes import Outcomes
-from holdfast.studies.spintronic_neuron.physics import measure_closed_form
-from holdfast.studies.spintronic_neuron.recipes import BUILT, DEVICES, FINE, LONG, PUBLISHED, SHORT, Recipe, tag
+from holdfast.studies.spintronic_neuron import measure
+from holdfast.studies.study import DIGITS, Part, Study, else_digits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from holdfast.core.claim import Claim
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
 
-__all__ = ["CLAIMS", "PRESETS", "SOURCE", "TITLE", "Recipe", "SpintronicNeuron", "prepare"]
+__all__ = ["PRESETS", "Recipe", "SpintronicNeuron"]
 
-TITLE = "Networks of spintronic neurons that all differ"
-SOURCE = "E. Raimondo et al., Reliability of Neural Networks Based on Spintronic Neurons, arXiv:2106.16043"
+Mode = Literal["in_situ", "transferred", "from_ideal", "recalibrated", "aware"]
+MODES: tuple[Mode, ...] = ("in_situ", "transferred", "from_ideal", "recalibrated", "aware")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpintronicNeuron:
+class Recipe:
+    """One network and what is done with it.
+
+    Parameters
+    ----------
+    net : name, part of each point
+    hidden : widths of the hidden layers
+    epochs, lr : of Adam with a one-cycle rate of this maximum, batches of 128
+    shift : random shift of each training batch, in pixels
+    cells : pairs of kind and spread that are trained through
+    modes : how the trained weights are used
+    seeds : number of trainings per cell
+    chips : number of other chips per training
+    trimmed : how many of them are re-calibrated
+    repaired_from : least spread at which chips are re-calibrated, or weights trained on a new chip for each batch
+    beside : the network, equal but for its neurons, whose identical ones these are compared with; None: this one
+    """
+
+    net: str
+    hidden: tuple[int, ...]
+    epochs: int
+    lr: float
+    shift: int = 0
+    cells: tuple[tuple[str, float], ...]
+    modes: tuple[Mode, ...] = MODES
+    seeds: int = 2
+    chips: int = 20
+    trimmed: int = 5
+    repaired_from: float = 0.0
+    beside: str | None = None
+
+    def uses(self, mode: Mode, spread: float) -> bool:
+        """Whether this use of a cell is measured; without spread all uses are the same."""
+        return mode == "in_situ" or (spread > 0 and (mode not in {"recalibrated", "aware"} or spread >= self.repaired_from))
+
+
+def _cells(*spreads: float) -> tuple[tuple[str, float], ...]:
+    return tuple((kind, spread) for kind in measure.KINDS for spread in spreads)
+
+
+SHORT = Recipe(net="short", hidden=(200,), epochs=4, lr=6e-3, cells=_cells(0.0, 0.1, 0.3))
+LONG_CELLS = (("sigmoid", 0.0), ("sigmoid", 0.1), ("relu", 0.1))
+LONG = Recipe(net="long", hidden=(512,), epochs=20, lr=5e-3, shift=2, cells=LONG_CELLS, modes=("in_situ",), seeds=3)
+FINE = _cells(0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
+BUILT = tuple((kind, 0.1) for kind in measure.PHYSICAL)
+DEVICES = replace(SHORT, net="devices", cells=BUILT, modes=("in_situ",), beside="short")
+PUBLISHED = replace(LONG, epochs=60, cells=FINE, modes=MODES, seeds=5, trimmed=20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpintronicNeuron(Study):
     """The experiment.
 
     Parameters
@@ -54,96 +96,78 @@ class SpintronicNeuron:
     data : ``"mnist"`` or, where that is missing, scikit-learn's ``"digits"``
     knots : of the tabulated sigmoid that is compared with its formula
     simulated : devices whose simulation is compared with its closed form
+    fabricated : simulated devices that the neurons of a network draw from
+    runs : of each simulated curve
     """
-
-    name: ClassVar[str] = "spintronic-neuron"
-    version: ClassVar[int] = 2
 
     recipes: tuple[Recipe, ...] = (SHORT, DEVICES)
     data: str = "mnist"
     knots: int = 129
     simulated: tuple[str, ...] = ("thermal", "hard_axis", "oscillator")
+    fabricated: int = 200
+    runs: int = 2
 
-    def points(self) -> list[Point]:
-        """One point per network, neuron, spread, use and seed, and one for each table; trainings that others need come first."""
-        found: list[Point] = [{"net": "table", "knots": self.knots}]
-        found += [{"net": "closed", "device": device} for device in self.simulated]
+    def uses(self) -> Iterator[Point]:
+        """One point per network, use, neuron, spread and seed; trainings that others need come first."""
         for recipe in self.recipes:
             for mode in recipe.modes:
-                found += [
-                    {"net": recipe.net, "mode": mode, "kind": kind, "spread": spread, "seed": seed}
-                    for kind, spread in recipe.cells
-                    for seed in range(recipe.seeds)
-                    if recipe.uses(mode, spread)
-                ]
-        return found
+                for kind, spread in recipe.cells:
+                    for seed in range(recipe.seeds if recipe.uses(mode, spread) else 0):
+                        head = {"data": self.data, "net": recipe.net, "mode": mode}
+                        yield {**head, "kind": kind, "spread": spread, "seed": seed}
 
-    def measure(self, point: Point, context: Context) -> Measurement:
-        """Right and wrong answers on the test images, (n, chips)."""
-        if point["net"] == "table":
-            return measure_table(int(point["knots"]))
-        if point["net"] == "closed":
-            return measure_closed_form(point["device"], context)
-        recipe = next(recipe for recipe in self.recipes if recipe.net == point["net"])
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="more than .* outside the curves' grid"
-            )  # devices have an end: that is measured
-            results = Bench(recipe, point, context, self.data).use(point["mode"])
-        estimates = {"accuracy": results.accuracy}
-        if len(results.correct) > 1:
-            estimates |= {"sd": results.sd, "p05": results.p05}
-        return Measurement(estimates=estimates, arrays={"correct": results.correct.T})
+    def tables(self) -> Iterator[Point]:
+        """The tabulated sigmoid."""
+        yield {"knots": self.knots}
 
-    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Curves over the spread, the quantities that the claims name, and the claims."""
-        outcomes = Outcomes(measurements)
-        metrics = dict(outcomes.table)
-        for recipe in self.recipes:
-            for kind, spread in recipe.cells:
-                metrics |= {
-                    f"{recipe.net}.{kind}.{tag(spread)}.{key}": value for key, value in outcomes.metrics(recipe, kind, spread)
-                }
-        notes = [
-            "Accuracy in situ is averaged over trainings, with its interval over test images.",
-            "Chips of one training share its weights: other uses have intervals over trainings where there are three or more.",
-            "With fewer trainings these intervals are over chips, and hold for these trainings alone.",
-        ]
-        if self.data != "mnist":
-            notes.append("MNIST was not found: this ran on scikit-learn's 1797 digits, and tolerances are 1.5 points.")
-        quantities = tuple(Quantity(name, estimate) for name, estimate in metrics.items())
-        return Summary(
-            curves=tuple(outcomes.curves(self.recipes)), quantities=quantities, claims=_claims_of(self), notes=tuple(notes)
+    def closed_forms(self) -> Iterator[Point]:
+        """Devices whose simulation is held against a formula."""
+        for device in self.simulated:
+            yield {"device": device}
+
+    def recipe(self, net: str) -> Recipe:
+        """The recipe called `net`."""
+        return next(recipe for recipe in self.recipes if recipe.net == net)
+
+    def prepared(self) -> Self:
+        """On scikit-learn's digits, with more epochs on fewer images, where MNIST is not to be had."""
+        data = else_digits(self.data)
+        if data == self.data:
+            return self
+        return replace(
+            self, data=data, recipes=tuple(replace(recipe, epochs=15 * recipe.epochs, shift=0) for recipe in self.recipes)
         )
 
+    name = "spintronic-neuron"
+    version = 3
+    title = "How much may neurons made of magnetic devices differ from each other?"
+    source = "E. Raimondo et al., Reliability of Neural Networks Based on Spintronic Neurons, arXiv:2106.16043"
+    parts: ClassVar = {
+        "table": Part(measure=measure.table, points=tables),
+        "closed": Part(measure=measure.closed_form, points=closed_forms),
+        "network": Part(measure=measure.network, points=uses, summary=measure.of_networks),
+    }
+    notes = (
+        "Accuracy in situ is averaged over trainings, with its interval over test images.",
+        "Chips of one training share its weights: other uses have intervals over trainings where there are three or more.",
+        "With fewer trainings these intervals are over chips, and hold for these trainings alone.",
+    )
 
-def _claims_of(experiment: SpintronicNeuron) -> tuple[Claim, ...]:
-    return claims_for({recipe.net for recipe in experiment.recipes}, experiment.data)
 
-
-PRESETS: dict[str, SpintronicNeuron] = {
+SMALL = replace(SHORT, hidden=(20,), epochs=6, lr=2e-2, seeds=1, chips=3, trimmed=1, repaired_from=0.3)
+PRESETS = {
+    "tiny": SpintronicNeuron(
+        recipes=(SMALL, replace(SMALL, net="devices", cells=BUILT, modes=("in_situ",), beside="short")),
+        data=DIGITS,
+        fabricated=4,
+    ),
     "quick": SpintronicNeuron(recipes=(replace(SHORT, repaired_from=0.3), DEVICES)),
     "standard": SpintronicNeuron(recipes=(LONG, replace(SHORT, cells=FINE), DEVICES)),
     "paper": SpintronicNeuron(
         recipes=(
             PUBLISHED,
-            *(
-                replace(PUBLISHED, net=f"hidden{'x'.join(map(str, hidden))}", hidden=hidden)
-                for hidden in ((100,), (2000,), (512, 512))
-            ),
+            *(replace(PUBLISHED, net=f"hidden{'x'.join(map(str, wide))}", hidden=wide) for wide in ((100,), (2000,), (512, 512))),
             replace(PUBLISHED, net="devices", cells=BUILT, modes=("in_situ",), beside="long"),
         )
     ),
 }
-CLAIMS: dict[str, tuple[Claim, ...]] = {preset: _claims_of(experiment) for preset, experiment in PRESETS.items()}
-
-
-def prepare(preset: str = "quick") -> SpintronicNeuron:
-    """The experiment of a preset; on scikit-learn's digits, with more epochs on fewer images, where MNIST is not to be had."""
-    experiment = PRESETS[check_one_of(preset, "preset", allowed=PRESETS)]
-    try:
-        images(experiment.data)
-    except DataUnavailableError:
-        small = tuple(replace(recipe, epochs=15 * recipe.epochs, shift=0) for recipe in experiment.recipes)
-        return replace(experiment, data="digits", recipes=small)
-    return experiment
