@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import AutoOscillatorNetwork, all_to_all
+from holdfast.devices.spintronics import AutoOscillatorNetwork, all_to_all, simulate_network
 from holdfast.devices.spintronics.oscillators import pairs_of
 from holdfast.hardware import OscillatorLayer
 
@@ -36,7 +36,7 @@ def test_read_out_equals_the_compiled_engine(layer):
         supercriticality=numbers,
     )
     start = np.sqrt((numbers - 1) / (numbers + 1)) * np.exp(-1j * layer.phases.numpy())
-    seen = net.simulate(layer.duration, dt=layer.dt, discard=layer.discard, start=start, trace_every=8 * layer.dt)
+    seen = simulate_network(net, layer.duration, dt=layer.dt, discard=layer.discard, start=start, trace_every=8 * layer.dt)
     angle = np.angle(seen.trace)
     order = [np.abs(np.exp(1j * (angle[..., i] - angle[..., j])).mean(axis=-1)) for i, j in pairs_of(3)]
     power = (np.abs(seen.trace) ** 2).mean(axis=1)

@@ -26,7 +26,7 @@ from torch import nn
 
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
-from holdfast.devices.spintronics import AutoOscillatorNetwork, Oscillation, all_to_all
+from holdfast.devices.spintronics import AutoOscillatorNetwork, Oscillation, all_to_all, simulate_network
 
 __all__ = ["OscillatorLayer"]
 
@@ -146,7 +146,8 @@ class OscillatorLayer(nn.Module):
         zeta = self.supercriticality(x)
         power = (zeta - 1) / (zeta + self.q.to(zeta))
         start = torch.polar(power.sqrt(), -self.phases.to(zeta).expand_as(zeta))
-        return self.network(zeta).simulate(
+        return simulate_network(
+            self.network(zeta),
             self.duration,
             dt=self.dt,
             discard=self.discard,

@@ -4,7 +4,15 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import AutoOscillatorNetwork, BindingRule, SequenceBinder, all_to_all, supercriticality_at
+from holdfast.devices.spintronics import (
+    AutoOscillatorNetwork,
+    BindingRule,
+    SequenceBinder,
+    all_to_all,
+    binding,
+    simulate_network,
+    supercriticality_at,
+)
 
 BEST = np.arctan(20 / 3)
 MISMATCH = (0.4e6, -0.4e6, 0.0)
@@ -79,13 +87,12 @@ def test_learning_repairs_devices_that_deviate_from_the_ones_that_currents_are_m
 def test_every_presentation_of_the_rule_has_noise_of_its_own(monkeypatch):
     """Uncoupled oscillators never learn, so each pass presents again; phases and noise differ every time."""
     used = []
-    simulate = AutoOscillatorNetwork.simulate
 
     def spied(net, *args, **settings):
         used.append(settings["seed"])
-        return simulate(net, *args, **settings)
+        return simulate_network(net, *args, **settings)
 
-    monkeypatch.setattr(AutoOscillatorNetwork, "simulate", spied)
+    monkeypatch.setattr(binding, "simulate_network", spied)
     binder(0.0, learning="rule", rule=BindingRule(passes=3)).fit(SEQUENCES, labels((0, 1, 2)))
     assert len(used) >= 3
     assert len(set(used)) == len(used)

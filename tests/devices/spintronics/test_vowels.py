@@ -9,7 +9,14 @@ import pytest
 
 from holdfast.core.errors import InputError
 from holdfast.data.formants import formants
-from holdfast.devices.spintronics import AutoOscillatorNetwork, Source, all_to_all, injection_half_range
+from holdfast.devices.spintronics import (
+    AutoOscillatorNetwork,
+    Source,
+    all_to_all,
+    injection_half_range,
+    simulate_network,
+    synchronization_classifier,
+)
 from holdfast.devices.spintronics.locking_rule import LockingPass, LockingRule, learn_frequencies
 from holdfast.devices.spintronics.source_mixing import SourceMixing, design_mixing
 from holdfast.devices.spintronics.synchronization_classifier import (
@@ -45,7 +52,7 @@ def test_an_oscillator_follows_a_source_within_its_analytic_range():
     half = float(injection_half_range(net, Source(0.0, np.full(4, force)))[0])
     sources = float(net.free_frequency[0]) + half * np.array([-1.05, -0.95, 0.0, 0.95, 1.05])
     driven = replace(net, sources=(Source(sources, np.full(4, force)),))
-    seen = driven.simulate(20e-6, discard=10e-6)
+    seen = simulate_network(driven, 20e-6, discard=10e-6)
     assert locked_to(seen, sources[:, None])[:, :, 0].T.tolist() == [[False, True, True, True, False]] * 4
 
 
@@ -53,7 +60,7 @@ def test_with_two_sources_each_oscillator_follows_the_one_that_is_near():
     net = AutoOscillatorNetwork(
         frequency=[-6e6, 0.0, 6e6, 9e6], sources=tuple(Source(np.array([f]), np.full(4, 0.1e6)) for f in (14.3e6, 25.8e6))
     )
-    found = locked_to(net.simulate(4e-6, discard=2e-6), np.array([[14.3e6, 25.8e6]]))
+    found = locked_to(simulate_network(net, 4e-6, discard=2e-6), np.array([[14.3e6, 25.8e6]]))
     assert pattern_names(found).tolist() == ["A-B-"]
 
 
@@ -143,13 +150,12 @@ def test_answers_are_patterns_and_repeat(taught, unheard):
 
 def test_the_step_does_not_depend_on_the_examples(taught, unheard, monkeypatch):
     used = []
-    simulate = AutoOscillatorNetwork.simulate
 
     def spied(net, *args, **settings):
         used.append(settings["dt"])
-        return simulate(net, *args, **settings)
+        return simulate_network(net, *args, **settings)
 
-    monkeypatch.setattr(AutoOscillatorNetwork, "simulate", spied)
+    monkeypatch.setattr(synchronization_classifier, "simulate_network", spied)
     for shown in (unheard.x[:1], unheard.x[500:520], unheard.x[::40]):
         taught.respond(shown)
     assert len(set(used)) == 1

@@ -42,6 +42,7 @@ from holdfast.devices.spintronics.oscillators import (
     Source,
     all_to_all,
     nearest,
+    simulate_network,
     supercriticality_at,
 )
 from holdfast.devices.spintronics.rectification import Rectification, current_for_pull
@@ -158,6 +159,7 @@ __all__ = [
     "rotation_field",
     "sensitivity_spectrum",
     "simulate",
+    "simulate_network",
     "simulate_neuron",
     "spheroid_factors",
     "spin_pumping_voltage",

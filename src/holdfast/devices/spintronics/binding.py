@@ -26,7 +26,13 @@ import numpy as np
 from holdfast.core.checks import check_one_of, check_whole, refuse
 from holdfast.core.seeds import Seeds
 from holdfast.devices.spintronics.binding_rule import Answer, BindingRule, Learned, learn_offsets
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, all_to_all, supercriticality_at
+from holdfast.devices.spintronics.oscillators import (
+    AutoOscillatorNetwork,
+    Oscillation,
+    all_to_all,
+    simulate_network,
+    supercriticality_at,
+)
 from holdfast.devices.spintronics.synchronization import LockCriterion, partition_of, partitions
 
 if TYPE_CHECKING:
@@ -351,7 +357,7 @@ class SequenceBinder:
         return replace(group, frequency=group.frequency + np.asarray(self.mismatch, dtype=float), supercriticality=currents)
 
     def _hold(self, net: AutoOscillatorNetwork, duration: float, **settings: Any) -> Oscillation:
-        return net.simulate(duration, **({"dt": self.dt or self._step(), "seed": self.seed} | settings))
+        return simulate_network(net, duration, **({"dt": self.dt or self._step(), "seed": self.seed} | settings))
 
     def _step(self) -> float:
         """A time step in s for all that the alphabet may set: each oscillator at either end, the others there or at the other."""

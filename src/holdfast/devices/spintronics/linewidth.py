@@ -18,6 +18,7 @@ import numpy as np
 
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.estimate import Estimate
+from holdfast.devices.spintronics.oscillators import simulate_network
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -56,7 +57,7 @@ def phase_advances(
         refuse("net", f"is a batch of shape {net.batch}", allowed="one network")
     copies = replace(net, supercriticality=np.broadcast_to(net.supercriticality, (runs, net.oscillators)))
     start = np.broadcast_to(np.sqrt(net.free_power), (runs, net.oscillators))
-    seen = copies.simulate(duration, discard=discard, dt=dt, seed=seed, start=start)
+    seen = simulate_network(copies, duration, discard=discard, dt=dt, seed=seed, start=start)
     return np.asarray(2 * np.pi * (seen.mean_frequency - seen.mean_frequency.mean(axis=0)) * seen.window)
 
 

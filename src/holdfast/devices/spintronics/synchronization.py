@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from holdfast.core.checks import check_whole, check_within, refuse
-from holdfast.devices.spintronics.oscillators import Oscillation, OscillatorNetwork, Source, pairs_of
+from holdfast.devices.spintronics.oscillators import Oscillation, OscillatorNetwork, Source, pairs_of, simulate_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -221,7 +221,8 @@ def locking_range(
 
     def locks(differences: NDArray[np.float64]) -> NDArray[np.bool_]:
         shift = (alone.free_frequency.mean() - alone.free_frequency) + differences[:, None] * np.array([0.5, -0.5])
-        seen = replace(cast("Any", alone), frequency=alone.frequency + shift).simulate(duration, discard=discard, dt=dt, seed=seed)
+        moved = replace(cast("Any", alone), frequency=alone.frequency + shift)
+        seen = simulate_network(moved, duration, discard=discard, dt=dt, seed=seed)
         return (criterion or LockCriterion()).locked(seen)[:, 0]
 
     (left, left_step), (right, right_step) = (_edge(locks, reach, sign) for sign in (-1.0, 1.0))
@@ -355,7 +356,7 @@ def synchronization_map(
     for begin in range(0, mesh[0].size, BATCH):
         part = replace(cast("Any", net), **{field: values[begin : begin + BATCH] for field, values in fields.items()})
         for start in range(starts):
-            seen = part.simulate(duration, discard=discard, dt=dt, seed=seed + start, first_point=begin)
+            seen = simulate_network(part, duration, discard=discard, dt=dt, seed=seed + start, first_point=begin)
             found = partition_of(seen, criterion)
             votes[found, begin + np.arange(len(found))] += 1
             if start == 0:

@@ -21,7 +21,14 @@ import numpy as np
 from holdfast.core.checks import check_labels, check_one_of, check_same_length, check_within, refuse
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.devices.spintronics.locking_rule import LockingLesson, LockingPass, LockingRule, learn_frequencies
-from holdfast.devices.spintronics.oscillators import AutoOscillatorNetwork, Oscillation, Source, all_to_all, supercriticality_at
+from holdfast.devices.spintronics.oscillators import (
+    AutoOscillatorNetwork,
+    Oscillation,
+    Source,
+    all_to_all,
+    simulate_network,
+    supercriticality_at,
+)
 from holdfast.devices.spintronics.source_mixing import SourceMixing, design_mixing
 
 if TYPE_CHECKING:
@@ -268,7 +275,7 @@ class SynchronizationClassifier:
         net = replace(self._group, supercriticality=currents, sources=driven)
         extreme = replace(net, sources=tuple(Source(end, amplitude) for end in self.mixing_.ends))
         dt = self.dt or min(1e-9, 0.999 * 0.1 / extreme.fastest_rate)
-        return net.simulate(self.duration, dt=dt, discard=self.discard, seed=seed)
+        return simulate_network(net, self.duration, dt=dt, discard=self.discard, seed=seed)
 
     def _name_patterns(self, locked: NDArray[np.bool_], classes: NDArray[np.intp]) -> None:
         """Give each pattern to the class that shows it most often."""

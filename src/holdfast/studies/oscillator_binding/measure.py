@@ -20,6 +20,7 @@ from holdfast.devices.spintronics import (
     all_to_all,
     locking_range,
     phase_noise_rate,
+    simulate_network,
     synchronization_map,
 )
 from holdfast.devices.spintronics.linewidth import phase_advances
@@ -69,7 +70,7 @@ def model(study: Study, point: Point, context: Context) -> Measurement:
     net = AutoOscillatorNetwork(supercriticality=[2.0])
     known = {"nu": (net.phase_amplitude_ratio, NU), "p0": (net.free_power, 1 / 3), "G_p": (net.relaxation, 3e6)}
     errors = {name: abs(float(found[0]) / value - 1) for name, (found, value) in known.items()}
-    seen = net.simulate(40e-9, dt=5e-10, start=np.sqrt(net.free_power) * 1.001, trace_every=1e-9)
+    seen = simulate_network(net, 40e-9, dt=5e-10, start=np.sqrt(net.free_power) * 1.001, trace_every=1e-9)
     kick = np.abs(seen.trace[:, 0]) ** 2 - net.free_power[0]
     rate = -np.polyfit(seen.trace_times, np.log(kick), 1)[0]
     decay = rate / (4 * np.pi * float(net.relaxation[0]))

@@ -21,6 +21,7 @@ from holdfast.devices.spintronics import (
     neel_tilt,
     rotation_field,
     simulate,
+    simulate_network,
     tilted_resonance,
 )
 from holdfast.devices.spintronics.entries.controls import method, times, vector
@@ -108,7 +109,7 @@ def _pair() -> DeviceEntry:
             frequency=half * np.array([-1.0, 1.0]),
             coupling=all_to_all(2, bench["coupling"], bench["coupling_phase"]),
         )
-        seen = network.simulate(seed=bench.seed, **bench.of(("duration", "discard", "dt")))
+        seen = simulate_network(network, seed=bench.seed, **bench.of(("duration", "discard", "dt")))
         frequency = np.asarray(seen.mean_frequency)
         return {"beat": frequency[..., 1] - frequency[..., 0], "order": seen.order}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.devices.spintronics.oscillators.coupling import all_to_all, nearest
 from holdfast.devices.spintronics.oscillators.network import OscillatorNetwork, Source
 from holdfast.devices.spintronics.oscillators.oscillation import Oscillation, pairs_of
+from holdfast.devices.spintronics.oscillators.simulation import simulate_network
 from holdfast.devices.spintronics.oscillators.universal import AutoOscillatorNetwork, supercriticality_at
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "all_to_all",
     "nearest",
     "pairs_of",
+    "simulate_network",
     "supercriticality_at",
 ]

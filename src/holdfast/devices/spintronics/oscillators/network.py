@@ -1,31 +1,22 @@
-"""What all models of coupled oscillators share: shapes, checks, the frame that rotates, and the door to integration.
-
-Equations are integrated in a frame that rotates at the mean free frequency of each network, so steps resolve frequency
-differences, not the microwave itself. Noise enters once per step, after it (Euler-Maruyama; the noise is additive).
-"""
+"""What all models of coupled oscillators share: shapes, checks, and the frame that rotates."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from holdfast.core.checks import check_finite, check_one_of, check_within, refuse
-from holdfast.devices.spintronics.oscillators.integration import Run, integrate
+from holdfast.core.checks import check_finite, refuse
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from holdfast.devices.spintronics.oscillators.oscillation import Oscillation
+    from numpy.typing import NDArray
 
 __all__ = ["OscillatorNetwork", "Source", "plain"]
 
 TURN = 2 * math.pi
-RESOLUTION = 0.1  # largest angle or relative change in one step
-Backend = Literal["numba", "torch"]
 
 
 def plain(value: Any) -> NDArray[Any]:
@@ -48,7 +39,7 @@ class Source:
 
 
 class OscillatorNetwork:
-    """What all models of coupled oscillators share: shapes, checks, the rotating frame and :meth:`simulate`.
+    """What all models of coupled oscillators share: shapes, checks and the rotating frame.
 
     A model is a frozen dataclass with the fields `coupling`, `delay`, `noise`, `sources`, `supercriticality` and those that it
     names in `rows` (with the least values in `least`), and says how its free oscillators run.
@@ -162,66 +153,3 @@ class OscillatorNetwork:
             rates.append(np.abs(plain(source.frequency) - self.reference).max())
             rates.append((np.abs(plain(source.amplitude)) / np.sqrt(self.free_power)).max())
         return TURN * float(max(rates))
-
-    def simulate(
-        self,
-        duration: float,
-        *,
-        dt: float = 1e-9,
-        discard: float = 0.0,
-        start: Oscillation | ArrayLike | None = None,
-        seed: int = 0,
-        first_point: int = 0,
-        trace_every: float | None = None,
-        backend: Backend = "numba",
-    ) -> Oscillation:
-        """Integrate all networks with the Runge-Kutta method of fourth order.
-
-        Parameters
-        ----------
-        duration : in s, the transient included
-        dt : time step in s, at most a tenth of the inverse of :attr:`fastest_rate`
-        discard : transient in s that no observable sees
-        start : complex amplitudes (..., K), or an :class:`Oscillation` that goes on (with the history of delays forgotten);
-            default: powers of the free oscillators and random phases
-        seed : of initial phases and noise
-        first_point : number of the first network of this batch: networks have their own random numbers by their number,
-            so a batch may be cut into parts, at the same `dt`, without a change of any bit
-        trace_every : keep the amplitudes of the window this often, in s
-        backend : ``"numba"``, or ``"torch"`` to differentiate through the integration
-
-        Raises
-        ------
-        InputError : a step that is too long (the largest safe one is named), a window of less than one step
-        """
-        check_one_of(backend, "backend", allowed=("numba", "torch"))
-        check_within(dt, "dt", low=0, low_open=True)
-        check_within(duration, "duration", low=0, low_open=True)
-        check_within(discard, "discard", low=0)
-        if dt * self.fastest_rate > RESOLUTION:
-            safe = RESOLUTION / self.fastest_rate
-            refuse("dt", f"is {dt:.4g} s", allowed=f"steps up to {safe:.4g} s for this network")
-        self._check_delay(dt)
-        whole, skipped = round(duration / dt), round(discard / dt)
-        if whole - skipped < 1:
-            refuse("discard", f"is {discard:.4g} s of {duration:.4g} s", allowed="at least one step less than `duration`")
-        run = Run(
-            dt=dt, discard=skipped, window=whole - skipped, start=start, seed=seed, first_point=first_point, trace_every=trace_every
-        )
-        if backend == "torch":
-            if "q" not in self.rows:
-                refuse("backend", "is 'torch'", allowed="'numba' for this model", remedy="Map it onto auto-oscillators first.")
-            from holdfast.devices.spintronics.oscillators.gradients import integrate_tensors
-
-            return integrate_tensors(cast("Any", self), run)
-        return integrate(self, run)
-
-    def _check_delay(self, dt: float) -> None:
-        short = self.delay[(self.delay > 0) & (self.delay < dt)]
-        if short.size:
-            refuse(
-                "delay",
-                f"is {short.max():.4g} s, less than one step of {dt:.4g} s",
-                allowed="0, or at least one step",
-                remedy="Shorten `dt`, or put the phase of a short delay into the coupling.",
-            )

@@ -58,7 +58,8 @@ class AutoOscillatorNetwork(OscillatorNetwork):
     noise : array (..., K), dimensionless :math:`n` >= 0
     sources : external microwave sources
 
-    All arrays broadcast; leading axes are the batch. Fields may be torch tensors, for ``simulate(backend="torch")``.
+    All arrays broadcast; leading axes are the batch. Fields may be torch tensors, for
+    ``simulate_network(..., backend="torch")``.
 
     Raises
     ------
