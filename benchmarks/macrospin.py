@@ -147,7 +147,7 @@ def on_graphics_processor() -> dict | None:
     """Steps per second of the tensors on a graphics processor with 100 000 devices, or None without one."""
     import torch
 
-    from holdfast.devices.spintronics.tensors import integrate
+    from holdfast.devices.spintronics.macrospin.tensors import integrate
 
     if not torch.cuda.is_available():
         return None

@@ -17,13 +17,15 @@ from holdfast.core.figures import INK, PALETTE, new_figure
 from holdfast.devices.spintronics import (
     AutoOscillatorNetwork,
     SequenceBinder,
-    adiabatic_half_range,
     all_to_all,
     locking_range,
+    synchronization_map,
+)
+from holdfast.devices.spintronics.oscillators import (
+    adiabatic_half_range,
     phase_advances,
     phase_diffusion,
     phase_noise_rate,
-    synchronization_map,
 )
 
 NU = float(AutoOscillatorNetwork().phase_amplitude_ratio[0])

@@ -19,25 +19,26 @@ import numpy as np
 from holdfast.core.figures import INK, PALETTE, new_figure
 from holdfast.devices.spintronics import (
     AntiferromagnetDevice,
-    DeviceEnsemble,
     Drive,
     MacrospinDevice,
     SpinDiode,
     SpinTorque,
     TunnelJunction,
-    current_for_pull,
     equilibrium,
     injection_locking,
     linear_response,
-    magnetic_noise,
-    neel_start,
-    neel_tilt,
     noise_equivalent_power,
     rectified_voltage,
-    rotation_field,
     sensitivity_spectrum,
     simulate,
     threshold_current,
+)
+from holdfast.devices.spintronics.diode import DeviceEnsemble, magnetic_noise
+from holdfast.devices.spintronics.macrospin import (
+    current_for_pull,
+    neel_start,
+    neel_tilt,
+    rotation_field,
     tilted_resonance,
 )
 

@@ -23,9 +23,8 @@ from holdfast.devices.spintronics import (
     AutoOscillatorNetwork,
     SynchronizationClassifier,
     all_to_all,
-    linear_baselines,
-    pattern_names,
 )
+from holdfast.devices.spintronics.oscillators import linear_baselines, pattern_names
 
 # %%
 # Seven vowels, four equal oscillators

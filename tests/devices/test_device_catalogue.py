@@ -13,7 +13,8 @@ from holdfast.devices.catalogue import characterise, find_device, known_devices
 from holdfast.devices.drawing import characteristic_figure
 from holdfast.devices.engineering import prefixed, with_prefix
 from holdfast.devices.entry import DeviceEntry, Parameter, Quantity
-from holdfast.devices.spintronics import ThermalSigmoidNeuron, easy_plane_half_width, easy_plane_resonance, neuron_curves
+from holdfast.devices.spintronics import ThermalSigmoidNeuron, neuron_curves
+from holdfast.devices.spintronics.macrospin import easy_plane_half_width, easy_plane_resonance
 from holdfast.devices.sweep import Sweep
 from holdfast.devices.tabulation import characteristic_rows
 

@@ -12,19 +12,10 @@ import numpy as np
 from holdfast.core.estimate import Estimate, exact, proportion
 from holdfast.core.experiment import Measurement
 from holdfast.core.seeds import Seeds
-from holdfast.devices.spintronics import (
-    AutoOscillatorNetwork,
-    LockCriterion,
-    SequenceBinder,
-    adiabatic_half_range,
-    all_to_all,
-    locking_range,
-    phase_noise_rate,
-    simulate_network,
-    synchronization_map,
-)
-from holdfast.devices.spintronics.linewidth import phase_advances
-from holdfast.devices.spintronics.vortex import VortexNetwork
+from holdfast.devices.spintronics import AutoOscillatorNetwork, SequenceBinder, locking_range, simulate_network, synchronization_map
+from holdfast.devices.spintronics.oscillators import LockCriterion, adiabatic_half_range, all_to_all, phase_noise_rate
+from holdfast.devices.spintronics.oscillators.linewidth import phase_advances
+from holdfast.devices.spintronics.oscillators.vortex import VortexNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

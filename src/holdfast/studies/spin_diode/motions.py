@@ -8,25 +8,19 @@ import numpy as np
 
 from holdfast.core.estimate import exact, mean_t
 from holdfast.core.experiment import Measurement
-from holdfast.devices.spintronics import (
-    MU0,
-    Drive,
-    MacrospinDevice,
-    SpinDiode,
+from holdfast.devices.spintronics import Drive, MacrospinDevice, SpinDiode, equilibrium, simulate, threshold_current
+from holdfast.devices.spintronics.constants import BOLTZMANN, GAMMA0, MU0
+from holdfast.devices.spintronics.macrospin import (
     antiferromagnetic_modes,
     current_for_pull,
     easy_plane_resonance,
     easy_plane_threshold,
-    equilibrium,
     neel_rotation,
     neel_start,
     neel_tilt,
     rotation_field,
-    simulate,
-    threshold_current,
     tilted_resonance,
 )
-from holdfast.devices.spintronics.constants import BOLTZMANN, GAMMA0
 from holdfast.studies.spin_diode.designs import EASY_PLANE, FIELD, antiferromagnet, in_plane
 
 if TYPE_CHECKING:

@@ -10,19 +10,16 @@ from holdfast.core.estimate import bootstrap, exact
 from holdfast.core.experiment import Measurement
 from holdfast.core.seeds import Seeds
 from holdfast.devices.spintronics import (
-    DeviceEnsemble,
     Drive,
-    easy_plane_half_width,
-    easy_plane_resonance,
-    fit_lorentzian,
     harvest,
     injection_locking,
     linear_response,
-    magnetic_noise,
     noise_equivalent_power,
     rectified_voltage,
     threshold_current,
 )
+from holdfast.devices.spintronics.diode import DeviceEnsemble, fit_lorentzian, magnetic_noise
+from holdfast.devices.spintronics.macrospin import easy_plane_half_width, easy_plane_resonance
 from holdfast.studies.spin_diode.designs import ALPHA, EASY_PLANE, FIELD, cone, in_plane
 
 if TYPE_CHECKING:

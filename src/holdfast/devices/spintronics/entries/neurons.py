@@ -10,13 +10,13 @@ import numpy as np
 from holdfast.devices.entry import Bench, DeviceEntry, Parameter, Quantity, parameters_of
 from holdfast.devices.spintronics import AutoOscillatorNeuron, HardAxisNeuron, RectifierNeuron, ThermalSigmoidNeuron
 from holdfast.devices.spintronics.entries.controls import method, runs
-from holdfast.devices.spintronics.neuron_run import simulate_neuron
+from holdfast.devices.spintronics.neurons.simulation import simulate_neuron
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.devices.spintronics import JunctionNeuron
+    from holdfast.devices.spintronics.neurons import JunctionNeuron
 
 __all__ = ["neuron_entries"]
 

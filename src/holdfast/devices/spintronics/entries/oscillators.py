@@ -15,16 +15,18 @@ from holdfast.devices.spintronics import (
     SpinTorque,
     VortexNetwork,
     all_to_all,
+    simulate,
+    simulate_network,
+)
+from holdfast.devices.spintronics.entries.controls import method, times, vector
+from holdfast.devices.spintronics.macrospin import (
     current_for_pull,
     neel_rotation,
     neel_start,
     neel_tilt,
     rotation_field,
-    simulate,
-    simulate_network,
     tilted_resonance,
 )
-from holdfast.devices.spintronics.entries.controls import method, times, vector
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:

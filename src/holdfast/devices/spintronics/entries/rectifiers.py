@@ -15,13 +15,12 @@ from holdfast.devices.spintronics import (
     SpinDiode,
     SpinTorque,
     TunnelJunction,
-    easy_plane_half_width,
-    easy_plane_resonance,
     linear_response,
     rectified_voltage,
     simulate,
 )
 from holdfast.devices.spintronics.entries.controls import method, times, vector
+from holdfast.devices.spintronics.macrospin import easy_plane_half_width, easy_plane_resonance
 from holdfast.devices.sweep import Sweep
 
 if TYPE_CHECKING:

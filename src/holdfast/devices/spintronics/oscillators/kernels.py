@@ -59,7 +59,7 @@ def local_rates(x: Any, y: Any, gain: Any, loss: Any, detuning: Any, shift: Any)
 def gyration_rates(  # noqa: PLR0913, PLR0917 - one argument per quantity of a lane
     x: Any, y: Any, push_x: Any, push_y: Any, pump: Any, ratio: Any, stiffness: Any, hardening: Any, growth: Any, frame: Any
 ) -> Any:  # pragma: no cover - compiled
-    """Rates of the conjugate core position of a vortex; see :mod:`holdfast.devices.spintronics.vortex`."""
+    """Rates of the conjugate core position of a vortex; see :mod:`holdfast.devices.spintronics.oscillators.vortex`."""
     power = x * x + y * y
     damping = ratio * (1 + growth * power)
     restoring = stiffness * (1 + hardening * power)

@@ -1,0 +1,39 @@
+"""Spin diodes: what a layer makes of a microwave, simulated or to second order in the drive, with its noise and its power."""
+
+from __future__ import annotations
+
+from holdfast.devices.spintronics.diode.ensemble import DeviceEnsemble
+from holdfast.devices.spintronics.diode.harvest import Harvest, harvest
+from holdfast.devices.spintronics.diode.linear import LinearResponse, linear_response
+from holdfast.devices.spintronics.diode.locking import Locking, injection_locking
+from holdfast.devices.spintronics.diode.lorentzian import Lorentzian, fit_lorentzian
+from holdfast.devices.spintronics.diode.noise import (
+    NoiseSpectrum,
+    johnson_noise,
+    magnetic_noise,
+    noise_equivalent_power,
+    noise_spectrum,
+)
+from holdfast.devices.spintronics.diode.rectification import Rectification
+from holdfast.devices.spintronics.diode.voltage import read_voltage, rectified_voltage, sensitivity_spectrum
+
+__all__ = [
+    "DeviceEnsemble",
+    "Harvest",
+    "LinearResponse",
+    "Locking",
+    "Lorentzian",
+    "NoiseSpectrum",
+    "Rectification",
+    "fit_lorentzian",
+    "harvest",
+    "injection_locking",
+    "johnson_noise",
+    "linear_response",
+    "magnetic_noise",
+    "noise_equivalent_power",
+    "noise_spectrum",
+    "read_voltage",
+    "rectified_voltage",
+    "sensitivity_spectrum",
+]
