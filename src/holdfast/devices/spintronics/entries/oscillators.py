@@ -47,32 +47,34 @@ def oscillator_entries() -> tuple[DeviceEntry, ...]:
     return (_antiferromagnet(), _pair(), _vortex())
 
 
-def _antiferromagnet() -> DeviceEntry:
-    def measure(bench: Bench) -> Mapping[str, Any]:
-        easy, pull = np.asarray(bench["easy_axis"]), np.asarray(bench["pull"], dtype=float)
-        layer = AntiferromagnetDevice(
-            ms=MS,
-            thickness=THICKNESS,
-            area=AREA,
-            **bench.of(("alpha", "exchange")),
-            demag=vector(-easy, 0.0, np.asarray(bench["hard_axis"])),
-        )
-        threshold = rotation_field(layer)
-        resting = np.abs(pull) < threshold
-        resonance = np.where(resting, tilted_resonance(layer, pull), np.nan)
-        if bench["method"] == "closed":
-            return {"rotation": neel_rotation(layer, pull), "resonance": resonance}
-        diode = SpinDiode(layer=layer, torque=SpinTorque(polarization=(0.0, 0.0, 1.0)))
-        tilt = neel_tilt(layer, np.clip(pull, -NEAR * threshold, NEAR * threshold))
-        run = simulate(
-            diode,
-            Drive(i_dc=current_for_pull(diode, pull)),
-            start=neel_start(tilt),
-            tick=bench.tick,
-            **bench.of(("duration", "settle", "dt")),
-        )
-        return {"rotation": run.frequency, "resonance": resonance}
+def _rotation_and_resonance(bench: Bench) -> Mapping[str, Any]:
+    """Rotation and resonance in Hz of the antiferromagnets on the bench."""
+    easy, pull = np.asarray(bench["easy_axis"]), np.asarray(bench["pull"], dtype=float)
+    layer = AntiferromagnetDevice(
+        ms=MS,
+        thickness=THICKNESS,
+        area=AREA,
+        **bench.of(("alpha", "exchange")),
+        demag=vector(-easy, 0.0, np.asarray(bench["hard_axis"])),
+    )
+    threshold = rotation_field(layer)
+    resting = np.abs(pull) < threshold
+    resonance = np.where(resting, tilted_resonance(layer, pull), np.nan)
+    if bench["method"] == "closed":
+        return {"rotation": neel_rotation(layer, pull), "resonance": resonance}
+    diode = SpinDiode(layer=layer, torque=SpinTorque(polarization=(0.0, 0.0, 1.0)))
+    tilt = neel_tilt(layer, np.clip(pull, -NEAR * threshold, NEAR * threshold))
+    run = simulate(
+        diode,
+        Drive(i_dc=current_for_pull(diode, pull)),
+        start=neel_start(tilt),
+        tick=bench.tick,
+        **bench.of(("duration", "settle", "dt")),
+    )
+    return {"rotation": run.frequency, "resonance": resonance}
 
+
+def _antiferromagnet() -> DeviceEntry:
     return DeviceEntry(
         name="antiferromagnet",
         title="Antiferromagnet: its resonance under a torque, and its rotation beyond",
@@ -95,7 +97,7 @@ def _antiferromagnet() -> DeviceEntry:
             Quantity(name="resonance", unit="Hz", meaning="in the plane, closed form; none where there is no rest"),
         ),
         sweep=Sweep(name="pull", values=np.linspace(0, 3e4, 41)),
-        measure=measure,
+        measure=_rotation_and_resonance,
         also=("pull=0:3e4:41 --sweep alpha=0.005,0.05", "pull=0:3e4:41 --method closed"),
     )
 

@@ -157,24 +157,11 @@ def current_and_resistance(  # noqa: PLR0913, PLR0917 (numbers of one device)
 
 
 @shared
-def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
-    mx: Any,
-    my: Any,
-    mz: Any,
-    nx: Any,
-    ny: Any,
-    nz: Any,
-    wave: Any,
-    tx: Any,
-    ty: Any,
-    tz: Any,
-    c: Any,
-    i: int,
-    terms: Any,
-    exp: Any,
-    log: Any,
+def field_and_current(  # noqa: PLR0913, PLR0917 (numbers of one device)
+    m: Any, n: Any, wave: Any, thermal: Any, c: Any, i: int, terms: Any, exp: Any, log: Any
 ) -> Any:
-    """Change of the magnetisation `m` beside the other sublattice `n`, under the drive's sine and a thermal field `t`."""
+    """Components of the field on the sublattice `m` beside `n`, without those of the spins, and the current in A."""
+    (mx, my, mz), (nx, ny, nz), (tx, ty, tz) = m, n, thermal
     hx = row(c, FIELD_X, i) - row(c, DEMAG_X, i) * mx + tx
     hy = row(c, FIELD_Y, i) - row(c, DEMAG_Y, i) * my + ty
     hz = row(c, FIELD_Z, i) - row(c, DEMAG_Z, i) * mz + tz
@@ -200,6 +187,16 @@ def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
             strength = strength - row(c, VCMA, i) * current * resistance
         strength = strength * along
         hx, hy, hz = hx + strength * row(c, AXIS_X, i), hy + strength * row(c, AXIS_Y, i), hz + strength * row(c, AXIS_Z, i)
+    return hx, hy, hz, current
+
+
+@shared
+def torque(  # noqa: PLR0913, PLR0917 (numbers of one device)
+    m: Any, n: Any, wave: Any, thermal: Any, c: Any, i: int, terms: Any, exp: Any, log: Any
+) -> Any:
+    """Change of the magnetisation `m` beside the other sublattice `n`, under the drive's sine and a thermal field."""
+    mx, my, mz = m
+    hx, hy, hz, current = field_and_current(m, n, wave, thermal, c, i, terms, exp, log)
     alpha = row(c, ALPHA, i)
     if not terms.spin:
         ex, ey, ez = hx + alpha * (my * hz - mz * hy), hy + alpha * (mz * hx - mx * hz), hz + alpha * (mx * hy - my * hx)

@@ -88,12 +88,10 @@ def thermal(w: Any, key: Any, count: Any, i: int, noise: int) -> Any:
 @shared
 def slopes(w: Any, i: int, m: Any, n: Any, wave: Any, field: Any, other_field: Any, terms: Any) -> Any:
     """Torques on both sublattices; that on a missing one is zero."""
-    dm = torque(m[0], m[1], m[2], n[0], n[1], n[2], wave, field[0], field[1], field[2], w, i, terms, math.exp, math.log)
+    dm = torque(m, n, wave, field, w, i, terms, math.exp, math.log)
     if not terms.coupled:
         return dm, (0.0, 0.0, 0.0)
-    return dm, torque(
-        n[0], n[1], n[2], m[0], m[1], m[2], wave, other_field[0], other_field[1], other_field[2], w, i, terms, math.exp, math.log
-    )
+    return dm, torque(n, m, wave, other_field, w, i, terms, math.exp, math.log)
 
 
 @shared

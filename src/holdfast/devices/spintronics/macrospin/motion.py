@@ -72,7 +72,7 @@ class Motion:
         parts = [tuple(np.moveaxis(m[..., place, :], -1, 0)) for place in range(self.sublattices)]
         others = parts[::-1] if self.terms.coupled else [(0.0, 0.0, 0.0)]
         slopes = [
-            np.stack(np.broadcast_arrays(*TORQUE(*one, *other, wave, *field, self.rows, 0, self.terms, np.exp, np.log)), axis=-1)
+            np.stack(np.broadcast_arrays(*TORQUE(one, other, wave, field, self.rows, 0, self.terms, np.exp, np.log)), axis=-1)
             for one, other in zip(parts, others, strict=True)
         ]
         return np.stack(slopes, axis=-2)

@@ -88,19 +88,10 @@ def from_sums(  # noqa: PLR0913
     in_phase = 2 * (mean(k.RESISTANCE_SIN) - resistance * sine)
     quadrature = 2 * (mean(k.RESISTANCE_COS) - resistance * cosine)
     watched = mean(k.WATCHED)
-    spread = np.maximum(mean(k.WATCHED_SQUARE) - watched**2, 0.0)
+    variance = np.maximum(mean(k.WATCHED_SQUARE) - watched**2, 0.0)
     followed = 2 * ((mean(k.WATCHED_SIN) - watched * sine) ** 2 + (mean(k.WATCHED_COS) - watched * cosine) ** 2)
     cycles = np.maximum(sums[k.CROSSINGS] - 1, 0).reshape(shape)
     passed = ((sums[k.LAST] - sums[k.FIRST]) * every * dt).reshape(shape)
-    end = np.moveaxis(
-        (ends[:6] if coupled else ends[:3]).reshape((2, 3, *shape) if coupled else (3, *shape)),
-        (0, 1) if coupled else 0,
-        (-2, -1) if coupled else -1,
-    )
-    path = None
-    if trace is not None:
-        kept = trace.reshape(len(trace), 2, 3, *shape) if coupled else trace[:, :3].reshape(len(trace), 3, *shape)
-        path = np.moveaxis(kept, (1, 2) if coupled else 1, (-2, -1) if coupled else -1)
     return Response(
         v_dc=covariance + true_current * resistance,
         r_mean=resistance,
@@ -110,13 +101,19 @@ def from_sums(  # noqa: PLR0913
         m_square=np.stack([mean(number) for number in (k.SQUARE_X, k.SQUARE_Y, k.SQUARE_Z)], axis=-1),
         frequency=np.divide(cycles, passed, out=np.zeros(shape), where=cycles > 0),
         cycles=cycles,
-        amplitude=np.sqrt(spread),
-        coherence=np.where(
-            moving & (spread > 0), np.minimum(np.divide(followed, spread, out=np.zeros(shape), where=spread > 0), 1.0), 0.0
-        ),
+        amplitude=np.sqrt(variance),
+        coherence=np.where(moving, np.minimum(np.divide(followed, variance, out=np.zeros(shape), where=variance > 0), 1.0), 0.0),
         pumping=np.stack([mean(number) / dt for number in (k.PUMP_X, k.PUMP_Y, k.PUMP_Z)], axis=-1),
         norm_error=sums[k.NORM_ERROR].reshape(shape),
-        end=end,
+        end=_vectors(ends[:6], shape, coupled=coupled),
         times=None if trace is None else (first + every * np.arange(len(trace))) * dt,
-        trace=path,
+        trace=None if trace is None else _vectors(trace, shape, coupled=coupled),
     )
+
+
+def _vectors(components: NDArray[np.floating], shape: tuple[int, ...], *, coupled: bool) -> NDArray[np.floating]:
+    """Components (..., 6, n) of both sublattices as vectors (..., B..., 3), or (..., B..., 2, 3) where there are two."""
+    lead = components.shape[:-2]
+    if coupled:
+        return np.moveaxis(components.reshape(*lead, 2, 3, *shape), (len(lead), len(lead) + 1), (-2, -1))
+    return np.moveaxis(components[..., :3, :].reshape(*lead, 3, *shape), len(lead), -1)

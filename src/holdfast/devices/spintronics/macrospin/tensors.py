@@ -85,7 +85,7 @@ def _slope(rows: eq.Rows, terms: eq.Terms) -> Callable[..., Tensor]:
 
     def torque(m: Tensor, n: Any, wave: Any, field: Any) -> Tensor:
         m_parts, n_parts = m.unbind(-1), n.unbind(-1) if terms.coupled else (0.0, 0.0, 0.0)
-        return torch.stack(TORQUE(*m_parts, *n_parts, wave, *field, rows, 0, terms, torch.exp, torch.log), dim=-1)
+        return torch.stack(TORQUE(m_parts, n_parts, wave, field, rows, 0, terms, torch.exp, torch.log), dim=-1)
 
     def slope(m: Tensor, wave: Any, field: Any = None) -> Tensor:
         none = (0.0, 0.0, 0.0)
