@@ -13,6 +13,7 @@ from holdfast.devices.spintronics import (
     SpinDiode,
     SpinTorque,
     TunnelJunction,
+    equilibrium,
     harvest,
     linear_response,
     rectified_voltage,
@@ -167,6 +168,24 @@ def test_no_load_takes_more_than_the_matched_one():
     assert best.load == pytest.approx(1300)
 
 
+def test_the_limit_of_slow_drives_is_the_mean_over_states_of_rest():
+    diode, amplitude = in_plane(60), 1e-5
+    phases = 2 * pi * np.arange(32) / 32
+    rest = equilibrium(diode, Drive(i_dc=amplitude * np.sin(phases)))
+    mean = (rest.current * rest.resistance).mean()
+    assert linear_response(diode, Drive(i_ac=amplitude)).rectify(0.0).v_dc == pytest.approx(mean, rel=1e-4)
+    slow = rectified_voltage(diode, Drive(i_ac=amplitude, frequency=2e7), duration=5e-7)
+    assert slow.v_dc == pytest.approx(mean, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "drive", [Drive(i_ac=1e-5), Drive(i_ac=1e-5, frequency=np.array([0.0, F0])), Drive(i_dc=1e-4, field_ac=(0, 10, 0))]
+)
+def test_no_voltage_is_made_up_for_an_alternating_drive_that_stands_still(drive):
+    with pytest.raises(InputError, match=r"0 Hz for an alternating drive.*linear_response"):
+        rectified_voltage(in_plane(60), drive, duration=1e-9)
+
+
 def test_a_voltage_beyond_breakdown_is_warned_of():
     with pytest.warns(UserWarning, match=r"breakdown at 1 V"):
         rectified_voltage(in_plane(60), Drive(i_ac=2e-3, frequency=F0), duration=2e-9)
@@ -181,8 +200,9 @@ def test_a_voltage_beyond_breakdown_is_warned_of():
         (lambda: harvest([1e-3], [1e3], [1e-6], connection="ring"), "series"),
         (lambda: sensitivity_spectrum(in_plane(60), [5e9], power=1e-8, method="exact"), "linear"),
         (lambda: sensitivity_spectrum(in_plane(60), [-5e9], power=1e-8), "frequency"),
+        (lambda: sensitivity_spectrum(in_plane(60), [0.0, 5e9], power=1e-8, method="simulated", duration=1e-9), "0 Hz"),
         (lambda: sensitivity_spectrum(in_plane(60), [5e9], power=-1e-8), "power"),
-        (lambda: rectified_voltage(in_plane(60), Drive(i_ac=1e-5), duration=1e-9, impedance=0.0), "impedance"),
+        (lambda: rectified_voltage(in_plane(60), Drive(i_ac=1e-5, frequency=F0), duration=2e-9, impedance=0.0), "impedance"),
         (lambda: rectified_voltage(in_plane(60), Drive(i_ac=1e-5, frequency=1e9), duration=1e-9), "10 periods"),
         (lambda: linear_response(SpinDiode(layer=LAYER, series=SeriesDiode()), Drive(i_ac=1e-5)), "v_ac"),
     ],

@@ -114,7 +114,7 @@ class LinearResponse:
         return np.asarray(np.linalg.solve(matrix, force[..., None])[..., 0])
 
     def v_dc(self, frequency: ArrayLike) -> NDArray[np.floating]:
-        """Rectified voltage in V at these frequencies in Hz, which broadcast with (B...)."""
+        """Rectified voltage in V at these frequencies in Hz, which broadcast with (B...); at 0 Hz the limit of slow drives."""
         x = self.amplitude(frequency)
         double = np.einsum("...i,...ij,...j->...", x.conj(), self._effective[..., :-1, :-1], x).real
         single = (self._effective[..., :-1, -1] * x).sum(-1).real

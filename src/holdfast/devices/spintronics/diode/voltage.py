@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from holdfast.core.checks import check_one_of, check_quantity
+from holdfast.core.checks import check_one_of, check_quantity, refuse
 from holdfast.devices.spintronics.diode.linear import linear_response
 from holdfast.devices.spintronics.diode.rectification import Rectification, supplied
 from holdfast.devices.spintronics.macrospin.drive import LINE_IMPEDANCE, Drive, incident_amplitude
@@ -39,10 +39,14 @@ def rectified_voltage(
 ) -> Rectification:
     """Rectified voltage and the powers that made it, from a simulation in time.
 
+    The voltage is a mean over whole periods of the drive, of which a drive of frequency 0 has none: it would stand still at the
+    sine of its phase. Its limit for slow drives comes from :func:`~holdfast.devices.spintronics.linear_response`, or from a low
+    frequency.
+
     Parameters
     ----------
     diode : one device or an ensemble; its numbers and the drive's broadcast to the shape of the batch (B...)
-    drive : what is sent through it
+    drive : what is sent through it; frequencies > 0 wherever its amplitude is not 0
     duration, settle : of the average, and before it, in s
     impedance : of the line in ohm
     run : any further setting of :func:`~holdfast.devices.spintronics.simulate`: ``dt``, ``start``, ``seed``, ``window`` and so on
@@ -53,7 +57,8 @@ def rectified_voltage(
 
     Raises
     ------
-    InputError, FloatingPointError : as :func:`~holdfast.devices.spintronics.simulate` does
+    InputError : an alternating drive of frequency 0; otherwise as :func:`~holdfast.devices.spintronics.simulate` does
+    FloatingPointError : as :func:`~holdfast.devices.spintronics.simulate` does
 
     Warns
     -----
@@ -69,6 +74,7 @@ def rectified_voltage(
     >>> f"{1e6 * found.v_dc:.1f} uV, {found.sensitivity_incident:.0f} V/W"
     '-9.0 uV, -93 V/W'
     """
+    _check_alternating(drive)
     driven = simulate(diode, drive, duration=duration, settle=settle, **run)
     idle = None
     if np.any(np.asarray(drive.i_dc)) or np.any(np.asarray(drive.v_dc)):
@@ -93,6 +99,18 @@ def rectified_voltage(
         response=driven,
         idle=idle,
     )
+
+
+def _check_alternating(drive: Drive) -> None:
+    """Refuse an alternating drive that does not alternate."""
+    amplitude = np.abs(np.asarray(drive.i_ac)) + np.abs(np.asarray(drive.v_ac)) + np.abs(np.asarray(drive.field_ac)).sum(axis=-1)
+    if np.any((np.asarray(drive.frequency) == 0) & (amplitude > 0)):
+        refuse(
+            "frequency",
+            "is 0 Hz for an alternating drive, which has no whole period to average over",
+            allowed="frequencies > 0",
+            remedy="Use linear_response(diode, drive).rectify(0.0) for the limit of slow drives, or a low frequency.",
+        )
 
 
 def _warn_of_breakdown(diode: SpinDiode, drive: Drive, resistance: NDArray[np.floating]) -> None:
@@ -121,7 +139,8 @@ def sensitivity_spectrum(
     Parameters
     ----------
     diode : one device or an ensemble (B...)
-    frequency : array (F,) in Hz; spacings above a quarter of the line's half width miss peaks
+    frequency : array (F,) in Hz; spacings above a quarter of the line's half width miss peaks. 0 is the limit of slow drives,
+        for ``"linear"`` only
     power : array (B...), of the incident wave in W
     i_dc : array (B...), direct current in A
     method : ``"linear"`` for small signals below the threshold, ``"simulated"`` for any
