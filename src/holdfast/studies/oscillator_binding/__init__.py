@@ -50,6 +50,8 @@ class OscillatorBinding(Study):
     starts : maps per noise, from other phases
     votes : runs behind every point of a map; the partition is that of most of them
     engines : ``"universal"``, and ``"vortex"`` for the Thiele equation, which is mapped without noise
+    couplings : in Hz, from which the largest is chosen that recognises every target and nothing else without noise
+    design_repeats : presentations of each target in that choice
     targets : sequences to be recognised, each by a group of its own
     noises : noise of the sequence task
     repeats : presentations of each target
@@ -64,6 +66,8 @@ class OscillatorBinding(Study):
     starts: int = 3
     votes: int = 3
     engines: tuple[str, ...] = ("universal",)
+    couplings: tuple[float, ...] = (1e5, 0.9e5, 0.8e5, 0.7e5, 0.6e5)
+    design_repeats: int = 20
     targets: tuple[str, ...] = TARGETS
     noises: tuple[float, ...] = (0.0, 1e-4)
     repeats: int = 200

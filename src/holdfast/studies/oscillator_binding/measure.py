@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.core.estimate import Estimate, exact, proportion
+from holdfast.core.estimate import Estimate, exact
 from holdfast.core.experiment import Measurement
 from holdfast.core.seeds import Seeds
 from holdfast.devices.spintronics import AutoOscillatorNetwork, SequenceBinder, locking_range, simulate_network, synchronization_map
 from holdfast.devices.spintronics.oscillators import LockCriterion, adiabatic_half_range, all_to_all, phase_noise_rate
 from holdfast.devices.spintronics.oscillators.linewidth import phase_advances
+from holdfast.devices.spintronics.oscillators.recognition import fitted_to, recognition, selective_coupling
 from holdfast.devices.spintronics.oscillators.vortex import VortexNetwork
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from holdfast.core.experiment import Context, Point
-    from holdfast.studies.study import Study
+    from holdfast.studies.oscillator_binding import OscillatorBinding
 
 __all__ = ["BEST", "TARGETS", "WINDOW", "diffusion", "learning", "locking", "model", "noisy", "partitions", "sequence"]
 
@@ -31,10 +31,11 @@ NU = 20 / 3  # nonlinearity of the default device at twice its threshold
 BEST = math.atan(NU)  # coupling phase that widens locking most
 TARGETS = ("012", "201", "111", "002", "220", "102")  # those that the weights were chosen with
 MISMATCH = (0.4e6, -0.4e6, 0.0)  # Hz, fixed, inside the locking range
-VARIANTS = {  # coupling in Hz, weights of the events in Hz
-    "coupled": (1e5, (3e6, 5e6, 7.5e6)),
+INCOMMENSURATE = (3e6, 5e6, 7.5e6)  # Hz, weights of the events
+VARIANTS: dict[str, tuple[float | None, tuple[float, ...]]] = {  # coupling in Hz (None: chosen by a rule), weights in Hz
+    "coupled": (None, INCOMMENSURATE),
     "commensurate": (2e5, (8 * 0.35e6, 10 * 0.35e6, 13 * 0.35e6)),
-    "uncoupled": (0.0, (3e6, 5e6, 7.5e6)),
+    "uncoupled": (0.0, INCOMMENSURATE),
 }
 WINDOW = 8e-6  # s in which phases diffuse
 SLIPS = 5e5  # phase slips per second that a bound group may suffer where noise is strong
@@ -56,7 +57,7 @@ def _vortices(strength: float) -> VortexNetwork:
     return VortexNetwork(supercriticality=[1.3] * 3, coupling=all_to_all(3, strength, phase))
 
 
-def model(study: Study, point: Point, context: Context) -> Measurement:
+def model(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """Closed forms of one oscillator against their numbers, and the decay of a small kick of its power."""
     net = AutoOscillatorNetwork(supercriticality=[2.0])
     known = {"nu": (net.phase_amplitude_ratio, NU), "p0": (net.free_power, 1 / 3), "G_p": (net.relaxation, 3e6)}
@@ -68,7 +69,7 @@ def model(study: Study, point: Point, context: Context) -> Measurement:
     return Measurement(estimates={"closed_form_error": exact(max(errors.values())), "kick_decay": exact(decay)}, details=errors)
 
 
-def locking(study: Study, point: Point, context: Context) -> Measurement:
+def locking(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """The locking half-range of a pair in MHz, and the adiabatic one."""
     net = _group(point["strength"], oscillators=2, phase=point["phase"], n=point["nonlinearity"])
     found = locking_range(net, seed=context.own_seed(point))
@@ -77,7 +78,7 @@ def locking(study: Study, point: Point, context: Context) -> Measurement:
     return Measurement(estimates={"half_range": measured, "adiabatic": exact(float(adiabatic_half_range(net)) / 1e6)})
 
 
-def partitions(study: Study, point: Point, context: Context) -> Measurement:
+def partitions(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """Shares of the five partitions over two currents, each the one in which most of several runs from other phases ended."""
     vortex = point["engine"] == "vortex"
     net = _vortices(1e5) if vortex else _group(2e5, noise=point["noise"])
@@ -91,77 +92,68 @@ def partitions(study: Study, point: Point, context: Context) -> Measurement:
     return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8)})
 
 
-def sequence(study: Study, point: Point, context: Context) -> Measurement:
+def sequence(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """Whether one target binds and everything else does not."""
     strength, weights = VARIANTS[point["variant"]]
-    net = _group(strength, noise=point["noise"])
+    coupling = _chosen_coupling(study, context) if strength is None else strength
+    net = _group(coupling, noise=point["noise"])
     binder = SequenceBinder(net, weights=weights, mismatch=MISMATCH, seed=context.own_seed(point))
-    return Measurement(estimates=_present(binder, point["target"], point["repeats"]))
+    found = recognition(binder, _events(point), repeats=point["repeats"])
+    return Measurement(estimates=found.estimates, details={"coupling": coupling})
 
 
-def _fitted(binder: SequenceBinder, target: str) -> tuple[SequenceBinder, NDArray[np.int_], tuple[int, ...]]:
-    events = tuple(map(int, target))
-    sequences = binder.all_sequences()
-    return binder.fit(sequences, (sequences == events).all(axis=1).astype(int)), sequences, events
+def _chosen_coupling(study: OscillatorBinding, context: Context) -> float:
+    """The largest coupling in Hz that recognises every target and nothing else without noise, with phases that judge nothing."""
+    seed = context.seeds.integer("design")
+
+    def binder(coupling: float) -> SequenceBinder:
+        return SequenceBinder(_group(coupling), weights=INCOMMENSURATE, mismatch=MISMATCH, seed=seed)
+
+    def build() -> Mapping[str, NDArray[np.floating]]:
+        context.check_time()
+        return {"coupling": np.array(selective_coupling(study.couplings, binder, repeats=study.design_repeats))}
+
+    settings = {"couplings": study.couplings, "repeats": study.design_repeats}
+    return float(context.memo("design", settings, build)["coupling"])
 
 
-def _present(binder: SequenceBinder, target: str, repeats: int) -> dict[str, Estimate]:
-    """Shares of presentations that bind: of the target, of its permutations, of all other sequences."""
-    binder, sequences, events = _fitted(binder, target)
-    orders = sorted(set(permutations(events)) - {events})
-    others = [tuple(sequence) for sequence in sequences.tolist() if tuple(sequence) != events]
-    each, extra = -(-2 * repeats // len(others)), -(-repeats // max(1, len(orders)))
-    shown = (
-        [events] * repeats + [other for other in others for _ in range(each)] + [order for order in orders for _ in range(extra)]
-    )
-    bound = binder.events(shown).bound[0]
-    hit, wrong, reordered = np.split(bound, [repeats, repeats + each * len(others)])
-    estimates = {
-        "hits": proportion(int(hit.sum()), len(hit)),
-        "false_alarms": proportion(int(wrong.sum()), len(wrong)),
-        "fires_on": exact((wrong.reshape(len(others), each).mean(axis=1) > 0.5).mean(), len(others), "share of all sequences"),
-    }
-    if len(set(events)) == len(events):
-        estimates["order_kept"] = proportion(int((~reordered).sum()), len(reordered))
-    return estimates
+def _events(point: Point) -> tuple[int, ...]:
+    return tuple(map(int, point["target"]))
 
 
-def learning(study: Study, point: Point, context: Context) -> Measurement:
+def learning(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """Learning of one target from random offsets, on devices that deviate from the ones that currents are computed for."""
     nominal, seed = _group(1e5, noise=1e-4), context.own_seed(point)
     deviation = Seeds(seed).numpy("devices").normal(size=(2, 3)) * point["spread"]
     actual = replace(nominal, nonlinearity=60e6 * (1 + deviation[0]), frequency=18e6 * deviation[1])
     settings: Mapping[str, Any] = {"net": actual, "nominal": nominal, "mismatch": MISMATCH, "seed": seed}
-    learned, *_ = _fitted(SequenceBinder(learning="rule", **settings), point["target"])
+    learned, _ = fitted_to(SequenceBinder(learning="rule", **settings), _events(point))
     assert learned.learned_ is not None
     errors = learned.learned_.errors[0]
-    after = _present(SequenceBinder(learning="rule", **settings), point["target"], 100)
-    before = _present(SequenceBinder(**settings), point["target"], 100)
+    after = recognition(SequenceBinder(learning="rule", **settings), _events(point), repeats=100)
+    before = recognition(SequenceBinder(**settings), _events(point), repeats=100)
+    values = {
+        "passes": len(errors),
+        "solved": float(errors[-1] == 0),
+        "accuracy": after.balanced,
+        "closed_form_accuracy": before.balanced,
+    }
     return Measurement(
-        estimates={
-            "passes": exact(len(errors)),
-            "solved": exact(float(errors[-1] == 0)),
-            "accuracy": exact(_balanced(after)),
-            "closed_form_accuracy": exact(_balanced(before)),
-        },
+        estimates={name: exact(value) for name, value in values.items()},
         arrays={"offsets": learned.learned_.trajectory[0]},
         details={"errors": list(errors)},
     )
 
 
-def _balanced(shares: Mapping[str, Estimate]) -> float:
-    return (shares["hits"].value + 1 - shares["false_alarms"].value) / 2
-
-
-def noisy(study: Study, point: Point, context: Context) -> Measurement:
+def noisy(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """Balanced accuracy of one target's recognition at a noise level."""
-    criterion = LockCriterion(slip_rate=SLIPS)
-    binder = SequenceBinder(_group(1e5, noise=point["noise"]), mismatch=MISMATCH, criterion=criterion, seed=context.own_seed(point))
-    shares = _present(binder, point["target"], point["repeats"])
-    return Measurement(estimates={**shares, "accuracy": exact(_balanced(shares))})
+    net, criterion = _group(1e5, noise=point["noise"]), LockCriterion(slip_rate=SLIPS)
+    binder = SequenceBinder(net, mismatch=MISMATCH, criterion=criterion, seed=context.own_seed(point))
+    found = recognition(binder, _events(point), repeats=point["repeats"])
+    return Measurement(estimates={**found.estimates, "accuracy": exact(found.balanced)})
 
 
-def diffusion(study: Study, point: Point, context: Context) -> Measurement:
+def diffusion(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
     """Phase advances in independent runs, and the rate that theory gives to one oscillator."""
     net = _group(point["strength"], oscillators=point["oscillators"], noise=1e-4)
     advances = phase_advances(net, runs=point["runs"], duration=WINDOW + 4e-6, discard=4e-6, seed=context.own_seed(point))

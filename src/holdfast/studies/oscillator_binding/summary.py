@@ -11,7 +11,7 @@ from holdfast.core.combination import Combination
 from holdfast.core.estimate import Estimate, bootstrap, exact, extreme, mean_t, proportion
 from holdfast.core.experiment import Drawing, Quantity
 from holdfast.core.figures import new_figure
-from holdfast.devices.spintronics.linewidth import phase_diffusion, variance_ratio
+from holdfast.devices.spintronics.oscillators.linewidth import phase_diffusion, variance_ratio
 from holdfast.studies.oscillator_binding.measure import WINDOW
 from holdfast.studies.study import curve
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.core.runs import Runs
+    from holdfast.studies.oscillator_binding import OscillatorBinding
     from holdfast.studies.study import Row, Study
 
 __all__ = ["of_diffusers", "of_learners", "of_maps", "of_noise", "of_pairs", "of_tasks"]
 
-PARTITIONS = ("none", "12", "13", "23", "123")
+SHARES = {"none": 0.324, "p12": 0.160, "p13": 0.133, "p23": 0.159, "p123": 0.224}  # of a map, by our own earlier runs
 
 
 def of_pairs(study: Study, runs: Runs) -> Iterator[Row]:
@@ -43,6 +44,10 @@ def of_maps(study: Study, runs: Runs) -> Iterator[Row]:
             yield Quantity(label, mean_t(values), at)
         yield Quantity("least", mean_t(np.min([*shares.values()], axis=0)), at)
         yield Quantity("asymmetry", mean_t(shares["p12"] - shares["p23"]), at)
+        if at["engine"] == "universal":
+            level = 1 - 0.05 / len(SHARES)
+            off = [Combination.of(mean_t(shares[label], level=level)).minus(Combination(SHARES[label])).size() for label in SHARES]
+            yield Quantity("largest_deviation", extreme(one.estimate() for one in off), at)
         if at["noise"] == 0:
             yield _map(group, at["engine"])
 
@@ -65,9 +70,15 @@ def _map(group: Runs, engine: str) -> Drawing:
     return Drawing(title=f"Who synchronises with whom: {device}", figure=figure, note="Without noise, the first of the starts.")
 
 
-def of_tasks(study: Study, runs: Runs) -> Iterator[Row]:
+def of_tasks(study: OscillatorBinding, runs: Runs) -> Iterator[Row]:
     """For each variant the target that did worst: of the six targets, and of all where there are more."""
     six = runs.where(suite="six")
+    coupling = runs.where(variant="coupled").first.details["coupling"]
+    yield (
+        f"Sequences are presented at a coupling of {coupling / 1e6:g} MHz, the largest of "
+        f"{', '.join(f'{tried / 1e6:g}' for tried in study.couplings)} MHz at which each of all 27 targets binds without noise and "
+        "nothing else does, with phases that are drawn apart from those that judge."
+    )
     for targets, chosen in (("six", six), *([("every", runs)] if len(runs) > len(six) else [])):
         for at, group in chosen.by("variant", "noise"):
             place = {**at, "targets": targets}

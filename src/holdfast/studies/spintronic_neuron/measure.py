@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from holdfast.core.runs import Runs
     from holdfast.data.examples import Examples
     from holdfast.devices import CharacteristicCurves
-    from holdfast.devices.spintronics import JunctionNeuron
+    from holdfast.devices.spintronics.neurons import JunctionNeuron
     from holdfast.hardware import ChipResults
     from holdfast.studies.spintronic_neuron import Recipe, SpintronicNeuron
     from holdfast.studies.study import Row
