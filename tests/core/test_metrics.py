@@ -95,3 +95,23 @@ def test_the_same_point_is_entered_once(table):
 def test_a_name_that_no_check_can_write_is_refused(path):
     with pytest.raises(InputError, match="`path` is"):
         MetricTable().add(path, exact(1))
+
+
+def test_only_quantities_that_need_a_missing_point_get_its_reason(table):
+    table.mark_missing("learning", "spread 0.05, seed 3: out of memory", needs={"spread": 0.05, "seed": 3})
+    table.mark_missing("learning", "spread 0.05, seed 4: killed", needs={"spread": 0.05, "seed": 4})
+    table.add("learning.solved", exact(0.9), at={"spread": 0.1})
+    with pytest.raises(InputError, match=r"not measured: spread 0.05, seed 3: out of memory; spread 0.05, seed 4: killed"):
+        table.find("learning.solved", {"spread": 0.05})
+    with pytest.raises(InputError, match="a point that was not measured"):
+        table.find("learning.solved", {"spread": 0.2})
+    with pytest.raises(InputError, match="unknown metric locking"):
+        table.find("locking.width")
+    assert table.find("learning.solved", {"spread": 0.1}).value == 0.9
+
+
+def test_many_reasons_are_counted(table):
+    for seed in range(9):
+        table.mark_missing("", f"seed {seed}: killed", needs={"seed": seed})
+    with pytest.raises(InputError, match=r"seed 0: killed; seed 1: killed; seed 2: killed \(and 6 more\)"):
+        table.find("learning.solved")

@@ -11,7 +11,7 @@ from holdfast.auditing.cards import card_entries, summarise
 from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.core.digest import digest, jsonable
-from holdfast.report import Budget, DataEntry, Document, EstimateEntry, FindingEntry, InputEntry, Run, SkippedEntry, TargetEntry
+from holdfast.report import Budget, DataEntry, Document, InputEntry, Run, SkippedEntry, TargetEntry, finding_entry
 from holdfast.report.provenance import circumstances
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import Plan, PlannedStress
-    from holdfast.core.experiment import Finding
     from holdfast.core.store import Record
 
 __all__ = ["assemble", "command_line"]
@@ -110,7 +109,9 @@ def assemble(
     """
     summaries = summarise(plan.lines, records)
     findings = [
-        _finding_entry(finding, line, command=_command(settings, line) if repeatable else "")
+        finding_entry(
+            finding, card=line.stress.card, stress=line.stress.name, command=_command(settings, line) if repeatable else ""
+        )
         for line in plan.lines
         for finding in summaries[line.stress.name].findings
     ]
@@ -134,12 +135,6 @@ def assemble(
         skipped=[_left_out(line) for line in plan.lines if line.decision == "skipped"],
         reduced=[_left_out(line) for line in plan.lines if line.decision == "reduced"],
     )
-
-
-def _finding_entry(finding: Finding, line: PlannedStress, *, command: str) -> FindingEntry:
-    texts = {key: getattr(finding, key) for key in ("id", "severity", "text", "evidence", "remedy", "threshold")}
-    estimate = None if finding.estimate is None else EstimateEntry.of(finding.estimate)
-    return FindingEntry(**texts, estimate=estimate, card=line.stress.card, stress=line.stress.name, command=command)
 
 
 def _command(settings: AuditSettings, line: PlannedStress) -> str:

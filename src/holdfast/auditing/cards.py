@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from holdfast.auditing.joined import WORST_CASE, join_attacks
 from holdfast.auditing.stresses import CARDS
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Summary
-from holdfast.core.runner import measurements, settings_of
-from holdfast.report import CardEntry, CurveEntry, Details, EstimateEntry, Grade, HalfPoint, PointEntry, StressEntry, StressSummary
+from holdfast.core.runner import measurements
+from holdfast.report import (
+    CardEntry,
+    CurveEntry,
+    EstimateEntry,
+    Grade,
+    HalfPoint,
+    PointEntry,
+    StressEntry,
+    StressSummary,
+    stress_entry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["card_entries", "half_point_text", "summarise"]
 
-StressStatus = Literal["ok", "reduced", "partial", "skipped", "error"]
 THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
-STATUS: dict[str, Literal["ok", "error", "skipped"]] = {"ok": "ok", "error": "error", "late": "skipped"}
 WORDING = {
     "eps": "at eps = {value:.3g} input units",
     "bits": "at {value:.1f} bits",
@@ -62,46 +70,18 @@ def _summary_of(curves: Sequence[Curve], classes: int) -> StressSummary:
     )
 
 
-def _point(record: Record, *, counts: bool, examples: int) -> PointEntry:
-    measured = record.measurement
-    return PointEntry(
-        at=dict(record.at),
-        n=examples,
-        metrics={name: EstimateEntry.of(item) for name, item in measured.estimates.items()} if measured else {},
-        details=Details(**measured.details) if measured else Details(),
-        seconds=record.seconds,
-        queries=record.queries if counts else 0,
-        key=record.key,
-        status=STATUS[record.status],
-        error=record.error,
-    )
-
-
 def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, classes: int) -> StressEntry:
-    points = [_point(record, counts=line.queries > 0, examples=line.examples) for record in records]
-    failed = [point for point in points if point.status == "error"]
-    late = [point for point in points if point.status == "skipped"]
-    status: StressStatus = "ok" if line.decision == "run" else line.decision
-    reason = line.reason
-    if failed:
-        status, reason = "error", f"{len(failed)} of {len(points)} points crashed: {failed[0].error.strip().splitlines()[-1]}"
-    elif late:
-        status, reason = "partial", f"{len(late)} of {len(points)} points had no time left"
-    elif len(points) < line.points and line.decision != "skipped":
-        status, reason = "partial", f"{line.points - len(points)} of {line.points} points were not begun"
-    return StressEntry(
-        version=line.stress.version,
-        title=line.stress.title,
-        status=status,
-        reason=reason,
-        config=settings_of(line.stress),
+    entry = stress_entry(
+        line.stress,
+        records,
+        summary,
         examples=line.examples,
-        points=points,
-        curves=[CurveEntry.of(curve) for curve in summary.curves],
-        metrics={name: EstimateEntry.of(item) for name, item in summary.metrics.items()},
-        summary=_summary_of(summary.curves, classes) if status in {"ok", "reduced"} else StressSummary(),
-        notes=list(summary.notes),
+        counts_queries=line.queries > 0,
+        planned=("ok" if line.decision == "run" else line.decision, line.reason),
+        title=line.stress.title,
     )
+    whole = entry.status in {"ok", "reduced"}
+    return entry.model_copy(update={"summary": _summary_of(summary.curves, classes)}) if whole else entry
 
 
 def _grade(card: str, stresses: Mapping[str, StressEntry]) -> Grade | None:
@@ -140,9 +120,7 @@ def card_entries(
     order = [*CARDS, *(line.stress.card for line in lines)]
     for card in dict.fromkeys(order):
         stresses = {
-            line.stress.name: _stress(
-                line, [record for record in records if record.experiment == line.stress.name], summaries[line.stress.name], classes
-            )
+            line.stress.name: _stress(line, records, summaries[line.stress.name], classes)
             for line in lines
             if line.stress.card == card
         }

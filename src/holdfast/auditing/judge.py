@@ -8,36 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.core.checks import nearest, refuse
-from holdfast.core.claim import Claim, MetricTable, judge
-from holdfast.core.grammar import parse, parse_metric
-from holdfast.report import ClaimEntry, metric_prefix
+from holdfast.core.claim import Claim, judge
+from holdfast.core.grammar import parse
+from holdfast.report import ClaimEntry, metric_prefix, metric_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from holdfast.core.metrics import MetricTable
     from holdfast.report import Document
 
-__all__ = ["check_gates", "judge_gates", "metric_table"]
+__all__ = ["check_gates", "judge_gates", "report_table"]
 
 
-def metric_table(document: Document) -> MetricTable:
+def report_table(document: Document) -> MetricTable:
     """All estimates of a report by the names that gates use; what was skipped or crashed is marked with its reason."""
-    table = MetricTable()
-    for card, entry in document.cards.items():
-        for stress_name, stress in entry.stresses.items():
-            prefix = metric_prefix(card, stress_name)
-            for text, estimate in stress.metrics.items():
-                metric = parse_metric(text)
-                table.add(f"{prefix}.{metric.path}", estimate.estimate(), at=dict(metric.selector))
-            for point in stress.points:
-                for name, estimate in point.metrics.items():
-                    if point.at or name not in stress.metrics:
-                        table.add(f"{prefix}.{name}", estimate.estimate(), at=point.at)
-                if point.status != "ok":
-                    table.mark_missing(prefix, point.error.strip().splitlines()[-1] if point.error else point.status, at=point.at)
-            if stress.status in {"skipped", "error"}:
-                table.mark_missing(prefix, stress.reason)
-    return table
+    return metric_table({metric_prefix(card, name): stress for card, name, stress in document.placed_stresses()})
 
 
 def check_gates(gates: Iterable[str], planned: Mapping[str, str]) -> None:
@@ -67,5 +53,5 @@ def judge_gates(gates: Sequence[str], document: Document, *, baseline: Document 
     baseline : of the run that gates may compare with
     """
     claims = [Claim(id=f"gate.{place}", statement=gate, check=gate, source="user") for place, gate in enumerate(gates, start=1)]
-    before = None if baseline is None else metric_table(baseline)
-    return [ClaimEntry.of(verdict) for verdict in judge(claims, metric_table(document), before)]
+    before = None if baseline is None else report_table(baseline)
+    return [ClaimEntry.of(verdict) for verdict in judge(claims, report_table(document), before)]

@@ -25,6 +25,7 @@ __all__ = [
     "RunMismatchError",
     "TimeBudgetError",
     "UnsafePickleError",
+    "last_line",
 ]
 
 
@@ -62,3 +63,14 @@ class TimeBudgetError(HoldfastError):
 
 class RunLockedError(HoldfastError):
     """Another live process is writing this run folder."""
+
+
+def last_line(traceback: str) -> str:
+    r"""The last line of a traceback, which names the error; empty where there is none.
+
+    Examples
+    --------
+    >>> last_line("Traceback (most recent call last):\n  ...\nValueError: boom\n")
+    'ValueError: boom'
+    """
+    return traceback.strip().rpartition("\n")[2].strip()

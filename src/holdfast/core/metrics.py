@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.estimate import Estimate
@@ -13,6 +13,7 @@ from holdfast.core.grammar import Metric, is_path
 
 __all__ = ["MetricTable", "means"]
 
+MOST_REASONS = 3  # that one message lists
 Selector = Mapping[str, float | str] | Sequence[tuple[str, float | str]]
 
 
@@ -27,18 +28,30 @@ def means(wanted: float | str, value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Entry:
-    """An estimate, or the reason why there is none, at a point of a path."""
+    """An estimate, or the reason why there is none, at a point of a path; without a point (None) at all of them."""
 
     path: str
-    at: Mapping[str, Any]
+    at: Mapping[str, Any] | None
     outcome: Estimate | str
 
     def __str__(self) -> str:
-        return str(Metric(self.path, tuple(self.at.items())))
+        return str(Metric(self.path, tuple((self.at or {}).items())))
+
+    def covers(self, path: str) -> bool:
+        """True if `path` lies below this entry's."""
+        return not self.path or f"{path}.".startswith(f"{self.path}.")
 
     def fits(self, selector: Mapping[str, float | str]) -> bool:
         """True if the point has every value that `selector` names."""
-        return all(key in self.at and means(wanted, self.at[key]) for key, wanted in selector.items())
+        at = self.at
+        return at is None or all(key in at and means(wanted, at[key]) for key, wanted in selector.items())
+
+
+def _listed(reasons: Sequence[str]) -> str:
+    """The first reasons, and how many more there are."""
+    different = list(dict.fromkeys(reasons))
+    more = f" (and {len(different) - MOST_REASONS} more)" if len(different) > MOST_REASONS else ""
+    return "; ".join(different[:MOST_REASONS]) + more
 
 
 class MetricTable:
@@ -56,6 +69,7 @@ class MetricTable:
     def __init__(self) -> None:
         self._measured: list[_Entry] = []
         self._missing: list[_Entry] = []
+        self._reasons: list[_Entry] = []
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -71,9 +85,29 @@ class MetricTable:
             refuse("path", f"is {entry}, which is in the table already", allowed="one estimate per path and point")
         self._measured.append(entry)
 
-    def mark_missing(self, path_prefix: str, reason: str, *, at: Mapping[str, Any] | None = None) -> None:
-        """Remember why nothing below `path_prefix` was measured (at the point `at` only, if given)."""
-        self._missing.append(_Entry(path_prefix, dict(at or {}), reason))
+    def mark_missing(
+        self, path_prefix: str, reason: str, *, at: Mapping[str, Any] | None = None, needs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Remember why something was not measured.
+
+        Parameters
+        ----------
+        path_prefix : what the paths begin with; an empty text means all paths
+        reason : in words, e.g. the last line of a traceback
+        at : the point whose own estimates are missing; like a measured one it counts wherever a selector fits it
+        needs : a missing point, as the reason for every quantity of several points whose selector fits it
+
+        Without `at` and `needs` the reason holds for everything below `path_prefix`.
+
+        Examples
+        --------
+        >>> table = MetricTable()
+        >>> table.mark_missing("learning", "spread 0.05, seed 3: out of memory", needs={"spread": 0.05, "seed": 3})
+        >>> table.find("learning.solved", {"spread": 0.05})
+        Traceback (most recent call last):
+        holdfast.core.errors.InputError: `check` names learning.solved[spread=0.05], which was not measured: spread 0.05, ...
+        """
+        (self._reasons if at is None else self._missing).append(_Entry(path_prefix, needs if at is None else at, reason))
 
     def find(self, path: str, selector: Selector = ()) -> Estimate:
         """The one estimate of `path` whose point has the values that `selector` names.
@@ -86,22 +120,26 @@ class MetricTable:
         InputError : nothing fits, several points fit, or what fits was not measured; the message lists what there is
         """
         wanted = dict(selector)
-        missing = [entry for entry in self._missing if f"{path}.".startswith(f"{entry.path}.")]
         known = [entry for entry in self._measured if entry.path == path]
-        fitting = [entry for entry in (*known, *missing) if (entry.at or entry in known) and entry.fits(wanted)]
-        chosen = [entry for entry in fitting if entry.at.keys() == wanted.keys()] or fitting
+        missing = [entry for entry in self._missing if entry.covers(path)]
+        fitting = [entry for entry in (*known, *missing) if entry.fits(wanted)]
+        chosen = [entry for entry in fitting if entry.at is not None and entry.at.keys() == wanted.keys()] or fitting
+        measured = [entry.outcome for entry in chosen if isinstance(entry.outcome, Estimate)]
         name = str(Metric(path, tuple(wanted.items())))
-        if len(chosen) > 1:
+        if measured and len(chosen) > 1:
             refuse("check", f"names {name}, which fits {len(chosen)} points", allowed=f"one of {', '.join(map(str, chosen))}")
-        outcome = chosen[0].outcome if chosen else next((entry.outcome for entry in missing if not entry.at), None)
-        if isinstance(outcome, Estimate):
-            return outcome
-        if outcome is not None:
-            refuse("check", f"names {name}, which was not measured: {outcome}", allowed="quantities that were measured")
+        return measured[0] if measured else self._refuse(name, path, wanted, chosen)
+
+    def _refuse(self, name: str, path: str, wanted: Mapping[str, float | str], missing: Sequence[_Entry]) -> NoReturn:
+        """Say why `path` has no estimate: the reasons of what is missing, or else what there is."""
+        reasons = [entry for entry in self._reasons if entry.covers(path) and entry.fits(wanted)]
+        because = missing or [entry for entry in reasons if entry.at is not None] or reasons
+        if because:
+            told = _listed([str(entry.outcome) for entry in because])
+            refuse("check", f"names {name}, which was not measured: {told}", allowed="quantities that were measured")
+        known = [entry for entry in self._measured if entry.path == path]
         if known:
             refuse("check", f"names {name}, a point that was not measured", allowed=f"one of {', '.join(map(str, known))}")
         close = nearest(path, self.paths)
         hint = f"Did you mean {close}?" if close else ""
-        return refuse(
-            "check", f"names the unknown metric {path}", allowed=f"the {len(self.paths)} metrics of this run", remedy=hint
-        )
+        refuse("check", f"names the unknown metric {path}", allowed=f"the {len(self.paths)} metrics of this run", remedy=hint)

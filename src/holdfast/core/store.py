@@ -20,7 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from holdfast.core.digest import canonical_json, jsonable
-from holdfast.core.errors import InputError, RunLockedError, RunMismatchError
+from holdfast.core.errors import InputError, RunLockedError, RunMismatchError, last_line
 from holdfast.core.estimate import Estimate
 from holdfast.core.experiment import Measurement
 from holdfast.core.memo import Memo, write_atomically
@@ -69,6 +69,11 @@ class Record:
     queries: int = 0
     error: str = ""
     reused: bool = field(default=False, compare=False)
+
+    @property
+    def reason(self) -> str:
+        """The last line of `error`, or the status where there is none."""
+        return last_line(self.error) or self.status
 
 
 def _ordered_json(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Draws what a run found: one self-contained page, JSON with a published schema, JUnit and SARIF, for audits and studies alike."""
 
+from holdfast.report.assembly import finding_entry, metric_table, point_entry, stress_entry
 from holdfast.report.cross import breaking_point, cross_view
 from holdfast.report.document import (
     Budget,
@@ -88,16 +89,20 @@ __all__ = [
     "compare",
     "cross_view",
     "dump",
+    "finding_entry",
     "json_schema",
     "junit",
     "load",
     "metric_prefix",
+    "metric_table",
     "panels",
+    "point_entry",
     "read_per_example",
     "render",
     "render_comparison",
     "row_name",
     "sarif",
+    "stress_entry",
     "thumbnail",
     "write_per_example",
     "write_report",

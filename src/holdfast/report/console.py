@@ -147,7 +147,7 @@ class Console:
             def advance(record: Record) -> None:
                 bar.update(task, advance=1, description=_place(record)[:34])
                 if record.status == "error":
-                    self._rich.print(f"crashed: {_place(record)}: {_last_line(record.error)}", markup=False, style="red")
+                    self._rich.print(f"crashed: {_place(record)}: {record.reason}", markup=False, style="red")
 
             yield advance
 
@@ -159,7 +159,7 @@ class Console:
             done += 1
             found = record.measurement.estimates if record.measurement else {}
             name = "accuracy" if "accuracy" in found else next(iter(found), "")
-            outcome = f"{name} {found[name]}" if name else _last_line(record.error) or record.status
+            outcome = f"{name} {found[name]}" if name else record.reason
             timing = "kept from before" if record.reused else _duration(record.seconds)
             self.note(f"{done:>3}/{total} {_place(record)}: {outcome} ({timing})")
 
@@ -227,11 +227,6 @@ def _cell(item: Any) -> str:
 def _place(record: Record) -> str:
     parts = (f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in record.at.items())
     return " ".join([record.experiment, *parts])
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _measured(value: float | None, lo: float | None, hi: float | None) -> str:

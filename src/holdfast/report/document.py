@@ -359,18 +359,17 @@ class Document(Record):
         """The claims of a study, the gates of an audit."""
         return self.claims if self.run.kind == "study" else self.gates
 
+    def placed_stresses(self) -> list[tuple[str, str, StressEntry]]:
+        """All stresses as ``(card, name, stress)``."""
+        return [(card, name, stress) for card, entry in self.cards.items() for name, stress in entry.stresses.items()]
+
     def stresses(self) -> dict[str, StressEntry]:
         """All stresses by name, over all cards."""
-        return {name: stress for card in self.cards.values() for name, stress in card.stresses.items()}
+        return {name: stress for _, name, stress in self.placed_stresses()}
 
     def points(self) -> list[tuple[str, str, PointEntry]]:
         """All points as ``(card, stress, point)``."""
-        return [
-            (card_name, name, point)
-            for card_name, card in self.cards.items()
-            for name, stress in card.stresses.items()
-            for point in stress.points
-        ]
+        return [(card, name, point) for card, name, stress in self.placed_stresses() for point in stress.points]
 
 
 def metric_prefix(card: str, stress: str) -> str:

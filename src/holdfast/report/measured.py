@@ -23,6 +23,7 @@ from pydantic import (
 
 from holdfast.core.curve import Curve
 from holdfast.core.digest import jsonable
+from holdfast.core.errors import last_line
 from holdfast.core.estimate import Estimate
 
 __all__ = [
@@ -195,6 +196,11 @@ class PointEntry(Record):
     """``late``: the time budget ended before it was measured."""
     error: str = ""
     """Traceback or reason, where the status is not ok."""
+
+    @property
+    def reason(self) -> str:
+        """The last line of `error`, or the status where there is none."""
+        return last_line(self.error) or self.status
 
 
 class HalfPoint(Record):
