@@ -43,7 +43,7 @@ def point_entry(record: Record, *, examples: int = 0, counts_queries: bool = Fal
     """
     measured = record.measurement
     return PointEntry(
-        at=dict(record.at),
+        at={key: value for key, value in record.at.items() if key != "part"},
         n=examples,
         metrics=_estimates(measured.estimates) if measured else {},
         details=Details(**measured.details) if measured else Details(),
@@ -60,30 +60,33 @@ def stress_entry(
     records: Sequence[Record],
     summary: Summary,
     *,
+    part: str = "",
     examples: int | None = None,
     counts_queries: bool = False,
     planned: tuple[StressStatus, str] = ("ok", ""),
     **texts: Any,
 ) -> StressEntry:
-    """The entry of one experiment: a stress of an audit, or a study.
+    """The entry of one experiment: a stress of an audit, or one part of a study.
 
     Parameters
     ----------
     experiment : whose settings are reported
     records : of the run; those of other experiments are left out
     summary : what the finished points together say
+    part : only points of this ``"part"``, which their entries then leave out; the settings stand with the whole study
     examples : that each point used
     counts_queries : as for :func:`point_entry`
     planned : status and reason where no point crashed or is missing, e.g. ``("reduced", "50 instead of 200 examples")``
     texts : further fields of the entry, such as ``title``
     """
-    own = [record for record in records if record.experiment == experiment.name]
-    status, reason = planned if planned[0] == "skipped" else _outcome(own, len(experiment.points())) or planned
+    own = [record for record in records if record.experiment == experiment.name and record.at.get("part", "") == part]
+    points = sum(point.get("part", "") == part for point in experiment.points())
+    status, reason = planned if planned[0] == "skipped" else _outcome(own, points) or planned
     return StressEntry(
         version=experiment.version,
         status=status,
         reason=reason,
-        config=settings_of(experiment),
+        config={} if part else settings_of(experiment),
         examples=examples,
         points=[point_entry(record, examples=examples or 0, counts_queries=counts_queries) for record in own],
         curves=[CurveEntry.of(curve) for curve in summary.curves],
@@ -119,13 +122,12 @@ def finding_entry(finding: Finding, **place: Any) -> FindingEntry:
     return FindingEntry(**texts, estimate=estimate, **place)
 
 
-def metric_table(entries: Mapping[str, StressEntry], *, part: str = "") -> MetricTable:
+def metric_table(entries: Mapping[str, StressEntry]) -> MetricTable:
     """All estimates by the names that checks use, and for what was not measured the points that are missing and why.
 
     Parameters
     ----------
     entries : by what the names of their metrics begin with, e.g. ``"adversarial.pgd"``; an empty text adds nothing
-    part : key of a point whose value the names of its quantities begin with; a missing point then explains only these
 
     Examples
     --------
@@ -140,13 +142,13 @@ def metric_table(entries: Mapping[str, StressEntry], *, part: str = "") -> Metri
             metric = parse_metric(text)
             table.add(_joined(prefix, metric.path), estimate.estimate(), at=dict(metric.selector))
         for point in entry.points:
-            _add_point(table, prefix, point, entry, part)
+            _add_point(table, prefix, point, entry)
         if entry.status in {"skipped", "error", "partial"}:
             table.mark_missing(prefix, entry.reason or entry.status)
     return table
 
 
-def _add_point(table: MetricTable, prefix: str, point: PointEntry, entry: StressEntry, part: str) -> None:
+def _add_point(table: MetricTable, prefix: str, point: PointEntry, entry: StressEntry) -> None:
     """Enter what one point measured, or why it did not."""
     for name, estimate in point.metrics.items():
         if point.at or name not in entry.metrics:
@@ -156,7 +158,7 @@ def _add_point(table: MetricTable, prefix: str, point: PointEntry, entry: Stress
         reason = f"{place}: {point.reason}" if place else point.reason
         for name in {name for other in entry.points for name in other.metrics}:
             table.mark_missing(_joined(prefix, name), reason, at=point.at)
-        table.mark_missing(_joined(prefix, str(point.at.get(part, ""))), reason, needs=point.at)
+        table.mark_missing(prefix, reason, needs=point.at)
 
 
 def _joined(prefix: str, name: str) -> str:

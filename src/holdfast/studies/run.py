@@ -13,38 +13,35 @@ from holdfast.core.digest import digest
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.experiment import Context
 from holdfast.core.figures import png
-from holdfast.core.metrics import MetricTable
 from holdfast.core.runner import Identity, measurements, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.report import (
     CardEntry,
     ClaimEntry,
-    CurveEntry,
-    Details,
     Document,
     DrawingEntry,
-    EstimateEntry,
-    FindingEntry,
-    PointEntry,
     Run,
-    StressEntry,
+    finding_entry,
+    metric_table,
+    stress_entry,
     write_report,
 )
 from holdfast.report.console import Console
 from holdfast.report.provenance import circumstances, clock, time_used
 from holdfast.report.result import Report
+from holdfast.report.wording import heading
 from holdfast.studies.catalogue import find_study, presets
 from holdfast.studies.decision import decide, judge_claims
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.core.experiment import Drawing, Summary
+    from holdfast.core.experiment import Drawing
     from holdfast.core.store import Record
     from holdfast.studies.study import Study
 
-__all__ = ["metric_table", "run_study"]
+__all__ = ["run_study"]
 
 
 def run_study(  # noqa: PLR0913 (each is a flag of the command line)
@@ -129,20 +126,17 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
 
 def _document(run: Run, study: Study, larger: Mapping[str, Study], records: Sequence[Record]) -> Document:
     parts = study.parts_of(measurements(study, records))
-    summary = study.joined(parts)
-    table = metric_table(records, summary)
+    entries = {name: stress_entry(study, records, found, part=name, title=heading(name)) for name, found in parts.items()}
+    table = metric_table(entries)
     verdicts = judge_claims(study, records, table)
     return Document(
-        run=run.model_copy(update={"notes": [*summary.notes, *run.notes]}),
+        run=run.model_copy(update={"notes": [*study.notes, *run.notes]}),
         claims=[ClaimEntry.of(verdict) for verdict in verdicts],
         sentences=decide(study.paper(), verdicts, table, later=_planned_later(study, larger)),
-        drawings=[_drawing(one) for one in summary.drawings],
-        findings=[FindingEntry(**{key: getattr(found, key) for key in FINDING}) for found in summary.findings],
-        cards={run.name: _card(study, parts, records)},
+        drawings=[_drawing(one) for found in parts.values() for one in found.drawings],
+        findings=[finding_entry(one, card=run.name, stress=name) for name, found in parts.items() for one in found.findings],
+        cards={run.name: CardEntry(title=study.title, stresses=entries)},
     )
-
-
-FINDING = ("id", "severity", "text", "evidence", "remedy")
 
 
 def _planned_later(study: Study, larger: Mapping[str, Study]) -> dict[str, str]:
@@ -158,48 +152,3 @@ def _planned_later(study: Study, larger: Mapping[str, Study]) -> dict[str, str]:
 
 def _drawing(one: Drawing) -> DrawingEntry:
     return DrawingEntry(title=one.title, note=one.note, png=base64.b64encode(png(one.figure)).decode())
-
-
-def metric_table(records: Sequence[Record], summary: Summary) -> MetricTable:
-    """All estimates of a study's points and of its summary, by the name of their part and their own."""
-    table = MetricTable()
-    for quantity in summary.quantities:
-        table.add(quantity.name, quantity.estimate, at=quantity.at)
-    for record in records:
-        if record.measurement is not None:
-            at = {key: value for key, value in record.at.items() if key != "part"}
-            for name, estimate in record.measurement.estimates.items():
-                table.add(f"{record.at['part']}.{name}", estimate, at=at)
-    return table
-
-
-def _card(study: Study, parts: Mapping[str, Summary], records: Sequence[Record]) -> CardEntry:
-    entries = {name: _part(study, name, summary, records) for name, summary in parts.items()}
-    return CardEntry(title=study.title, stresses=entries)
-
-
-def _part(study: Study, name: str, summary: Summary, records: Sequence[Record]) -> StressEntry:
-    points = [_point(record) for record in records if record.at["part"] == name]
-    failed = sum(point.status == "error" for point in points)
-    return StressEntry(
-        version=study.version,
-        title=name.replace("_", " "),
-        status="error" if failed else "ok",
-        reason=f"{failed} of {len(points)} points crashed" if failed else "",
-        points=points,
-        curves=[CurveEntry.of(curve) for curve in summary.curves],
-        metrics={key: EstimateEntry.of(item) for key, item in summary.metrics.items()},
-    )
-
-
-def _point(record: Record) -> PointEntry:
-    measured = record.measurement
-    return PointEntry(
-        at={key: value for key, value in record.at.items() if key != "part"},
-        metrics={key: EstimateEntry.of(item) for key, item in measured.estimates.items()} if measured else {},
-        details=Details(**measured.details) if measured else Details(),
-        seconds=record.seconds,
-        key=record.key,
-        status="ok" if record.status == "ok" else "error",
-        error=record.error,
-    )

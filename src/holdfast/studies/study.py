@@ -7,7 +7,7 @@ are, how one is measured, and what all of them say together. The paper's sentenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -29,6 +29,7 @@ __all__ = ["DIGITS", "Part", "Row", "Study", "curve", "else_digits"]
 Row = Quantity | Curve | Finding | Drawing | str
 """What a part's summary yields: quantities, curves, findings, pictures, and notes as text."""
 
+JOINED = ("curves", "findings", "drawings", "notes")
 DIGITS = "digits"  # scikit-learn's bundled images
 
 
@@ -76,19 +77,13 @@ class Study:
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """What all parts say, and the claims about it."""
-        return self.joined(self.parts_of(measurements))
-
-    def joined(self, parts: Mapping[str, Summary]) -> Summary:
-        """One summary of all parts."""
-        joined = {
-            name: tuple(row for part in parts.values() for row in getattr(part, name))
-            for name in ("curves", "quantities", "findings", "drawings", "notes")
-        }
-        notes = tuple(dict.fromkeys((*self.notes, *joined.pop("notes"))))
-        return Summary(claims=self.planned(), notes=notes, **joined)
+        parts = self.parts_of(measurements)
+        joined = {name: tuple(row for part in parts.values() for row in getattr(part, name)) for name in JOINED}
+        named = (replace(one, name=f"{part}.{one.name}") for part, found in parts.items() for one in found.quantities)
+        return Summary(quantities=tuple(named), claims=self.planned(), notes=(*self.notes, *joined.pop("notes")), **joined)
 
     def parts_of(self, measurements: Sequence[tuple[Point, Measurement]]) -> dict[str, Summary]:
-        """What each part says; the names of its quantities begin with its own."""
+        """What each part says; in checks the names of its quantities begin with its own."""
         runs = Runs(measurements)
         return {name: _gathered(self._rows(name, runs.where(part=name))) for name in self.parts}
 
@@ -96,8 +91,7 @@ class Study:
         """The summary of one part; where points are missing it ends where it needs them."""
         part = self.parts[name]
         try:
-            for row in part.summary(self, runs):
-                yield Quantity(f"{name}.{row.name}", row.estimate, row.at) if isinstance(row, Quantity) else row
+            yield from part.summary(self, runs)
         except Exception:
             if len(runs) == len(list(part.points(self))):
                 raise
