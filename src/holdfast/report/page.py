@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from holdfast.report import charts, views, wording
+from holdfast.report import charts, studied, views, wording
 from holdfast.report.charts.intervals import verdict_strip
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def render(document: Document) -> str:
     context = {
         "document": document,
         "run": document.run,
-        "verdict": wording.verdict(document),
+        "verdict": studied.answer(document) or wording.verdict(document),
+        "view": studied.study_view(document),
+        "study_pictures": views.study_pictures(document),
         "tally": views.tally(document.judged),
         "tiles": views.tiles(document) if document.run.kind == "audit" else [],
         "findings": views.findings_by_severity(document),
