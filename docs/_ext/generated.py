@@ -121,7 +121,7 @@ def report_schema():
 
 def _flag(key):
     """The flag that sets `key`, and what its help says."""
-    from holdfast.auditing.assemble import FLAGS
+    from holdfast.auditing.command import FLAGS
     from holdfast.cli.flags import AuditFlags
 
     name = FLAGS.get(key) or {"stresses": "--stress", "gates": "--gate", "model.arguments": "--model-arg", "fresh": "--fresh"}[key]

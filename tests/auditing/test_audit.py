@@ -223,7 +223,7 @@ def test_a_baseline_that_cannot_serve_is_refused_before_anything_is_measured(dig
     [
         (
             {"adversarial": {"weight_bits": {"bits": [4]}}},
-            r"`adversarial.weight_bits` is no setting; allowed: precision.weight_bits",
+            r"`adversarial.weight_bits` is not a setting; allowed: precision.weight_bits",
         ),
         ({"clean": {"clean": {"examples": 0}}}, r"`clean.clean.examples` is 0"),
         ({"adversarial": {"pgd": {"eps": 0.3}}}, r"`adversarial.pgd` cannot take"),

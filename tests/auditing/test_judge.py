@@ -35,7 +35,7 @@ def document(accuracy=950, pgd=400):
                         ({"eps": 0.3}, None, "Traceback\nValueError: boom"),
                     ),
                     "masking": stress("flags", ({}, exact(0, 200), ""), metrics=flags),
-                    "fgsm": stress("accuracy", status="skipped", reason="there is no room for it within the time budget"),
+                    "fgsm": stress("accuracy", status="skipped", reason="it does not fit into the time budget"),
                 }
             ),
         },
@@ -68,7 +68,7 @@ def test_a_crash_and_a_skip_say_their_reason():
         ["adversarial.pgd.accuracy[eps=0.3] >= 0.1", "adversarial.fgsm.accuracy[eps=0.1] >= 0.1"], document()
     )
     assert "ValueError: boom" in crashed.reason
-    assert "no room" in skipped.reason
+    assert "does not fit" in skipped.reason
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,22 @@ from typing import ClassVar
 import pytest
 
 from holdfast.auditing.plan import LEAST_EXAMPLES, Prices, choose, make_plan
+from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.errors import InputError
-from holdfast.core.stress import Cost, Facts
+from holdfast.core.stress import Card, Cost, Facts, Stress
 
 FACTS = Facts(shape=(1, 28, 28), classes=10, examples=1000)
 PRICES = Prices(forward=1e-3, backward=2e-3)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fixed:
+class Fixed(Stress):
     """A stress whose cost is known: `passes` forward passes at each of `strengths` points."""
 
     name: ClassVar[str] = "fixed"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Fixed"
-    card: ClassVar[str] = "shift"
+    card: ClassVar[Card] = SHIFT
     requires: ClassVar[str] = "labels"
     passes: int = 1
     strengths: int = 3
@@ -42,6 +43,7 @@ class Fixed:
 
 class White(Fixed):
     name: ClassVar[str] = "pgd"
+    importance: ClassVar[float] = 0.95
     requires: ClassVar[str] = "weights"
 
 
@@ -92,7 +94,7 @@ def test_the_least_important_stress_goes_first_when_even_few_examples_are_too_de
     plan = make_plan([White(passes=20), Fixed(passes=200)], FACTS, PRICES, seconds=8.0)
     decisions = {line.stress.name: line.decision for line in plan.lines}
     assert decisions == {"pgd": "reduced", "fixed": "skipped"}
-    assert "no room" in plan.lines[1].reason
+    assert "does not fit" in plan.lines[1].reason
     assert plan.lines[0].examples == LEAST_EXAMPLES
 
 
@@ -144,7 +146,7 @@ def test_a_stress_with_settings_is_taken_as_it_is():
     [
         (["fxed"], {}, r"`stresses` is 'fxed'; .*Did you mean 'fixed'\?"),
         (["all"], {"fixd": {"passes": 1}}, r"Did you mean 'fixed'\?"),
-        (["all"], {"fixed": {"pases": 1}}, r"`shift.fixed.pases` is no setting; .*Did you mean 'passes'\?"),
+        (["all"], {"fixed": {"pases": 1}}, r"`shift.fixed.pases` is not a setting; .*Did you mean 'passes'\?"),
     ],
 )
 def test_unknown_names_are_refused(names, overrides, message):

@@ -66,8 +66,8 @@ def test_no_file_means_defaults():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"assignments": ("presett='quick'",)}, r"`presett` is no setting; .*Did you mean 'preset'\?"),
-        ({"assignments": ("model.weigths='w.pt'",)}, r"`model.weigths` is no setting.*Did you mean 'weights'\?"),
+        ({"assignments": ("presett='quick'",)}, r"`presett` is not a setting; .*Did you mean 'preset'\?"),
+        ({"assignments": ("model.weigths='w.pt'",)}, r"`model.weigths` is not a setting.*Did you mean 'weights'\?"),
         ({"assignments": ("preset='quik'",)}, r"`preset` is 'quik'; allowed: input should be 'quick', 'standard' or 'deep'"),
         ({"assignments": ("pgd",)}, r"KEY.KEY=VALUE"),
         ({"flags": {"budget": "soon"}}, r"`budget` is 'soon'; allowed: a time such as 90s"),

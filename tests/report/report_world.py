@@ -179,7 +179,7 @@ def adversarial_card(world: World) -> CardEntry:
 
 def precision_card(world: World) -> CardEntry:
     stresses = {}
-    for name, weight in (("weight_bits", 1.0), ("act_bits", 0.7)):
+    for name, short, weight in (("weight_bits", "Weight bits", 1.0), ("act_bits", "Activation bits", 0.7)):
         points = [world.keep(name, {"bits": bits}, world.right(weight * 7.0 * 2 ** (2 - bits))) for bits in BITS]
         if name == "weight_bits":
             layers = [
@@ -189,6 +189,7 @@ def precision_card(world: World) -> CardEntry:
             points[0] = points[0].model_copy(update={"details": Details(layers=layers)})
         line = curve(name, "bits", points)
         stresses[name] = StressEntry(
+            short=short,
             config={"per_channel": True, "bits": [int(bit) for bit in BITS]},
             points=points,
             curves=[line],

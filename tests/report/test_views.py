@@ -77,11 +77,11 @@ def tile_rows(stress, name="pgd"):
     return views.tiles(Document(run=Run(id="a"), cards={"adversarial": CardEntry(stresses={name: stress})}))[0].rows
 
 
-def test_a_tile_says_where_half_is_lost_in_the_strengths_own_unit():
+def test_a_tile_says_where_the_half_point_lies_in_the_strengths_own_unit():
     lost = StressSummary(curve="a", half_point={"value": 3.1 / 255})
     kept = StressSummary(curve="a", half_point={"value": None})
-    assert tile_rows(StressEntry(curves=[curve("a", axis="eps")], summary=lost))[0].aside == "half lost at eps 0.0122"
-    assert tile_rows(StressEntry(curves=[curve("a")], summary=kept))[0].aside == "keeps over half"
+    assert tile_rows(StressEntry(curves=[curve("a", axis="eps")], summary=lost))[0].aside == "half-point at eps 0.0122"
+    assert tile_rows(StressEntry(curves=[curve("a")], summary=kept))[0].aside == "above half throughout"
     assert tile_rows(StressEntry(curves=[curve("a")]))[0].aside == ""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from holdfast.auditing.cards import card_entries, summarise
+from holdfast.auditing.command import command_line
 from holdfast.auditing.crossing import cross_of, images_of
-from holdfast.auditing.settings import AuditSettings
 from holdfast.core.digest import digest, jsonable
 from holdfast.report import Budget, DataEntry, Document, InputEntry, Run, SkippedEntry, TargetEntry, finding_entry
 from holdfast.report.provenance import circumstances
@@ -19,73 +19,14 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import Plan, PlannedStress
+    from holdfast.auditing.settings import AuditSettings
+    from holdfast.core.experiment import Finding
     from holdfast.core.store import Record
+    from holdfast.report import FindingEntry
 
-__all__ = ["assemble", "command_line"]
+__all__ = ["assemble"]
 
 SEVERITIES = ("high", "medium", "low", "info")
-
-
-def _flag(name: str, value: Any) -> list[str]:
-    if isinstance(value, bool):
-        return [name] if value else []
-    if isinstance(value, tuple | list):
-        return [f"{name}={','.join(f'{item:g}' for item in value)}"]  # the first number may begin with a minus sign
-    return [name, f"{value:g}" if isinstance(value, float) else str(value)]
-
-
-FLAGS = {
-    "preset": "--preset",
-    "budget": "--budget",
-    "max_queries": "--max-queries",
-    "seed": "--seed",
-    "undecided": "--undecided",
-    "baseline": "--baseline",
-    "expect_accuracy": "--expect-accuracy",
-    "allow_low_accuracy": "--allow-low-accuracy",
-    "model.source": "--model",
-    "model.weights": "--weights",
-    "model.name": "--name",
-    "model.access": "--access",
-    "model.bounds": "--range",
-    "model.normalize": "--normalize",
-    "model.outputs": "--outputs",
-    "model.output_key": "--output-key",
-    "model.unsafe_pickle": "--unsafe-pickle",
-    "data.source": "--data",
-    "data.layout": "--layout",
-    "data.size": "--size",
-    "data.examples": "--examples",
-    "data.unlabelled": "--unlabelled",
-    "run.device": "--device",
-    "run.workers": "--workers",
-    "run.threads": "--threads",
-    "run.batch_size": "--batch-size",
-    "out": "--out",
-}
-
-
-def command_line(settings: AuditSettings) -> str:
-    """The shell command that repeats an audit with `settings`."""
-    words = ["holdfast", "audit"]
-    default = AuditSettings()
-    for path, flag in FLAGS.items():
-        value, usual = settings, default
-        for part in path.split("."):
-            value, usual = getattr(value, part), getattr(usual, part)
-        if value != usual:
-            words += _flag(flag, value)
-    for argument in settings.model.arguments:
-        words += ["--model-arg", argument]
-    for stress in settings.stresses if settings.stresses != ("all",) else ():
-        words += ["--stress", stress]
-    for gate in settings.gates:
-        words += ["--gate", gate]
-    for card in ("clean", "adversarial", "precision", "device", "shift"):
-        for stress, changes in getattr(settings, card).items():
-            for key, value in changes.items():
-                words += ["--set", f"{card}.{stress}.{key}={value!r}".replace("'", '"')]
-    return shlex.join(words)
 
 
 def assemble(
@@ -109,9 +50,7 @@ def assemble(
     """
     summaries = summarise(plan.lines, records)
     findings = [
-        finding_entry(
-            finding, card=line.stress.card, stress=line.stress.name, command=_command(settings, line) if repeatable else ""
-        )
+        _finding(finding, line, command=_command(settings, line) if repeatable else "")
         for line in plan.lines
         for finding in summaries[line.stress.name].findings
     ]
@@ -135,6 +74,12 @@ def assemble(
         skipped=[_left_out(line) for line in plan.lines if line.decision == "skipped"],
         reduced=[_left_out(line) for line in plan.lines if line.decision == "reduced"],
     )
+
+
+def _finding(finding: Finding, line: PlannedStress, *, command: str) -> FindingEntry:
+    """The entry of a finding, with the stress's own remedy where it has none."""
+    told = replace(finding, remedy=finding.remedy or line.stress.remedy)
+    return finding_entry(told, card=line.stress.card.name, stress=line.stress.name, command=command)
 
 
 def _command(settings: AuditSettings, line: PlannedStress) -> str:
@@ -165,7 +110,7 @@ def _run_entry(
 
 
 def _left_out(line: PlannedStress) -> SkippedEntry:
-    return SkippedEntry(stress=line.stress.name, card=line.stress.card, reason=line.reason)
+    return SkippedEntry(stress=line.stress.name, card=line.stress.card.name, reason=line.reason)
 
 
 def _target_entry(inputs: Inputs) -> TargetEntry:

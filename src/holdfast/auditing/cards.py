@@ -1,26 +1,17 @@
-"""From records to cards: each stress with its points, curves, the numbers read off its curve, and a letter for each card."""
+"""From records to cards: each stress with its points, curves and the numbers read off its curve, and a letter for each card."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from holdfast.auditing.grading import curve_summary, grade
 from holdfast.auditing.joined import WORST_CASE, join_attacks
-from holdfast.auditing.stresses import CARDS
+from holdfast.auditing.stresses.attacked import SIZE
+from holdfast.auditing.stresses.cards import ADVERSARIAL, BUILT_IN_CARDS
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Summary
 from holdfast.core.runner import measurements
-from holdfast.report import (
-    CardEntry,
-    CurveEntry,
-    EstimateEntry,
-    Grade,
-    HalfPoint,
-    PointEntry,
-    StressEntry,
-    StressSummary,
-    stress_entry,
-)
+from holdfast.report import CardEntry, CurveEntry, EstimateEntry, PointEntry, StressEntry, StressSummary, stress_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,80 +19,16 @@ if TYPE_CHECKING:
     from holdfast.auditing.joined import WorstCasePoint
     from holdfast.auditing.plan import PlannedStress
     from holdfast.core.store import Record
+    from holdfast.core.stress import Card, Stress
 
-__all__ = ["card_entries", "half_point_text", "summarise"]
-
-THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
-WORDING = {
-    "eps": "at eps = {value:.3g} input units",
-    "bits": "at {value:.1f} bits",
-    "sigma": "at weight noise of {value:.1%}",
-    "spread": "at a device spread of {value:.1%}",
-    "severity": "at severity {value:.1f}",
-    "scale": "at {value:.2f} times its own resolution",
-    "queries": "after {value:.0f} queries about each example",
-}
+__all__ = ["card_entries", "cards_of", "summarise"]
 
 
-def half_point_text(axis: str, value: float | None) -> str:
-    """A clause for a reader.
-
-    Examples
-    --------
-    >>> half_point_text("bits", 2.6)
-    'loses half its margin above chance at 2.6 bits'
-    """
-    if value is None:
-        return "keeps more than half its margin above chance at every strength"
-    return f"loses half its margin above chance {WORDING.get(axis, f'at {axis} = {{value:.3g}}').format(value=value)}"
-
-
-def _summary_of(curves: Sequence[Curve], classes: int) -> StressSummary:
-    if not curves or len(curves[0].at) < 2:
-        return StressSummary()
-    curve = curves[0]
-    half = curve.half_point(1 / classes)
-    retention = curve.retention()
-    return StressSummary(
-        curve=curve.name,
-        auc=curve.area(),
-        retention=None if math.isnan(retention) else retention,
-        half_point=HalfPoint(value=half, unit=curve.unit, text=half_point_text(curve.axis, half)),
-    )
-
-
-def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, classes: int) -> StressEntry:
-    entry = stress_entry(
-        line.stress,
-        records,
-        summary,
-        examples=line.examples,
-        counts_queries=line.queries > 0,
-        planned=("ok" if line.decision == "run" else line.decision, line.reason),
-        title=line.stress.title,
-    )
-    whole = entry.status in {"ok", "reduced"}
-    return entry.model_copy(update={"summary": _summary_of(summary.curves, classes)}) if whole else entry
-
-
-def _grade(card: str, stresses: Mapping[str, StressEntry]) -> Grade | None:
-    """A letter out of the mean share that is retained; of the worst case under attack; of the accuracy for the clean card."""
-    if card == "clean":
-        scores: list[Any] = [
-            point.metrics["accuracy"].value for entry in stresses.values() for point in entry.points if point.metrics
-        ]
-        metric = "accuracy"
-    elif WORST_CASE in stresses:
-        scores = [stresses[WORST_CASE].summary.retention] if stresses[WORST_CASE].summary.retention is not None else []
-        metric = "retention of the worst case over all attacks"
-    else:
-        scores = [entry.summary.retention for entry in stresses.values() if entry.summary.retention is not None]
-        metric = "mean retention of the card's curves"
-    if not scores:
-        return None
-    score = min(1.0, sum(scores) / len(scores))
-    letter = next(letter for letter, least in THRESHOLDS.items() if score >= least)
-    return Grade(letter=letter, score=score, metric=metric, thresholds=THRESHOLDS)
+def cards_of(stresses: Sequence[Stress | type[Stress]]) -> list[Card]:
+    """The cards of `stresses`: built-in ones first, then new ones in the order in which they are named."""
+    cards = {card.name: card for card in (*BUILT_IN_CARDS, *(stress.card for stress in stresses))}
+    named = {stress.card.name for stress in stresses}
+    return [card for name, card in cards.items() if name in named]
 
 
 def card_entries(
@@ -116,19 +43,32 @@ def card_entries(
     summaries : by stress
     classes : of the target, for the level of chance
     """
-    cards: dict[str, CardEntry] = {}
-    order = [*CARDS, *(line.stress.card for line in lines)]
-    for card in dict.fromkeys(order):
-        stresses = {
-            line.stress.name: _stress(line, records, summaries[line.stress.name], classes)
-            for line in lines
-            if line.stress.card == card
-        }
-        if card == "adversarial":
+    entries: dict[str, CardEntry] = {}
+    for card in cards_of([line.stress for line in lines]):
+        members = [line for line in lines if line.stress.card.name == card.name]
+        stresses = {line.stress.name: _stress(line, records, summaries[line.stress.name], classes) for line in members}
+        if card.name == ADVERSARIAL.name:
             stresses |= _worst_case(lines, records, classes)
-        if stresses:
-            cards[card] = CardEntry(title=CARDS.get(card, card), stresses=stresses, grade=_grade(card, stresses))
-    return cards
+        entries[card.name] = CardEntry(title=card.title, text=card.text, stresses=stresses, grade=grade(card, stresses))
+    return entries
+
+
+def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, classes: int) -> StressEntry:
+    stress = line.stress
+    entry = stress_entry(
+        stress,
+        records,
+        summary,
+        examples=line.examples,
+        counts_queries=line.queries > 0,
+        planned=("ok" if line.decision == "run" else line.decision, line.reason),
+        title=stress.title,
+        short=stress.short,
+        axes={name: axis.words for name, axis in stress.axes.items() if axis.words},
+    )
+    whole = entry.status in {"ok", "reduced"}
+    read = curve_summary(summary.curves, classes=classes, axes=stress.axes) if whole else StressSummary()
+    return entry.model_copy(update={"summary": read})
 
 
 def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], classes: int) -> dict[str, StressEntry]:
@@ -147,7 +87,7 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], class
         examples=found.examples,
         points=[_worst_point(point, found.examples) for point in found.points],
         curves=[CurveEntry.of(curve) for curve in curves],
-        summary=StressSummary() if late else _summary_of(curves, classes),
+        summary=StressSummary() if late else curve_summary(curves, classes=classes, axes={"eps": SIZE}),
         notes=list(found.notes),
     )
     return {WORST_CASE: entry}
@@ -161,7 +101,7 @@ def _worst_point(point: WorstCasePoint, examples: int) -> PointEntry:
 
 
 def summarise(lines: Sequence[PlannedStress], records: Sequence[Record]) -> dict[str, Summary]:
-    """What each stress says about its finished points, by stress; one that fails to say it says so."""
+    """What each stress says about its finished points, by stress; where it fails, a note with the error."""
     return {line.stress.name: _summary(line, records) for line in lines}
 
 

@@ -20,7 +20,7 @@ TYPICAL = Facts(shape=(1, 28, 28), classes=10, neurons=3, examples=10_000)
 def stresses() -> list[dict[str, str]]:
     """One row per stress: card, name, title and the access that it needs."""
     known = known_stresses()
-    return [{"card": kind.card, "stress": name, "what": kind.title, "needs": kind.requires} for name, kind in known.items()]
+    return [{"card": kind.card.name, "stress": name, "what": kind.title, "needs": kind.requires} for name, kind in known.items()]
 
 
 def presets() -> list[dict[str, str]]:
@@ -39,11 +39,16 @@ def describe(name: str) -> tuple[str, list[dict[str, Any]]]:
     """The text that explains a stress, and one row per setting with its value in each preset."""
     kind = known_stresses()[check_one_of(name, "stress", allowed=known_stresses())]
     settings = {preset: settings_of(stress) if (stress := kind.preset(preset, TYPICAL)) else {} for preset in PRESETS}
+    prefix = f"{kind.card.name}.{name}"
     rows = [
-        {"setting": f"{kind.card}.{name}.{field.name}", **{preset: _short(settings[preset].get(field.name)) for preset in PRESETS}}
+        {
+            "setting": f"{prefix}.{field.name}",
+            **{preset: _short(settings[preset].get(field.name)) for preset in PRESETS},
+        }
         for field in dataclasses.fields(kind)  # type: ignore[arg-type]
     ]
-    text = f"{kind.title} (card {kind.card}, needs access to {kind.requires})\n\n{inspect.getdoc(kind)}\n"
+    text = f"{kind.title} (card {kind.card.name}, needs access to {kind.requires})\n\n{inspect.getdoc(kind)}\n"
+    text += f"\nRemedy: {kind.remedy}\n" if kind.remedy else ""
     return text, rows
 
 

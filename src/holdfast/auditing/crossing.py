@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holdfast.auditing.joined import is_attack
 from holdfast.core.runner import measurements
+from holdfast.core.stress import Axis
 from holdfast.report import CrossColumn, ImageEntry, breaking_point, cross_view, panels, row_name
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.auditing.plan import PlannedStress
     from holdfast.core.experiment import Measurement, Point
     from holdfast.core.store import Record
+    from holdfast.core.stress import Stress
     from holdfast.data import Examples
     from holdfast.report import Cross
 
@@ -24,15 +27,15 @@ __all__ = ["cross_of", "images_of", "per_example_arrays"]
 
 MOST_ROWS = 1000  # of the cross view, so that the page stays small
 MOST_IMAGES = 12  # rows of three thumbnails
-SHORT = {"eps": "ε", "sigma": "σ", "severity": "s"}
+NO_WORDS = Axis()
 
 
-def _label(stress: str, at: Point) -> str:
+def _label(stress: Stress, at: Point) -> str:
     parts = [
-        f"{SHORT.get(key, key)}={value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
+        f"{stress.axes.get(key, NO_WORDS).symbol or key}={value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
         for key, value in at.items()
     ]
-    return " ".join([stress.replace("_", " "), *parts])
+    return " ".join([stress.name.replace("_", " "), *parts])
 
 
 def _padded(correct: NDArray[Any], n: int) -> NDArray[np.float64]:
@@ -66,11 +69,11 @@ def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index
         point, found = _telling(entries, 1 / classes)
         columns.append(
             (
-                CrossColumn(stress=line.stress.name, label=_label(line.stress.name, point), at=dict(point)),
+                CrossColumn(stress=line.stress.name, label=_label(line.stress, point), at=dict(point)),
                 _padded(found.arrays["correct"], n),
             )
         )
-        if line.stress.name == "clean":
+        if margins is None and not point and "margin" in found.arrays:
             margins = found.arrays["margin"][:n]
         main = [entry for entry in entries if len(entry[0]) == 1]
         if len(main) > 1 and all(len(entry[1].arrays["correct"]) >= n for entry in main):
@@ -112,7 +115,7 @@ def images_of(
     names = data.class_names
     for line in lines:
         kept = [(point, found) for point, found in measurements(line.stress, records) if "shown_index" in found.arrays]
-        attack = line.stress.card == "adversarial"
+        attack = is_attack(line.stress)
         for point, found in kept[:1] if attack else kept[len(kept) // 2 :: max(1, len(kept) // 4)]:
             shown = found.arrays
             for place, row in enumerate(shown["shown_index"]):
@@ -124,7 +127,7 @@ def images_of(
                         before=before,
                         after=names[int(found.arrays["prediction"][row])],
                         stress=line.stress.name,
-                        card=line.stress.card,
+                        card=line.stress.card.name,
                         at=dict(point),
                         panels=panels(shown["shown_clean"][place], shown["shown_stressed"][place]),
                     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from holdfast.auditing.plan import PlannedStress
+    from holdfast.core.experiment import Point
     from holdfast.core.store import Record
-    from holdfast.core.stress import Stress
 
-__all__ = ["WORST_CASE", "WorstCasePoint", "WorstCases", "is_attack", "join_attacks"]
+__all__ = ["WORST_CASE", "Attack", "WorstCasePoint", "WorstCases", "is_attack", "join_attacks"]
 
 WORST_CASE = "worst_case"  # the name under which gates find it
 SLACK = 1 + 1e-9
@@ -74,9 +74,17 @@ class _Try:
     right: NDArray[np.bool_] | None
 
 
-def is_attack(stress: Stress) -> bool:
+@runtime_checkable
+class Attack(Protocol):
+    """A stress whose points can be joined with those of other attacks."""
+
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius of the attack at `point`."""
+
+
+def is_attack(stress: object) -> bool:
     """True if the stress says at which norm and radius it attacks."""
-    return hasattr(stress, "strength")
+    return isinstance(stress, Attack)
 
 
 def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> WorstCases | None:
@@ -87,7 +95,7 @@ def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> W
     lines : of the plan
     records : of all points
     """
-    tries = [entry for line in lines if is_attack(line.stress) and line.decision != "skipped" for entry in _tries(line, records)]
+    tries = [entry for line in lines if line.decision != "skipped" for entry in _tries(line, records)]
     if not tries:
         return None
     norm = Counter(entry.norm for entry in tries).most_common(1)[0][0]
@@ -101,9 +109,11 @@ def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> W
 
 def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
     found = {canonical_json(record.at): record for record in records if record.experiment == line.stress.name}
-    tries = []
+    tries: list[_Try] = []
+    if not isinstance(line.stress, Attack):
+        return tries
     for point in line.stress.points():
-        norm, eps = line.stress.strength(point)  # type: ignore[attr-defined]
+        norm, eps = line.stress.strength(point)
         record = found.get(canonical_json(point))
         kept = record.measurement.arrays.get("correct") if record is not None and record.measurement is not None else None
         label = f"{line.stress.name}[{', '.join(f'{axis}={value:.6g}' for axis, value in point.items())}]"

@@ -13,10 +13,10 @@ from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.core.checks import refuse
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
-from holdfast.core.experiment import Context
 from holdfast.core.runner import Allowance
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
+from holdfast.core.stress import StressContext
 from holdfast.report.console import Console
 from holdfast.report.provenance import clock, time_used
 from holdfast.report.result import Report
@@ -171,7 +171,7 @@ def _run(
     settings: AuditSettings, inputs: Inputs, plan: Plan, store: Store, *, console: Console, begun: float
 ) -> tuple[list[Record], bool]:
     """Measure what the plan holds; an interrupt keeps what was measured."""
-    context = Context(
+    context = StressContext(
         seeds=Seeds(settings.seed),
         target=inputs.target,
         data=inputs.data,

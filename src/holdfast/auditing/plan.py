@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.core.checks import check_one_of, check_whole, nearest, refuse
 from holdfast.core.errors import InputError
+from holdfast.core.stress import missing_parts
 from holdfast.core.target import ACCESS_LEVELS
 
 if TYPE_CHECKING:
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
 
-IMPORTANCE = (
-    "clean",
-    "pgd",
-    "weight_bits",
-    "weight_noise",
-    "corruptions",
-    "masking",
-    "square",
-    "fgsm",
-    "act_bits",
-    "activation_variation",
-    "apgd",
-    "hopskipjump",
-    "transfer",
-)
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
 RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.12  # for judging and drawing
 Decision = Literal["run", "reduced", "skipped"]
@@ -171,8 +157,16 @@ def choose(
         if stress is None and (name in changes or "all" not in names):
             stress = known[name].preset("standard", facts)
         if stress is not None:
-            chosen.append(_changed(stress, changes.get(name, {})))
+            chosen.append(_changed(_checked(stress), changes.get(name, {})))
     return chosen
+
+
+def _checked(stress: Stress) -> Stress:
+    """`stress`, refused if it lacks a part of the protocol."""
+    if missing := missing_parts(stress):
+        got = f"hold a {type(stress).__name__} without {', '.join(missing)}"
+        refuse("stresses", got, allowed="frozen dataclasses that inherit from holdfast.core.stress.Stress")
+    return stress
 
 
 def _check_keys(kind: type[Stress], changes: Iterable[str]) -> None:
@@ -181,11 +175,11 @@ def _check_keys(kind: type[Stress], changes: Iterable[str]) -> None:
         if key not in fields:
             close = nearest(key, fields)
             remedy = f"Did you mean {close!r}?" if close else ""
-            refuse(f"{kind.card}.{kind.name}.{key}", "is no setting", allowed=", ".join(fields), remedy=remedy)
+            refuse(f"{kind.card.name}.{kind.name}.{key}", "is not a setting", allowed=", ".join(fields), remedy=remedy)
 
 
 def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
-    name = f"{stress.card}.{stress.name}"
+    name = f"{stress.card.name}.{stress.name}"
     try:
         changed = replace(stress, **{key: _coerced(value) for key, value in changes.items()})  # type: ignore[type-var]
     except TypeError as error:
@@ -280,12 +274,11 @@ def _within(
             low, high = (middle, high) if total(capped(middle)) <= limit else (low, middle)
         return capped(low)
     reduced = capped(low)
-    rank = {name: place for place, name in enumerate(IMPORTANCE)}
-    order = sorted(range(len(reduced)), key=lambda place: -rank.get(reduced[place].stress.name, len(rank)))
+    order = sorted(range(len(reduced)), key=lambda place: reduced[place].stress.importance)
     for place in order:
         if total(reduced) <= limit:
             break
         line = reduced[place]
         if line.decision != "skipped" and cost(line) > 0:
-            reduced[place] = replace(line, decision="skipped", reason=f"there is no room for it within {why}")
+            reduced[place] = replace(line, decision="skipped", reason=f"it does not fit into {why}")
     return reduced

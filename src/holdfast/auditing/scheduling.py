@@ -9,6 +9,7 @@ from holdfast.auditing.joined import WORST_CASE, is_attack
 from holdfast.auditing.judge import check_gates
 from holdfast.auditing.plan import Plan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.stresses import known_stresses
+from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import refuse
 from holdfast.core.digest import jsonable
 from holdfast.core.runner import settings_of
@@ -29,8 +30,8 @@ def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None
     known = known_stresses()
     check_choice(stresses or settings.stresses, settings.overrides(), known)
     for card, name in settings.stress_tables():
-        if known[name].card != card:
-            refuse(f"{card}.{name}", "is no setting", allowed=f"{known[name].card}.{name}")
+        if known[name].card.name != card:
+            refuse(f"{card}.{name}", "is not a setting", allowed=f"{known[name].card.name}.{name}")
 
 
 def new_plan(
@@ -57,8 +58,8 @@ def new_plan(
         known=known_stresses(),
         overrides=settings.overrides(),
     )
-    planned = {stress.name: stress.card for stress in chosen}
-    check_gates(settings.gates, planned | ({WORST_CASE: "adversarial"} if any(map(is_attack, chosen)) else {}))
+    planned = {stress.name: stress.card.name for stress in chosen}
+    check_gates(settings.gates, planned | ({WORST_CASE: ADVERSARIAL.name} if any(map(is_attack, chosen)) else {}))
     seconds = settings.budget - spent if limited and settings.budget is not None else None
     prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward, values=math.prod(inputs.facts.shape))
     return make_plan(chosen, inputs.facts, prices, seconds=seconds, queries=inputs.target.queries.left if limited else None)

@@ -19,9 +19,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -31,7 +31,7 @@ from holdfast.core.stress import Preset
 from holdfast.core.target import Access
 from holdfast.report.result import Undecided
 
-__all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "assign", "read_settings", "to_toml"]
+__all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "SettingsTable", "assign", "read_settings", "to_toml"]
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -64,11 +64,13 @@ def _path(value: Any) -> Any:
 PathText = Annotated[str, BeforeValidator(_path)]
 
 
-class _Settings(BaseModel):
+class SettingsTable(BaseModel):
+    """Base of all tables of settings: immutable, and unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class ModelSettings(_Settings):
+class ModelSettings(SettingsTable):
     """Where the network comes from and what it takes."""
 
     source: str | None = None
@@ -87,7 +89,7 @@ class ModelSettings(_Settings):
     unsafe_pickle: bool = False
 
 
-class DataSettings(_Settings):
+class DataSettings(SettingsTable):
     """Where the examples come from."""
 
     source: str | None = None
@@ -101,7 +103,7 @@ class DataSettings(_Settings):
     """Inputs without labels, from which an attacker may learn to imitate the network; forms as for `source`, or x alone."""
 
 
-class RunSettings(_Settings):
+class RunSettings(SettingsTable):
     """On what the audit runs."""
 
     device: str = "cpu"
@@ -110,9 +112,11 @@ class RunSettings(_Settings):
     batch_size: Annotated[int, Field(ge=1)] = 1000
 
 
-class AuditSettings(_Settings):
-    """Everything that an audit can be told."""
+class AuditSettings(SettingsTable):
+    """All settings of an audit; a further table is named after a card and holds the settings of its stresses."""
 
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, dict[str, Any]]] = Field(init=False)
     preset: Preset = "quick"
     budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
     """Time for the whole audit, in s."""
@@ -133,20 +137,37 @@ class AuditSettings(_Settings):
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
     run: RunSettings = RunSettings()
-    clean: dict[str, dict[str, Any]] = {}
-    adversarial: dict[str, dict[str, Any]] = {}
-    precision: dict[str, dict[str, Any]] = {}
-    device: dict[str, dict[str, Any]] = {}
-    shift: dict[str, dict[str, Any]] = {}
+
+    @property
+    def cards(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Settings of single stresses, ``{card: {stress: {setting: value}}}``."""
+        return self.__pydantic_extra__
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Settings of single stresses, ``{stress: {setting: value}}``, over all cards."""
-        return {name: getattr(self, card)[name] for card, name in self.stress_tables()}
+        return {name: self.cards[card][name] for card, name in self.stress_tables()}
 
     def stress_tables(self) -> list[tuple[str, str]]:
         """Pairs of card and stress for which there are settings."""
-        cards = ("clean", "adversarial", "precision", "device", "shift")
-        return [(card, name) for card in cards for name in getattr(self, card)]
+        return [(card, name) for card, tables in self.cards.items() for name in tables]
+
+
+def _check_tables(merged: Mapping[str, Any]) -> None:
+    """Refuse a key that is neither a setting nor a card; the cards of plug-ins are looked up only where one is named."""
+    others = [key for key in merged if key not in AuditSettings.model_fields]
+    if not others:
+        return
+    from holdfast.auditing.stresses import known_stresses
+
+    cards = {kind.card.name for kind in known_stresses().values()}
+    for key in others:
+        if key not in cards:
+            _refuse_key(key, [*AuditSettings.model_fields, *sorted(cards)])
+
+
+def _refuse_key(name: str, known: Sequence[str]) -> NoReturn:
+    close = nearest(name.rpartition(".")[2], known)
+    refuse(name, "is not a setting", allowed=", ".join(known), remedy=f"Did you mean {close!r}?" if close else "")
 
 
 def _fields_at(path: tuple[Any, ...]) -> list[str]:
@@ -165,9 +186,7 @@ def _explain(error: ValidationError) -> None:
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        known = _fields_at(first["loc"][:-1])
-        close = nearest(str(first["loc"][-1]), known)
-        refuse(name, "is no setting", allowed=", ".join(known), remedy=f"Did you mean {close!r}?" if close else "")
+        _refuse_key(name, _fields_at(first["loc"][:-1]))
     allowed = first["msg"][0].lower() + first["msg"][1:]
     refuse(name, f"is {first.get('input')!r}", allowed=allowed, remedy="See `holdfast schema config`.")
 
@@ -231,6 +250,7 @@ def read_settings(
     for text in assignments:
         _merge(merged, assign(text))
     _merge(merged, _without_absent(flags or {}))
+    _check_tables(merged)
     try:
         settings = AuditSettings.model_validate(merged)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from holdfast.core.errors import TimeBudgetError
 from holdfast.core.grammar import Metric
@@ -198,8 +198,11 @@ class Context:
         return replace(self, seeds=self.seeds.child(name))
 
 
+ContextT_contra = TypeVar("ContextT_contra", bound=Context, contravariant=True)
+
+
 @runtime_checkable
-class Experiment(Protocol):
+class Experiment(Protocol[ContextT_contra]):
     """A frozen dataclass of settings with these names; see the module's text."""
 
     name: ClassVar[str]
@@ -208,7 +211,7 @@ class Experiment(Protocol):
     def points(self) -> Sequence[Point]:
         """The independent points, mildest first."""
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: ContextT_contra) -> Measurement:
         """Measure one point; must not change the target or the data."""
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:

@@ -1,17 +1,26 @@
-"""What the world does to a network, at a strength: an experiment that also says what it needs and what it costs."""
+"""What the world does to a network, at a strength: an experiment that also says what it needs, what it costs and how it is told.
+
+Everything about a stress stands in its own class: settings, points, costs, and the words by which the plan, the page and the gates
+know it. A stress names its card; a card that no other stress names is a new section of the report.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from holdfast.core.experiment import Experiment
+from holdfast.core.checks import refuse
+from holdfast.core.experiment import Context, Experiment
+from holdfast.core.grammar import is_path
 
 if TYPE_CHECKING:
-    from holdfast.core.experiment import Point
-    from holdfast.core.target import Access
+    from collections.abc import Mapping
 
-__all__ = ["PRESETS", "Cost", "Facts", "Preset", "Stress"]
+    from holdfast.core.experiment import Point
+    from holdfast.core.target import Access, Target
+
+__all__ = ["PRESETS", "Axis", "Card", "Cost", "Facts", "Preset", "Stress", "StressContext", "missing_parts"]
 
 Preset = Literal["quick", "standard", "deep"]
 PRESETS: tuple[Preset, ...] = ("quick", "standard", "deep")
@@ -27,7 +36,7 @@ class Cost:
     seconds : time per example that does not scale with passes, e.g. the making of corrupted images, in s
     seconds_per_value : the same per number of the input (channels x height x width)
     fixed_seconds : time that does not depend on the number of examples, in s
-    queries : questions to the target per example that count against a query budget
+    queries : queries to the target per example that count against a query budget
     fixed_queries : the same that do not depend on the number of examples
     """
 
@@ -73,17 +82,76 @@ class Facts:
         return len(self.shape) == 3 and self.shape[0] in {1, 3} and self.bounds == (0.0, 1.0)
 
 
-@runtime_checkable
-class Stress(Experiment, Protocol):
-    """An experiment on a target.
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A section of the report.
 
-    `title` names it in the report, `card` is the section of the report, `requires` the least access, `examples` how many rows
-    of the data are used (None: all).
+    Parameters
+    ----------
+    name : what gates and settings call it; one word without dots
+    title : its heading
+    text : one or two sentences below the heading; may be empty
+    graded_by : what its letter is read from: ``"retention"``, the mean share of the area under its curves that is kept, or
+        ``"accuracy"``, that of its points
+    """
+
+    name: str
+    title: str
+    text: str = ""
+    graded_by: Literal["retention", "accuracy"] = "retention"
+
+    def __post_init__(self) -> None:
+        if not is_path(self.name) or "." in self.name:
+            refuse("name", f"of a card is {self.name!r}", allowed="one word of letters, digits and _, other than abs and baseline")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """The words for one axis of a stress's points.
+
+    Parameters
+    ----------
+    words : what the page calls it; empty: its own name
+    symbol : for narrow labels; empty: its own name
+    clause : where a strength lies, as the end of a sentence, e.g. ``"at {value:.1f} bits"``; empty: ``"at NAME = VALUE"``
+    """
+
+    words: str = ""
+    symbol: str = ""
+    clause: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StressContext(Context):
+    """What a point of a stress is given: a :class:`~holdfast.core.experiment.Context` that has a target."""
+
+    target: Target
+
+    @classmethod
+    def of(cls, context: Context) -> StressContext:
+        """`context` for a stress; refused where it has no target."""
+        if context.target is None:
+            refuse("context", "has no target", allowed="a target, because a stress examines one")
+        return cls(**{field.name: getattr(context, field.name) for field in fields(context)})
+
+
+@runtime_checkable
+class Stress(Experiment[StressContext], Protocol):
+    """An experiment on a target; a stress is a frozen dataclass that inherits from this class.
+
+    `title` names it in the report, `card` is its section there, `requires` the least access. The rest has defaults: `short` is its
+    name where space is scarce (empty: made from `name`), `axes` the words for the axes of its points, `remedy` what to try next
+    where it finds something, and `importance` its rank when a budget cannot hold all stresses: the least important one is left out
+    first.
     """
 
     title: ClassVar[str]
-    card: ClassVar[str]
+    card: ClassVar[Card]
     requires: ClassVar[Access]
+    short: ClassVar[str] = ""
+    axes: ClassVar[Mapping[str, Axis]] = MappingProxyType({})
+    remedy: ClassVar[str] = ""
+    importance: ClassVar[float] = 0.0
 
     @property
     def examples(self) -> int | None:
@@ -95,6 +163,15 @@ class Stress(Experiment, Protocol):
 
     def unfit(self, facts: Facts) -> str:
         """Why the stress cannot be applied, beyond access; empty if it can."""
+        del facts
+        return ""
 
     def estimate(self, point: Point) -> Cost:
         """Predicted cost of one point."""
+
+
+def missing_parts(stress: object) -> list[str]:
+    """What a class or an object lacks to be a stress; a card that is not a :class:`Card` is lacking, too."""
+    parts = {*dir(Stress), *Stress.__annotations__, *Experiment.__annotations__}
+    lacking = sorted(part for part in parts if not part.startswith("_") and not hasattr(stress, part))
+    return lacking if "card" in lacking or isinstance(stress.card, Card) else [*lacking, "card = Card(...)"]  # type: ignore[attr-defined]

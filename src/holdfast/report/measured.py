@@ -227,6 +227,10 @@ class StressEntry(Record):
 
     version: int = 1
     title: str = ""
+    short: str = ""
+    """Its name where space is scarce; empty: made from its name."""
+    axes: dict[str, str] = {}
+    """Words for the axes of its points; an axis without words is called by its name."""
     status: Literal["ok", "reduced", "partial", "skipped", "error"] = "ok"
     reason: str = ""
     """Why it was reduced, skipped or is incomplete."""
@@ -255,6 +259,8 @@ class CardEntry(Record):
     """One section of the page."""
 
     title: str = ""
+    text: str = ""
+    """What the section is about, in one or two sentences."""
     stresses: dict[str, StressEntry] = {}
     grade: Grade | None = None
     notes: list[str] = []

@@ -80,8 +80,7 @@ def render(document: Document) -> str:
     >>> "<h1>tiny</h1>" in render(Document(run=Run(id="a", name="tiny")))
     True
     """
-    cross = document.cross
-    pictures = [charts.cross_matrix(cross), *(charts.margin_scatter(cross, entry) for entry in cross.breaking)] if cross else []
+    names = _short_names(document)
     context = {
         "document": document,
         "run": document.run,
@@ -92,22 +91,43 @@ def render(document: Document) -> str:
         "tiles": views.tiles(document) if document.run.kind == "audit" else [],
         "findings": views.findings_by_severity(document),
         "cards": views.card_views(document),
-        "cross_pictures": [picture for picture in pictures if picture is not None],
+        "cross_pictures": _cross_pictures(document),
         "stress_titles": {name: stress.title or wording.heading(name) for name, stress in document.stresses().items()},
         "flagged": _flagged(document),
+        "short_names": names,
         "untested": document.run.kind == "audit" or bool(document.skipped or document.reduced),
-        "comparison": _comparison_context(document.baseline) if document.baseline else None,
+        "comparison": _comparison_context(document.baseline, names) if document.baseline else None,
         "low_power": _low_power(document) if document.run.kind == "audit" else [],
         "failed_points": [entry for entry in document.points() if entry[2].error],
     }
     return _draw("page.html.j2", context)
 
 
-def _flagged(document: Document) -> int:
-    """Raised flags of gradient masking."""
-    stress = document.stresses().get("masking")
-    points = stress.points if stress else []
-    return sum(check.flag is True for point in points for check in point.details.checks or [])
+def _short_names(document: Document) -> dict[str, str]:
+    return {name: wording.short_name(name, stress) for name, stress in document.stresses().items()}
+
+
+def _cross_pictures(document: Document) -> list[charts.Picture]:
+    """The table of right and wrong, and one scatter for each stress whose breaking points are known."""
+    cross, stresses = document.cross, document.stresses()
+    if cross is None:
+        return []
+    pictures = [charts.cross_matrix(cross)]
+    for entry in cross.breaking:
+        stress = stresses.get(entry.stress)
+        title = wording.short_name(entry.stress, stress) if stress else ""
+        axis = wording.axis_words(stress, entry.axis) if stress else ""
+        pictures.append(charts.margin_scatter(cross, entry, title=title, axis=axis))
+    return [picture for picture in pictures if picture is not None]
+
+
+def _flagged(document: Document) -> list[tuple[str, str, int]]:
+    """Name, title and raised flags of each stress whose checks raised one."""
+    counts = {
+        name: sum(check.flag is True for point in stress.points for check in point.details.checks or [])
+        for name, stress in document.stresses().items()
+    }
+    return [(name, document.stresses()[name].title or wording.heading(name), count) for name, count in counts.items() if count]
 
 
 def _low_power(document: Document) -> list[tuple[str, int, float]]:
@@ -120,15 +140,15 @@ def _low_power(document: Document) -> list[tuple[str, int, float]]:
     return sorted(rows, key=lambda row: (-row[2], row[0]))
 
 
-def _comparison_context(comparison: Comparison) -> dict[str, Any]:
+def _comparison_context(comparison: Comparison, names: Mapping[str, str]) -> dict[str, Any]:
     by_metric: dict[str, list[ComparisonRow]] = {}
     for row in comparison.rows:
         by_metric.setdefault(row.metric, []).append(row)
-    slopes = [charts.slope_chart(metric, rows) for metric, rows in by_metric.items()]
+    slopes = [charts.slope_chart(metric, rows, names) for metric, rows in by_metric.items()]
     return {
         "entry": comparison,
         "slopes": [picture for picture in slopes if picture is not None],
-        "forest": charts.forest(comparison.rows),
+        "forest": charts.forest(comparison.rows, names),
         "sentence": _comparison_sentence(comparison.rows),
     }
 
@@ -158,7 +178,8 @@ def render_comparison(before: Document, after: Document, comparison: Comparison)
     context = {
         "before": before,
         "after": after,
-        "comparison": _comparison_context(comparison),
+        "comparison": _comparison_context(comparison, _short_names(after)),
+        "short_names": _short_names(after),
         "images": [image for image in after.images if image.example in listed],
         "overlaid": _overlaid(before, after),
     }

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from holdfast.report import charts
 from holdfast.report.charts.chips import chip_groups
 from holdfast.report.charts.heat import heat_axes
-from holdfast.report.wording import estimate_text, heading, level, number, plain, strength
+from holdfast.report.wording import axis_words, estimate_text, heading, level, number, short_name, strength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from markupsafe import Markup
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CardView", "StressView", "Tile", "TileRow", "card_views", "findings_by_severity", "tally", "tiles", "widest_interval"]
 
-ORDER = ("clean", "adversarial", "precision", "device", "shift", "ownership", "privacy")
 SEVERITY = ("high", "medium", "low", "info")
-SHORT = {"5th percentile of chips": "p05", "mean over corruptions": "mean"}
 VERDICTS = ("fail", "error", "undecided", "pass")
 
 
@@ -35,6 +33,8 @@ class StressView:
     title: str
     entry: StressEntry
     axes: list[str]
+    words: dict[str, str]
+    """What each axis is called."""
     metrics: list[str]
     facts: list[tuple[str, str]]
     """Pairs of a word and a number, where one point or the summary says it all."""
@@ -101,11 +101,6 @@ class Tile:
     rows: list[TileRow]
 
 
-def ordered_cards(document: Document) -> list[tuple[str, CardEntry]]:
-    """The cards in the page's order, unknown ones last."""
-    return sorted(document.cards.items(), key=lambda pair: ORDER.index(pair[0]) if pair[0] in ORDER else len(ORDER))
-
-
 def findings_by_severity(document: Document) -> list[FindingEntry]:
     """Findings, the most severe first, otherwise in their own order."""
     return sorted(document.findings, key=lambda finding: SEVERITY.index(finding.severity))
@@ -134,19 +129,17 @@ def _drawn_curves(stress: StressEntry) -> list[CurveEntry]:
     return [] if tabled else [curve for curve in stress.curves if len(curve.at) > 1]
 
 
-def _labels(group: Sequence[tuple[str, CurveEntry]]) -> list[str]:
+def _labels(group: Sequence[tuple[str, CurveEntry]], names: Mapping[str, str]) -> list[str]:
     """A name for each curve of one chart: its own, and the stress's where several stresses share the chart."""
     stresses = [name for name, _ in group]
     labels = []
     for name, curve in group:
         own = curve.name.replace("_", " ")
-        for long, short in SHORT.items():
-            own = own.replace(long, short)
         shared = len(set(stresses)) > 1
         if curve.name in {name, "", curve.quantity} or (shared and stresses.count(name) == 1):
-            labels.append(heading(name))
+            labels.append(names[name])
         else:
-            labels.append(f"{heading(name)}, {own}" if shared else own)
+            labels.append(f"{names[name]}, {own}" if shared else own)
     return labels
 
 
@@ -160,18 +153,21 @@ def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
 
 def _group_pictures(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list[Picture]:
     """One chart where the lines can be told apart, otherwise one for each family of names, otherwise small multiples."""
-    first = group[0][1]
-    title = f"{heading(first.quantity)} against {plain(first.axis)}"
-    pairs = list(zip(_labels(group), (curve for _, curve in group), strict=True))
+    stresses = document.stresses()
+    names = {name: short_name(name, stresses[name]) for name, _ in group}
+    first, words = group[0][1], axis_words(stresses[group[0][0]], group[0][1].axis)
+    title = f"{heading(first.quantity)} against {words}"
+    pairs = list(zip(_labels(group, names), (curve for _, curve in group), strict=True))
     families = {"": pairs} if len(pairs) <= charts.curves.SERIES else _families(pairs)
     if not families:
-        return [charts.small_multiples(pairs, title=title)]
+        return [charts.small_multiples(pairs, title=title, axis=words)]
     known = document.target is not None and document.target.classes > 1 and first.quantity == "accuracy"
     chance = 1 / document.target.classes if known and document.target else None
     return [
         charts.curve_chart(
             members,
             title=f"{title}: {name}" if name else title,
+            axis=words,
             chance=chance,
             baseline=_before(document, group) if len(group) == 1 else [],
             note=_power([curve for _, curve in members]),
@@ -258,11 +254,13 @@ def _facts(stress: StressEntry) -> list[tuple[str, str]]:
 
 
 def _stress_view(name: str, stress: StressEntry) -> StressView:
+    axes = list(dict.fromkeys(axis for point in stress.points for axis in point.at))
     return StressView(
         name=name,
         title=stress.title or heading(name),
         entry=stress,
-        axes=list(dict.fromkeys(axis for point in stress.points for axis in point.at)),
+        axes=axes,
+        words={axis: axis_words(stress, axis) for axis in axes},
         metrics=_metric_names(stress),
         facts=_facts(stress),
         checks=[check for point in stress.points for check in point.details.checks or []],
@@ -287,12 +285,12 @@ def card_views(document: Document) -> list[CardView]:
             stresses=[_stress_view(stress_name, stress) for stress_name, stress in card.stresses.items()],
             images=[image for image in document.images if image.card == name or image.stress in card.stresses],
         )
-        for name, card in ordered_cards(document)
+        for name, card in document.cards.items()
     ]
 
 
 def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileRow]:
-    title = heading(name)
+    title = short_name(name, stress)
     if stress.status in {"skipped", "error"}:
         return [TileRow(name=title, spark=None, text="not run" if stress.status == "skipped" else "crashed")]
     checks = [check for point in stress.points for check in point.details.checks or []]
@@ -313,11 +311,13 @@ def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileR
 
 
 def _half(stress: StressEntry, curve: CurveEntry) -> str:
-    """Where half of the margin above chance is lost, in the fewest words."""
+    """The half-point of the margin above chance, in the fewest words."""
     half = stress.summary.half_point
     if half is None:
         return ""
-    return "keeps over half" if half.value is None else f"half lost at {plain(curve.axis)} {strength(curve.axis, half.value)}"
+    if half.value is None:
+        return "above half throughout"
+    return f"half-point at {axis_words(stress, curve.axis)} {strength(curve.axis, half.value)}"
 
 
 def tiles(document: Document) -> list[Tile]:
@@ -329,5 +329,5 @@ def tiles(document: Document) -> list[Tile]:
             entry=card,
             rows=[row for stress_name, stress in card.stresses.items() for row in _tile_rows(document, stress_name, stress)],
         )
-        for name, card in ordered_cards(document)
+        for name, card in document.cards.items()
     ]

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.report.document import Document
-    from holdfast.report.measured import EstimateEntry
+    from holdfast.report.measured import EstimateEntry, StressEntry
 
 __all__ = [
     "PLURALS",
     "WORDS",
     "at_text",
     "axis_label",
+    "axis_words",
     "common_factor",
     "date",
     "decimals",
@@ -31,6 +32,7 @@ __all__ = [
     "number",
     "plain",
     "setting",
+    "short_name",
     "strength",
     "threshold",
     "verdict",
@@ -41,15 +43,12 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 WORDS = {"pass": "holds", "fail": "fails", "undecided": "undecided", "error": "not judged"}
 PLURALS = {"pass": "hold", "fail": "fail", "undecided": "undecided", "error": "not judged"}
 TITLES = {
-    "hopskipjump": "HopSkipJump",
-    "act_bits": "Activation bits",
-    "masking": "Gradient masking",
     "p05": "5th percentile",
     "sd": "standard deviation",
     "t_forward": "forward pass, per example",
     "t_backward": "backward pass, per example",
 }
-ACRONYMS = {"apgd", "auc", "aurc", "ece", "fgsm", "hmc", "nll", "pgd", "psnr", "ssim"}
+ACRONYMS = {"auc", "aurc", "ece", "hmc", "nll", "psnr", "ssim"}
 METRIC = re.compile(r"^\s*([A-Za-z_]\w*(?:\.\w+)+)(?:\[([^\]]*)\])?\s*(?:(?:>=|<=|==|>|<)|$)")
 EXPECTED = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:\s*/\s*([\d.]+))?")
 
@@ -201,8 +200,8 @@ def heading(name: str) -> str:
 
     Examples
     --------
-    >>> heading("weight_bits"), heading("pgd"), heading("ece_debiased")
-    ('Weight bits', 'PGD', 'ECE debiased')
+    >>> heading("weight_bits"), heading("ece_debiased")
+    ('Weight bits', 'ECE debiased')
     """
     words = plain(name)
     return words[:1].upper() + words[1:]
@@ -234,12 +233,27 @@ def axis_label(axis: str, unit: str) -> str:
     return f"{plain(axis)} ({unit})" if unit else plain(axis)
 
 
-def gist(statement: str) -> str:
+def short_name(name: str, stress: StressEntry) -> str:
+    """What a stress is called where space is scarce."""
+    return stress.short or heading(name)
+
+
+def axis_words(stress: StressEntry, axis: str) -> str:
+    """What an axis of a stress's points is called."""
+    return stress.axes.get(axis) or plain(axis)
+
+
+def gist(statement: str, names: Mapping[str, str] | None = None) -> str:
     """What a gate is about, without card and threshold; a sentence in words stays as it is.
+
+    Parameters
+    ----------
+    statement : a check or a sentence
+    names : short names of stresses
 
     Examples
     --------
-    >>> gist("adversarial.pgd.accuracy[eps=8/255] >= 0.40")
+    >>> gist("adversarial.pgd.accuracy[eps=8/255] >= 0.40", {"pgd": "PGD"})
     'PGD accuracy at eps 8/255'
     >>> gist("It still works.")
     'It still works'
@@ -248,7 +262,7 @@ def gist(statement: str) -> str:
     if found is None:
         return statement.strip().rstrip(".")
     path, selector = found.groups()
-    words = " ".join(plain(part) for part in dict.fromkeys(path.split(".")[-2:]))
+    words = " ".join((names or {}).get(part) or plain(part) for part in dict.fromkeys(path.split(".")[-2:]))
     return words + (f" at {selector.replace('=', ' ')}" if selector else "")
 
 
@@ -320,7 +334,8 @@ def verdict(document: Document) -> str:
     judged = document.judged
     if not judged:
         return f"No {kind}s were set: the figures below are measured, not judged."
-    groups = {status: [gist(entry.statement) for entry in judged if entry.status == status] for status in WORDS}
+    names = {name: stress.short for name, stress in document.stresses().items()}
+    groups = {status: [gist(entry.statement, names) for entry in judged if entry.status == status] for status in WORDS}
     total = len(judged)
     if len(groups["pass"]) == total:
         return f"All {total} {kind}s hold." if total > 1 else f"The {kind} holds."

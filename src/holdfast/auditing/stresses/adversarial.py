@@ -8,28 +8,90 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from holdfast.attacks import ThreatModel, apgd, apgd_targeted, fgsm, pgd
 from holdfast.attacks.worst import with_rows
 from holdfast.auditing.stresses.answers import examples_of
-from holdfast.auditing.stresses.attacked import NORMS, Norm, accuracy_curve, attacked, check_sizes, default_eps
+from holdfast.auditing.stresses.attacked import (
+    NORM_NAMES,
+    NORMS,
+    REMEDY,
+    SIZE,
+    Norm,
+    accuracy_curve,
+    attacked,
+    check_sizes,
+    default_eps,
+)
+from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Finding, Measurement, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.attacks import AttackResult
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
-__all__ = ["APGD", "FGSM", "PGD"]
+__all__ = ["APGD", "FGSM", "PGD", "GradientAttack"]
 
 CERTAIN = exact(1.0)  # stands in for the clean accuracy where eps = 0 was not asked for
 
 
 @dataclass(frozen=True, kw_only=True)
-class FGSM:
+class GradientAttack(Stress):
+    """An attack along the gradient, at several sizes; an attack of its own needs `attack`, `estimate` and `preset`.
+
+    Parameters
+    ----------
+    eps : attack sizes in units of the input, increasing
+    norm : ``"linf"``, ``"l2"`` or ``"l1"``
+    examples : rows of the data, None for all
+    """
+
+    version: ClassVar[int] = 1
+    card: ClassVar[Card] = ADVERSARIAL
+    requires: ClassVar[Access] = "gradients"
+    axes: ClassVar[Mapping[str, Axis]] = {"eps": SIZE}
+    remedy: ClassVar[str] = REMEDY
+    eps: tuple[float, ...]
+    norm: Norm = "linf"
+    examples: int | None = None
+
+    def __post_init__(self) -> None:
+        check_sizes(self.eps)
+        check_one_of(self.norm, "norm", allowed=NORMS)
+
+    def strength(self, point: Point) -> tuple[str, float]:
+        """Norm and radius, so that attacks can be joined: an example counts as robust only if none of them fools it."""
+        return self.norm, point["eps"]
+
+    def points(self) -> list[Point]:
+        """One point per attack size."""
+        return [{"eps": size} for size in self.eps]
+
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+        """The attack on one part of the examples; `index` counts the parts."""
+        raise NotImplementedError
+
+    def measure(self, point: Point, context: StressContext) -> Measurement:
+        """Accuracy under the attack of size ``point["eps"]``; the same random starts whatever the batch size of a retry."""
+        threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)
+
+        def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> AttackResult:
+            return self.attack(context, x, y, threat, index)
+
+        return attacked(context, examples_of(context, self.examples), attack)
+
+    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
+        """Accuracy against attack size."""
+        return accuracy_curve(self.name, measurements)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FGSM(GradientAttack):
     """One gradient step of the full attack size.
 
     Parameters
@@ -40,54 +102,28 @@ class FGSM:
     """
 
     name: ClassVar[str] = "fgsm"
-    version: ClassVar[int] = 1
     title: ClassVar[str] = "Single-step attack (FGSM)"
-    card: ClassVar[str] = "adversarial"
-    requires: ClassVar[Access] = "gradients"
-    eps: tuple[float, ...]
-    norm: Norm = "linf"
-    examples: int | None = None
-
-    def __post_init__(self) -> None:
-        check_sizes(self.eps)
-        check_one_of(self.norm, "norm", allowed=NORMS)
+    short: ClassVar[str] = "FGSM"
+    importance: ClassVar[float] = 0.65
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
         """Sizes after :func:`default_eps`; 1000 examples in ``quick``, all otherwise."""
         return cls(eps=default_eps(facts), examples=1000 if preset == "quick" else None)
 
-    def unfit(self, facts: Facts) -> str:
-        """Fits every target with input gradients."""
-        del facts
-        return ""
-
-    def strength(self, point: Point) -> tuple[str, float]:
-        """Norm and radius, so that attacks can be joined: an example counts as robust only if none of them fools it."""
-        return self.norm, point["eps"]
-
-    def points(self) -> list[Point]:
-        """One point per attack size."""
-        return [{"eps": size} for size in self.eps]
-
     def estimate(self, point: Point) -> Cost:
         """One step and two forward passes."""
         del point
         return Cost(forward=4, backward=1)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
-        """Accuracy under the attack of size ``point["eps"]``."""
-        data = examples_of(context, self.examples)
-        threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
-        return attacked(context, data, lambda x, y, _: fgsm(context.target, x, y, threat, batch_size=context.batch_size))
-
-    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Accuracy against attack size."""
-        return accuracy_curve(self.name, measurements)
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+        """FGSM."""
+        del index
+        return fgsm(context.target, x, y, threat, batch_size=context.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PGD:
+class PGD(GradientAttack):
     """Projected gradient descent from random starts.
 
     Parameters
@@ -100,21 +136,16 @@ class PGD:
     """
 
     name: ClassVar[str] = "pgd"
-    version: ClassVar[int] = 1
     title: ClassVar[str] = "Iterated attack (PGD)"
-    card: ClassVar[str] = "adversarial"
-    requires: ClassVar[Access] = "gradients"
-    eps: tuple[float, ...]
+    short: ClassVar[str] = "PGD"
+    importance: ClassVar[float] = 0.95
     steps: int = 40
     restarts: int = 1
-    norm: Norm = "linf"
-    examples: int | None = None
 
     def __post_init__(self) -> None:
-        check_sizes(self.eps)
+        super().__post_init__()
         check_whole(self.steps, "steps", low=1)
         check_whole(self.restarts, "restarts", low=1)
-        check_one_of(self.norm, "norm", allowed=NORMS)
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
@@ -122,47 +153,29 @@ class PGD:
         steps, restarts = {"quick": (10, 1), "standard": (40, 2), "deep": (100, 5)}[preset]
         return cls(eps=default_eps(facts), steps=steps, restarts=restarts, examples=1000 if preset == "quick" else None)
 
-    def unfit(self, facts: Facts) -> str:
-        """Fits every target with input gradients."""
-        del facts
-        return ""
-
-    def strength(self, point: Point) -> tuple[str, float]:
-        """Norm and radius, so that attacks can be joined: an example counts as robust only if none of them fools it."""
-        return self.norm, point["eps"]
-
-    def points(self) -> list[Point]:
-        """One point per attack size."""
-        return [{"eps": size} for size in self.eps]
-
     def estimate(self, point: Point) -> Cost:
         """All steps of all restarts; early stopping makes large sizes cheaper than this."""
         passes = self.steps * self.restarts if point["eps"] > 0 else 0
         return Cost(forward=passes + 3, backward=passes)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
-        """Accuracy under the attack of size ``point["eps"]``; the same random starts whatever the batch size of a retry."""
-        data = examples_of(context, self.examples)
-        threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+        """PGD; each part of the examples has its own random starts."""
 
         def clock(gradient: torch.Tensor) -> torch.Tensor:
             context.check_time()
             return gradient
 
-        def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> Any:
-            return pgd(
-                context.target,
-                x,
-                y,
-                threat,
-                steps=self.steps,
-                restarts=self.restarts,
-                grad_transform=(clock,),
-                generator=context.seeds.torch("start", index, device=str(x.device)),
-                batch_size=context.batch_size,
-            )
-
-        return attacked(context, data, attack)
+        return pgd(
+            context.target,
+            x,
+            y,
+            threat,
+            steps=self.steps,
+            restarts=self.restarts,
+            grad_transform=(clock,),
+            generator=context.seeds.torch("start", index, device=str(x.device)),
+            batch_size=context.batch_size,
+        )
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against attack size, and how bad the smallest damaging size is."""
@@ -174,19 +187,19 @@ class PGD:
                 finding = Finding(
                     id="adversarial.pgd.half",
                     severity="high",
-                    text=f"An attack of size eps = {point['eps']:.3g} ({self.norm}) leaves an accuracy of {accuracy}.",
+                    text=f"Accuracy under attack ({NORM_NAMES[self.norm]}, eps {point['eps']:.3g}): {accuracy}.",
                     evidence=f"adversarial.pgd.accuracy[eps={point['eps']:.6g}]",
                     estimate=accuracy,
                     threshold=f"half the clean accuracy, {clean.value / 2:.3g}",
-                    remedy="Train on attacked inputs: holdfast.nets.fit(..., on_batch=...) with holdfast.attacks.pgd.",
+                    remedy=self.remedy,
                 )
                 return Summary(curves=summary.curves, findings=(finding,))
         return summary
 
 
 @dataclass(frozen=True, kw_only=True)
-class APGD:
-    """Gradient attacks that choose their own step sizes: by the cross entropy, then toward wrong classes what is left.
+class APGD(GradientAttack):
+    """Gradient attacks with adaptive step sizes: by the cross entropy, then toward wrong classes for the examples that remain.
 
     Parameters
     ----------
@@ -198,21 +211,17 @@ class APGD:
     """
 
     name: ClassVar[str] = "apgd"
-    version: ClassVar[int] = 1
     title: ClassVar[str] = "Self-pacing attacks (APGD)"
-    card: ClassVar[str] = "adversarial"
-    requires: ClassVar[Access] = "gradients"
-    eps: tuple[float, ...]
+    short: ClassVar[str] = "APGD"
+    importance: ClassVar[float] = 0.5
     steps: int = 50
     goals: int = 3
-    norm: Norm = "linf"
     examples: int | None = 500
 
     def __post_init__(self) -> None:
-        check_sizes(self.eps)
+        super().__post_init__()
         check_whole(self.steps, "steps", low=1)
         check_whole(self.goals, "goals", low=1)
-        check_one_of(self.norm, "norm", allowed=NORMS)
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self | None:
@@ -222,42 +231,19 @@ class APGD:
         steps, goals, examples = {"standard": (50, 3, 500), "deep": (100, 9, None)}[preset]
         return cls(eps=default_eps(facts), steps=steps, goals=min(goals, max(1, facts.classes - 1)), examples=examples)
 
-    def unfit(self, facts: Facts) -> str:
-        """Fits every target with input gradients."""
-        del facts
-        return ""
-
-    def strength(self, point: Point) -> tuple[str, float]:
-        """Norm and radius."""
-        return self.norm, point["eps"]
-
-    def points(self) -> list[Point]:
-        """One point per attack size."""
-        return [{"eps": size} for size in self.eps]
-
     def estimate(self, point: Point) -> Cost:
-        """All steps toward all goals; what is fooled early is cheaper."""
+        """All steps toward all goals; an example that is fooled early costs less."""
         passes = self.steps * (1 + self.goals) if point["eps"] > 0 else 0
         return Cost(forward=passes + 6, backward=passes)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
-        """Accuracy under the worse of both attacks of size ``point["eps"]``."""
-        data = examples_of(context, self.examples)
-        threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)  # type: ignore[union-attr]
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+        """The worse of both attacks."""
         settings: dict[str, Any] = {"steps": self.steps, "batch_size": context.batch_size}
-
-        def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> Any:
-            draws = [context.seeds.torch(kind, index, device=str(x.device)) for kind in ("cross entropy", "goals")]
-            first = apgd(context.target, x, y, threat, generator=draws[0], **settings)
-            context.check_time()
-            left = (~first.success).nonzero().squeeze(1)
-            if len(left) == 0:
-                return first
-            second = apgd_targeted(context.target, x[left], y[left], threat, classes=self.goals, generator=draws[1], **settings)
-            return with_rows(first, left, second)
-
-        return attacked(context, data, attack)
-
-    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Accuracy against attack size."""
-        return accuracy_curve(self.name, measurements)
+        draws = [context.seeds.torch(kind, index, device=str(x.device)) for kind in ("cross entropy", "goals")]
+        first = apgd(context.target, x, y, threat, generator=draws[0], **settings)
+        context.check_time()
+        left = (~first.success).nonzero().squeeze(1)
+        if len(left) == 0:
+            return first
+        second = apgd_targeted(context.target, x[left], y[left], threat, classes=self.goals, generator=draws[1], **settings)
+        return with_rows(first, left, second)

@@ -11,20 +11,37 @@ from holdfast.auditing.stresses.answers import logits_of, measured
 from holdfast.core.checks import refuse
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.stress import Axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from holdfast.core.experiment import Context, Point
-    from holdfast.core.stress import Facts
+    from holdfast.core.experiment import Point
+    from holdfast.core.stress import Facts, StressContext
     from holdfast.data import Examples
 
-__all__ = ["CHUNK", "NORMS", "Norm", "accuracy_curve", "attacked", "check_sizes", "default_eps", "middle_eps", "with_pictures"]
+__all__ = [
+    "CHUNK",
+    "NORMS",
+    "NORM_NAMES",
+    "REMEDY",
+    "SIZE",
+    "Norm",
+    "accuracy_curve",
+    "attacked",
+    "check_sizes",
+    "default_eps",
+    "middle_eps",
+    "with_pictures",
+]
 
 Norm = Literal["linf", "l2", "l1"]
 NORMS = ("linf", "l2", "l1")
+NORM_NAMES = {"linf": "L-inf", "l2": "L2", "l1": "L1"}
+SIZE = Axis(symbol="ε", clause="at eps = {value:.3g} input units")
+REMEDY = "Train on attacked inputs: holdfast.nets.fit(..., on_batch=...) with holdfast.attacks.pgd."
 SHOWN = 6  # examples kept as pictures
 CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory
 
@@ -49,10 +66,9 @@ def check_sizes(eps: tuple[float, ...]) -> None:
         refuse("eps", f"is {eps}", allowed="increasing sizes >= 0 in units of the input, e.g. (0, 0.1, 0.3)")
 
 
-def attacked(context: Context, data: Examples, attack: Any) -> Measurement:
+def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement:
     """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures."""
     target = context.target
-    assert target is not None, "an audit always has a target"
     batches = []
     for index, (x, y) in enumerate(data.batches(CHUNK)):
         context.check_time()

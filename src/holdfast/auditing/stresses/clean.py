@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
+from holdfast.auditing.stresses.cards import CLEAN
 from holdfast.core import calibration
 from holdfast.core.checks import check_whole
 from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
 from holdfast.core.experiment import Finding, Measurement, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
@@ -30,7 +31,7 @@ TOLERATED_GAP = 0.02  # between confidence and accuracy; our choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clean:
+class Clean(Stress):
     """Accuracy, per class and as a confusion matrix, and calibration.
 
     Parameters
@@ -42,8 +43,10 @@ class Clean:
     name: ClassVar[str] = "clean"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Clean accuracy and calibration"
-    card: ClassVar[str] = "clean"
+    card: ClassVar[Card] = CLEAN
     requires: ClassVar[Access] = "scores"
+    short: ClassVar[str] = "Clean"
+    importance: ClassVar[float] = 1.0
     examples: int | None = None
     bins: int = 15
 
@@ -56,11 +59,6 @@ class Clean:
         del facts
         return cls(examples=1000 if preset == "quick" else None)
 
-    def unfit(self, facts: Facts) -> str:
-        """Fits every target."""
-        del facts
-        return ""
-
     def points(self) -> list[Point]:
         """One point."""
         return [{}]
@@ -70,11 +68,11 @@ class Clean:
         del point
         return Cost(forward=1, queries=1, fixed_seconds=0.6)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Answers, confusion and calibration."""
         del point
         data = examples_of(context, self.examples)
-        logits = logits_of(context.target, data.x, context)  # type: ignore[arg-type]  # an audit always has a target
+        logits = logits_of(context.target, data.x, context)
         base = measured(logits, data.y)
         z, y = logits.double().numpy(), data.y.cpu().numpy()
         estimates, details = self._calibration(z, y, context.seeds.integer("bootstrap") % 2**32)

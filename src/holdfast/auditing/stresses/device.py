@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from holdfast.auditing.stresses.answers import answers, chips_measured, examples_of
+from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Measurement, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.hardware import activation_variation, curve_variation, weight_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from torch import nn
-
-    from holdfast.core.experiment import Context, Point, Severity
+    from holdfast.core.experiment import Point, Severity
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
@@ -33,11 +32,6 @@ def _check_strengths(values: Any, name: str, *, example: str = "[0, 0.05, 0.1]")
     row = isinstance(values, (list, tuple)) and all(isinstance(value, (int, float)) for value in values)
     if not row or not values or not min(values) >= 0 or list(values) != sorted(set(values)):
         refuse(name, f"is {values}", allowed=f"a list of increasing numbers >= 0, such as {example}")
-
-
-def _module(context: Context) -> nn.Module:
-    assert context.target is not None, "an audit always has a target"
-    return context.target.module
 
 
 def _curves(
@@ -55,14 +49,8 @@ def _curves(
             at=at,
             estimates=tuple(found.estimates[metric] for _, found in measurements),
         )
-        for label, metric in ((name, "accuracy"), (f"{name}, 5th percentile of chips", "p05"))
+        for label, metric in ((name, "accuracy"), (f"{name}, p05", "p05"))
     )
-
-
-REMEDIES = {
-    "weight_noise": "Train with weights that are drawn anew around their values in every batch (holdfast.nets.fit, on_batch=...).",
-    "activation_variation": "Train with devices drawn anew (holdfast.hardware.fresh_devices) or trim each chip (recalibrate).",
-}
 
 
 def _severity(axis: str, strength: float) -> Severity:
@@ -79,7 +67,7 @@ def _at(what: str, axis: str, strength: float) -> str:
     return f"{what} at " + ("the full measured spread" if strength == 1 else f"{strength:g} times the measured spread")
 
 
-def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
+def _finding(stress: Stress, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
     """The least strength at which one chip in twenty loses more than two points."""
     if not measurements:
         return ()
@@ -90,20 +78,20 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             (axis, strength), *_ = point.items()
             return (
                 Finding(
-                    id=f"device.{name}.yield",
+                    id=f"device.{stress.name}.yield",
                     severity=_severity(axis, strength),
                     text=f"With {_at(what, axis, strength)} the 5th percentile of the chips' accuracies falls to {percentile}.",
-                    evidence=f"device.{name}.p05[{axis}={strength:g}]",
+                    evidence=f"device.{stress.name}.p05[{axis}={strength:g}]",
                     estimate=percentile,
                     threshold=f"two points below {clean.value:.3g}",
-                    remedy=REMEDIES[name],
+                    remedy=stress.remedy,
                 ),
             )
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightNoise:
+class WeightNoise(Stress):
     """Every weight is off by normal noise, drawn anew for each chip.
 
     Parameters
@@ -117,8 +105,14 @@ class WeightNoise:
     name: ClassVar[str] = "weight_noise"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Noise on the weights"
-    card: ClassVar[str] = "device"
+    card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
+    short: ClassVar[str] = "Weight noise"
+    importance: ClassVar[float] = 0.85
+    axes: ClassVar[Mapping[str, Axis]] = {"sigma": Axis(symbol="σ", clause="at weight noise of {value:.1%}")}
+    remedy: ClassVar[str] = (
+        "Train with weights that are drawn anew around their values in every batch (holdfast.nets.fit, on_batch=...)."
+    )
     sigma: tuple[float, ...] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
     chips: int = 5
     kinds: tuple[Kind, ...] = ("additive", "multiplicative")
@@ -150,13 +144,13 @@ class WeightNoise:
         """One forward pass per chip."""
         return Cost(forward=1.3 * (self.chips if point["sigma"] else 1), fixed_seconds=0.05)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy over chips."""
         data = examples_of(context, self.examples).to(context.device)
         kind = point.get("kind", self.kinds[0])
         return chips_measured(
             weight_noise(
-                _module(context),
+                context.target.module,
                 data,
                 sigma=point["sigma"],
                 mode=kind,
@@ -173,11 +167,11 @@ class WeightNoise:
         curves = _curves("sigma", self.kinds[0], main)
         for kind in self.kinds[1:]:
             curves += _curves("sigma", kind, [entry for entry in measurements if entry[0].get("kind") == kind])
-        return Summary(curves=curves, findings=_finding(self.name, f"{self.kinds[0]} weight noise", main))
+        return Summary(curves=curves, findings=_finding(self, f"{self.kinds[0]} weight noise", main))
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationVariation:
+class ActivationVariation(Stress):
     """Every neuron has an own gain, steepness, threshold and offset, drawn anew for each chip.
 
     With `curves`, measured or simulated (``holdfast device NAME --samples 200 --spread ...`` writes them), the neurons are those
@@ -200,8 +194,12 @@ class ActivationVariation:
     name: ClassVar[str] = "activation_variation"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Neurons that all differ"
-    card: ClassVar[str] = "device"
+    card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
+    short: ClassVar[str] = "Activation variation"
+    importance: ClassVar[float] = 0.55
+    axes: ClassVar[Mapping[str, Axis]] = {"spread": Axis(clause="at a device spread of {value:.1%}")}
+    remedy: ClassVar[str] = "Train with devices drawn anew (holdfast.hardware.fresh_devices) or trim each chip (recalibrate)."
     spread: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)
     chips: int = 5
     examples: int | None = None
@@ -246,7 +244,7 @@ class ActivationVariation:
         """Chips; one where they are all equal."""
         return self.chips if point[self._axis] else 1
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy over chips."""
         data = examples_of(context, self.examples).to(context.device)
         settings: Any = {
@@ -256,10 +254,9 @@ class ActivationVariation:
             "check_time": context.check_time,
         }
         if self.curves is None:
-            return chips_measured(activation_variation(_module(context), data, spread=point["spread"], **settings))
+            return chips_measured(activation_variation(context.target.module, data, spread=point["spread"], **settings))
         curves = read_curves(self.curves)
-        found = chips_measured(curve_variation(_module(context), data, curves, times=point["measured_spread"], **settings))
-        assert context.target is not None, "an audit always has a target"
+        found = chips_measured(curve_variation(context.target.module, data, curves, times=point["measured_spread"], **settings))
         own = {} if point["measured_spread"] else answers(context.target, data, context).estimates
         return replace(
             found,
@@ -271,14 +268,14 @@ class ActivationVariation:
         """Mean and 5th percentile over chips against spread."""
         if self.curves is None:
             return Summary(
-                curves=_curves("spread", "neurons", measurements), findings=_finding(self.name, "a device spread", measurements)
+                curves=_curves("spread", "neurons", measurements), findings=_finding(self, "a device spread", measurements)
             )
         name = f"devices of {Path(self.curves).name}"
         return Summary(
             curves=_curves("measured_spread", name, measurements, unit="times that of the curves"),
             findings=(
                 *_shape_finding(name, measurements),
-                *_finding(self.name, name, measurements),
+                *_finding(self, name, measurements),
             ),
         )
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from holdfast.attacks import ThreatModel, check_masking, masking_passes
 from holdfast.auditing.stresses.answers import examples_of
 from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps
+from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
@@ -24,7 +25,7 @@ __all__ = ["Masking"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Masking:
+class Masking(Stress):
     """Seven checks of whether gradients lead where they should: a flag means that the attacks above overstate robustness.
 
     Parameters
@@ -39,8 +40,11 @@ class Masking:
     name: ClassVar[str] = "masking"
     version: ClassVar[int] = 2
     title: ClassVar[str] = "Gradient masking"
-    card: ClassVar[str] = "adversarial"
+    card: ClassVar[Card] = ADVERSARIAL
     requires: ClassVar[Access] = "gradients"
+    short: ClassVar[str] = "Gradient masking"
+    importance: ClassVar[float] = 0.75
+    remedy: ClassVar[str] = "Look for saturated logits, rounding without a gradient, or randomness; attack a copy without them."
     eps: float
     steps: int = 10
     queries: int = 100
@@ -59,11 +63,6 @@ class Masking:
         steps, queries, examples = {"quick": (10, 100, 200), "standard": (40, 500, 500), "deep": (100, 2000, 1000)}[preset]
         return cls(eps=middle_eps(facts), steps=steps, queries=queries, examples=examples)
 
-    def unfit(self, facts: Facts) -> str:
-        """Fits every target with input gradients."""
-        del facts
-        return ""
-
     def points(self) -> list[Point]:
         """One point."""
         return [{}]
@@ -74,12 +73,12 @@ class Masking:
         forward, backward = masking_passes(steps=self.steps, queries=self.queries)
         return Cost(forward=forward, backward=backward)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """All checks with their evidence."""
         del point
         data = examples_of(context, self.examples).to(context.device)
         context.check_time()
-        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)
         checks = check_masking(
             context.target,
             data.x,
@@ -112,7 +111,7 @@ class Masking:
                 severity="high",
                 text=f"Gradients may be masked, so the robustness above may be overstated: {check['text']}",
                 evidence="adversarial.masking.flags",
-                remedy="Look for saturated logits, rounding without a gradient, or randomness; attack a copy without them.",
+                remedy=self.remedy,
             )
             for _, found in measurements
             for check in found.details["checks"]

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from holdfast.auditing.stresses.answers import answers, examples_of
+from holdfast.auditing.stresses.cards import PRECISION
 from holdfast.core.checks import refuse
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Measurement, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.nets import named_weights, with_weights
 from holdfast.quantize import quantize_activations, quantize_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import nn
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
@@ -26,6 +27,8 @@ __all__ = ["ActBits", "WeightBits"]
 
 Scaling = Literal["per_channel", "per_tensor"]
 BITS = (8, 6, 5, 4, 3, 2)
+BITS_AXIS = Axis(clause="at {value:.1f} bits")
+REMEDY = "Train through the rounding: holdfast.quantize.UniformQuantizer passes gradients straight through."
 FEW = 200  # examples for the layers one by one
 
 
@@ -73,13 +76,13 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
             estimate=found.estimates["accuracy"],
             threshold=f"the interval at {measurements[0][0]['bits']} bits, {reference}",
-            remedy="Train through the rounding: holdfast.quantize.UniformQuantizer passes gradients straight through.",
+            remedy=REMEDY,
         ),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightBits:
+class WeightBits(Stress):
     """Weights rounded to a symmetric uniform grid; norm layers and biases keep their precision.
 
     Parameters
@@ -93,8 +96,12 @@ class WeightBits:
     name: ClassVar[str] = "weight_bits"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Weights with fewer bits"
-    card: ClassVar[str] = "precision"
+    card: ClassVar[Card] = PRECISION
     requires: ClassVar[Access] = "weights"
+    short: ClassVar[str] = "Weight bits"
+    importance: ClassVar[float] = 0.9
+    axes: ClassVar[Mapping[str, Axis]] = {"bits": BITS_AXIS}
+    remedy: ClassVar[str] = REMEDY
     bits: tuple[int, ...] = BITS
     layers_at: int | None = 3
     scalings: tuple[Scaling, ...] = ("per_channel",)
@@ -128,10 +135,9 @@ class WeightBits:
         del point
         return Cost(forward=1, fixed_seconds=0.02)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy of a rounded copy."""
         target = context.target
-        assert target is not None, "an audit always has a target"
         per_channel = point.get("scaling", self.scalings[0]) == "per_channel"
         rounded = quantize_weights(target.module, point["bits"], per_channel=per_channel)
         found = answers(target.carrying(rounded), examples_of(context, self.examples), context)
@@ -139,10 +145,9 @@ class WeightBits:
             return found
         return replace(found, details={"layers": self._layer_by_layer(rounded, context)})
 
-    def _layer_by_layer(self, rounded: nn.Module, context: Context) -> list[dict[str, Any]]:
+    def _layer_by_layer(self, rounded: nn.Module, context: StressContext) -> list[dict[str, Any]]:
         """Accuracy with one layer rounded and all others as they are."""
         target = context.target
-        assert target is not None, "an audit always has a target"
         few = examples_of(context, min(FEW, self.examples or FEW))
         entries = []
         for name, weight in named_weights(rounded).items():
@@ -161,7 +166,7 @@ class WeightBits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActBits:
+class ActBits(Stress):
     """Activations rounded to a uniform grid whose range is taken from the first examples.
 
     Parameters
@@ -174,8 +179,12 @@ class ActBits:
     name: ClassVar[str] = "act_bits"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Activations with fewer bits"
-    card: ClassVar[str] = "precision"
+    card: ClassVar[Card] = PRECISION
     requires: ClassVar[Access] = "weights"
+    short: ClassVar[str] = "Activation bits"
+    importance: ClassVar[float] = 0.6
+    axes: ClassVar[Mapping[str, Axis]] = {"bits": BITS_AXIS}
+    remedy: ClassVar[str] = REMEDY
     bits: tuple[int, ...] = BITS
     calibration: int = 256
     examples: int | None = None
@@ -202,10 +211,9 @@ class ActBits:
         del point
         return Cost(forward=1.5, fixed_seconds=0.05)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy of a copy with rounded activations."""
         target = context.target
-        assert target is not None, "an audit always has a target"
         data = examples_of(context, self.examples)
         ranges = data.x[: self.calibration].to(context.device)
         seen = ranges if target.preprocess is None else target.preprocess(ranges)

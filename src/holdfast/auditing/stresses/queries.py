@@ -11,29 +11,30 @@ import torch
 from holdfast.attacks import ThreatModel
 from holdfast.attacks.query import hopskipjump, square
 from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
-from holdfast.auditing.stresses.attacked import CHUNK, NORMS, Norm, middle_eps, with_pictures
+from holdfast.auditing.stresses.attacked import CHUNK, NORMS, REMEDY, Norm, middle_eps, with_pictures
+from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Measurement, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.attacks import AttackResult
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
-__all__ = ["HopSkipJump", "Square"]
+__all__ = ["HopSkipJump", "QueryAttack", "Square"]
 
 SECONDS_PER_QUERY = 2e-5  # of the search itself, on one core
 LOOKS = (1, 3, 10, 30, 100, 300, 1000, 3000)  # queries at which the curve is read off
 
 
 @dataclass(frozen=True, kw_only=True)
-class _QueryAttack:
+class QueryAttack(Stress):
     """An attack at one size with a budget of queries for each example.
 
     Parameters
@@ -44,9 +45,10 @@ class _QueryAttack:
     examples : rows of the data, None for all
     """
 
-    name: ClassVar[str]
     version: ClassVar[int] = 1
-    card: ClassVar[str] = "adversarial"
+    card: ClassVar[Card] = ADVERSARIAL
+    axes: ClassVar[Mapping[str, Axis]] = {"queries": Axis(clause="after {value:.0f} queries per example")}
+    remedy: ClassVar[str] = REMEDY
     norms: ClassVar[tuple[str, ...]] = NORMS
     eps: float
     queries: int = 2000
@@ -64,11 +66,6 @@ class _QueryAttack:
         queries, examples = {"quick": (300, 50), "standard": (2000, 200), "deep": (10_000, 1000)}[preset]
         return cls(eps=middle_eps(facts), queries=queries, examples=examples)
 
-    def unfit(self, facts: Facts) -> str:
-        """Fits every target."""
-        del facts
-        return ""
-
     def strength(self, point: Point) -> tuple[str, float]:
         """Norm and radius."""
         del point
@@ -83,11 +80,11 @@ class _QueryAttack:
         del point
         return Cost(forward=self.queries + 1, queries=self.queries + 1, seconds=SECONDS_PER_QUERY * self.queries)
 
-    def attack(self, context: Context, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
         """The attack on a part of the examples."""
         raise NotImplementedError
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy under the attack; per example, how many queries it took (0: it was not fooled)."""
         del point
         data = examples_of(context, self.examples)
@@ -101,7 +98,7 @@ class _QueryAttack:
         success = torch.cat([part.success.cpu() for part in found])
         asked = torch.cat([part.queries.cpu() for part in found])
         taken = asked.masked_fill(~success, 0).numpy().astype(np.int32)
-        answered = measured(logits_of(context.target, adversarial, context), data.y, arrays={"queries": taken})  # type: ignore[arg-type]
+        answered = measured(logits_of(context.target, adversarial, context), data.y, arrays={"queries": taken})
         fooled = ~answered.arrays["correct"] & (taken > 1)  # what took one query was wrong from the start
         return with_pictures(answered, data, adversarial, np.flatnonzero(fooled), before=data.y.cpu().numpy())
 
@@ -123,7 +120,7 @@ class _QueryAttack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Square(_QueryAttack):
+class Square(QueryAttack):
     """Random search over square patches: sees scores, needs no gradient, and so cannot be blinded.
 
     Parameters
@@ -137,15 +134,17 @@ class Square(_QueryAttack):
     name: ClassVar[str] = "square"
     title: ClassVar[str] = "Score queries (Square)"
     requires: ClassVar[Access] = "scores"
+    short: ClassVar[str] = "Square"
+    importance: ClassVar[float] = 0.7
 
-    def attack(self, context: Context, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
         """The Square attack."""
-        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)
         return square(context.target, x, y, threat, queries=self.queries, seed=seed, batch_size=context.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HopSkipJump(_QueryAttack):
+class HopSkipJump(QueryAttack):
     """A walk along the decision boundary: sees nothing but the class that the target names.
 
     Parameters
@@ -159,10 +158,12 @@ class HopSkipJump(_QueryAttack):
     name: ClassVar[str] = "hopskipjump"
     title: ClassVar[str] = "Label queries (HopSkipJump)"
     requires: ClassVar[Access] = "labels"
+    short: ClassVar[str] = "HopSkipJump"
+    importance: ClassVar[float] = 0.45
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
 
-    def attack(self, context: Context, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
         """HopSkipJump, which ends for an example once it is inside the ball."""
-        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)  # type: ignore[union-attr]
+        threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)
         settings: dict[str, Any] = {"queries": self.queries, "seed": seed, "batch_size": context.batch_size}
         return hopskipjump(context.target, x, y, threat, stop_inside=True, **settings)

@@ -10,17 +10,18 @@ import numpy as np
 import torch
 
 from holdfast.auditing.stresses.answers import examples_of, measured
+from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, mean_t
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, resolution_round_trip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
     from holdfast.data import Examples
@@ -33,10 +34,9 @@ SHOWN = 1
 VALUES = 4_000_000  # of the inputs between two looks at the clock
 
 
-def _answers_to(context: Context, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
+def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
     """What the target answers to changed inputs, with one of them as a picture."""
     target = context.target
-    assert target is not None, "an audit always has a target"
     logits, first = [], 0
     shown: dict[str, np.ndarray] = {}
     for x, _ in data.batches(max(1, min(context.batch_size, VALUES // math.prod(data.x.shape[1:])))):
@@ -55,7 +55,7 @@ def _answers_to(context: Context, data: Examples, change: Callable[[torch.Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corruptions:
+class Corruptions(Stress):
     """Noise, blur, weather and digital damage at five severities (ImageNet-C family; frost is procedural).
 
     Parameters
@@ -68,8 +68,12 @@ class Corruptions:
     name: ClassVar[str] = "corruptions"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Corrupted images"
-    card: ClassVar[str] = "shift"
+    card: ClassVar[Card] = SHIFT
     requires: ClassVar[Access] = "labels"
+    short: ClassVar[str] = "Corruptions"
+    importance: ClassVar[float] = 0.8
+    axes: ClassVar[Mapping[str, Axis]] = {"severity": Axis(symbol="s", clause="at severity {value:.1f}")}
+    remedy: ClassVar[str] = "Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt."
     kinds: tuple[str, ...] = BENCHMARK_CORRUPTIONS
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     examples: int | None = None
@@ -103,7 +107,7 @@ class Corruptions:
         del point
         return Cost(forward=1, queries=1, seconds=2e-4, seconds_per_value=8e-8, fixed_seconds=0.02)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy on corrupted inputs; the damage of an image does not depend on the batch it comes in."""
         seed = context.seeds.integer(point["corruption"]) % 2**32
 
@@ -131,7 +135,7 @@ class Corruptions:
         mean = _mean_over_points(measurements)
         by_severity = [[entry for entry in measurements if entry[0]["severity"] == severity] for severity in self.severities]
         overall = Curve(
-            name="mean over corruptions",
+            name="mean",
             axis="severity",
             at=tuple(entries[0][0]["severity"] for entries in by_severity if entries),
             estimates=tuple(_mean_over_points(entries) for entries in by_severity if entries),
@@ -148,7 +152,7 @@ class Corruptions:
             f"at severity {worst[0]['severity']}: accuracy {worst[1].estimates['accuracy']}.",
             evidence=f"shift.corruptions.accuracy[corruption={worst[0]['corruption']},severity={worst[0]['severity']}]",
             estimate=worst[1].estimates["accuracy"],
-            remedy="Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt.",
+            remedy=self.remedy,
         )
         notes = ("frost is procedural, so its numbers do not compare with published ones",) if "frost" in self.kinds else ()
         return Summary(curves=(overall, *curves), quantities=(Quantity("mean_accuracy", mean),), findings=(finding,), notes=notes)
@@ -162,7 +166,7 @@ def _mean_over_points(measurements: Sequence[tuple[Point, Measurement]]) -> Esti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolution:
+class Resolution(Stress):
     """Images of another resolution.
 
     Parameters
@@ -176,8 +180,11 @@ class Resolution:
     name: ClassVar[str] = "resolution"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Other resolutions"
-    card: ClassVar[str] = "shift"
+    card: ClassVar[Card] = SHIFT
     requires: ClassVar[Access] = "labels"
+    short: ClassVar[str] = "Resolution"
+    importance: ClassVar[float] = 0.35
+    axes: ClassVar[Mapping[str, Axis]] = {"scale": Axis(clause="at {value:.2f} times its own resolution")}
     scales: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     mode: Literal["native", "round_trip"] = "round_trip"
     kernel: Kernel = "bilinear"
@@ -213,7 +220,7 @@ class Resolution:
         area = point["scale"] ** 2 if self.mode == "native" else 1.0
         return Cost(forward=area, queries=1, seconds=2e-5)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy at the scale."""
 
         def change(x: torch.Tensor, first: int) -> torch.Tensor:

@@ -11,15 +11,16 @@ from holdfast.attacks import ThreatModel, pgd
 from holdfast.attacks.transfer import distil
 from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
 from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, with_pictures
+from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
-from holdfast.core.stress import Cost
+from holdfast.core.stress import Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdfast.core.experiment import Context, Point
+    from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
@@ -30,7 +31,7 @@ SECONDS_PER_LESSON = 4e-3  # of training per unlabelled input: a guess for small
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transfer:
+class Transfer(Stress):
     """A surrogate learns the target's answers to unlabelled inputs; what fools the surrogate is tried on the target.
 
     The inputs are those of ``data.unlabelled``, or else the rows of the data that are not attacked, without their labels.
@@ -48,8 +49,13 @@ class Transfer:
     name: ClassVar[str] = "transfer"
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Attack on an imitation (transfer)"
-    card: ClassVar[str] = "adversarial"
+    card: ClassVar[Card] = ADVERSARIAL
     requires: ClassVar[Access] = "labels"
+    short: ClassVar[str] = "Transfer"
+    importance: ClassVar[float] = 0.4
+    remedy: ClassVar[str] = (
+        "Train on attacked inputs (holdfast.nets.fit(..., on_batch=...)); limit and watch queries to the service."
+    )
     eps: float
     queries: int = 1000
     surrogates: int = 1
@@ -94,13 +100,12 @@ class Transfer:
         lessons = SECONDS_PER_LESSON * self.queries
         return Cost(forward=self.steps + 2, backward=self.steps, queries=2, fixed_queries=self.queries, fixed_seconds=lessons)
 
-    def measure(self, point: Point, context: Context) -> Measurement:
+    def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy on what fools the surrogate, and how often both agree on clean inputs."""
         data = examples_of(context, self.examples).to(context.device)
         number = int(point["surrogate"])
         pool = context.extras.get("unlabelled")
         inputs = (context.data.x[len(data) :] if pool is None else pool).to(context.device)
-        assert context.target is not None, "an audit always has a target"
         twin = distil(context.target, inputs, queries=self.queries, seed=context.seeds.integer("surrogate", number))
         context.tick(0.7)
         context.check_time()
@@ -133,7 +138,7 @@ class Transfer:
                 evidence="adversarial.transfer.accuracy",
                 estimate=together,
                 threshold="half of the inputs that target and imitation answer alike",
-                remedy="Train on attacked inputs (holdfast.nets.fit(..., on_batch=...)); limit and watch queries to the service.",
+                remedy=self.remedy,
             )
             findings.append(finding)
         return Summary(quantities=(Quantity("accuracy", together),), findings=tuple(findings))

@@ -65,8 +65,15 @@ def _strip(letters: Sequence[tuple[str, int]], n: int, words: str) -> Markup:
     return plot.render(words, style="stripe", stretch=True)
 
 
-def margin_scatter(cross: Cross, entry: CrossBreaking) -> Picture | None:
-    """Clean margin of each example against the strength at which it first fails; those that never failed stand on top."""
+def margin_scatter(cross: Cross, entry: CrossBreaking, *, title: str = "", axis: str = "") -> Picture | None:
+    """Clean margin of each example against the strength at which it first fails; those that never failed stand on top.
+
+    Parameters
+    ----------
+    cross : the table whose margins are drawn
+    entry : the strengths of one stress
+    title, axis : what the stress and its axis are called; default: made from their names
+    """
     pairs = [(margin, value) for margin, value in zip(cross.margins, entry.values, strict=False) if margin is not None]
     levels = entry.strengths
     if len(pairs) < 3 or not levels:
@@ -78,7 +85,7 @@ def margin_scatter(cross: Cross, entry: CrossBreaking) -> Picture | None:
     ticks = [(tick, number(tick)) for tick in nice_ticks(low, high, 5)]
     step = max(1, math.ceil(len(names) / 12))
     shown = [(float(place), name) for place, name in enumerate(names) if place % step == 0 or name == "never"]
-    plot.axes(ticks, shown, x_label="clean margin (logits)", y_label=f"breaks at {axis_label(entry.axis, entry.unit)}")
+    plot.axes(ticks, shown, x_label="clean margin (logits)", y_label=f"breaks at {axis_label(axis or entry.axis, entry.unit)}")
     rank = {level: place for place, level in enumerate(levels)}
     heights = [len(levels) if value is None else rank.get(value, 0) for _, value in pairs]
     jitter = [0.7 * (((place + 1) * GOLDEN) % 1 - 0.5) for place in range(len(pairs))]
@@ -89,7 +96,7 @@ def margin_scatter(cross: Cross, entry: CrossBreaking) -> Picture | None:
     correlation = _rank_correlation([margin for margin, _ in pairs], heights)
     note = f"{never} of {len(pairs)} never break. Rank correlation {number(correlation, 2)}."
     words = f"Clean margin against the {entry.axis} that breaks each of {len(pairs)} examples under {entry.stress}. {note}"
-    return Picture(title=heading(entry.stress), note=note, body=plot.render(words))
+    return Picture(title=title or heading(entry.stress), note=note, body=plot.render(words))
 
 
 def _ranks(values: Sequence[float]) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ __all__ = ["SERIES", "curve_chart", "curve_words", "loss_chart", "small_multiple
 SERIES = 6  # styles s0 ... s5
 LONGEST_LABEL = 22
 NOT_ZERO = "The vertical axis does not start at 0."
-HALF_POINT = "Diamond: half of the margin above chance is lost."
+HALF_POINT = "Diamond: the half-point of the margin above chance."
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ def curve_chart(
     curves: Sequence[tuple[str, CurveEntry]],
     *,
     title: str,
+    axis: str = "",
     chance: float | None = None,
     baseline: Sequence[CurveEntry] = (),
     note: str = "",
@@ -123,13 +124,15 @@ def curve_chart(
     ----------
     curves : pairs of a label and a curve, all with one axis, unit and quantity
     title : of the figure
+    axis : what the horizontal axis is called; default: the curves' own word
     chance : accuracy of guessing; drawn as a line, and half-points are marked against it
     baseline : curves of the model before, drawn dashed
     note : below the title
     zoom : do not show shares from 0 to 1 where they differ by less than 0.3
     """
     first = curves[0][1]
-    axis = _axis([curve for _, curve in curves] + list(baseline))
+    across = axis_label(axis or first.axis, first.unit)
+    drawn = _axis([curve for _, curve in curves] + list(baseline))
     everything = [entry for curve in [*(curve for _, curve in curves), *baseline] for entry in curve.estimates]
     shown = distinct([label for label, _ in curves], LONGEST_LABEL) + ["before"] * bool(baseline)
     named = len(shown) > 1
@@ -138,23 +141,21 @@ def curve_chart(
     scale, factor = common_factor(height)
     ticks = [(tick, number(tick / scale)) for tick in nice_ticks(*height, 5)]
     left = 12 + max(text_width(label, 10.5) for _, label in ticks)
-    plot = Plot(x=axis.ends, y=height, right=right, top=24, bottom=38, height=224, left=left)
-    plot.axes(axis.ticks, ticks, x_label=axis_label(first.axis, first.unit) + axis.factor, y_label=plain(first.quantity) + factor)
+    plot = Plot(x=drawn.ends, y=height, right=right, top=24, bottom=38, height=224, left=left)
+    plot.axes(drawn.ticks, ticks, x_label=across + drawn.factor, y_label=plain(first.quantity) + factor)
     if chance is not None and height == (0.0, 1.0):
-        plot.line([(axis.ends[0], chance), (axis.ends[1], chance)], "chance")
+        plot.line([(drawn.ends[0], chance), (drawn.ends[1], chance)], "chance")
         plot.text(plot.left + 4, plot.up(chance) - 4, f"chance {number(chance)}")
     for curve in baseline:
-        _draw(plot, curve, axis, style="before", label="before")
+        _draw(plot, curve, drawn, style="before", label="before")
     marked = False
     for place, (label, curve) in enumerate(curves):
         style = f"s{place % SERIES}"
-        _draw(plot, curve, axis, style=style, label=label)
-        marked |= chance is not None and _half_point(plot, curve, axis, style=style, chance=chance)
+        _draw(plot, curve, drawn, style=style, label=label)
+        marked |= chance is not None and _half_point(plot, curve, drawn, style=style, chance=chance)
     if named:
         _name_lines(plot, [*(curve for _, curve in curves), *baseline[:1]], shown)
-    words = " ".join(
-        [f"{first.quantity} against {axis_label(first.axis, first.unit)}.", *(curve_words(*entry) for entry in curves)]
-    )
+    words = " ".join([f"{first.quantity} against {across}.", *(curve_words(*entry) for entry in curves)])
     told = [note, HALF_POINT if marked else "", NOT_ZERO if zoom and height[0] > 0 else ""]
     return Picture(title=title, note=" ".join(filter(None, told)), body=plot.render(words))
 
@@ -194,8 +195,8 @@ def sparkline(
     return plot.render(curve_words(curve.name, curve), style="spark")
 
 
-def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str) -> Picture:
-    """Many curves, each in its own small frame on common axes."""
+def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str, axis: str = "") -> Picture:
+    """Many curves, each in its own small frame on common axes; `axis` is what the horizontal one is called."""
     first = curves[0][1]
     shape = _height([entry for _, curve in curves for entry in curve.estimates], zoom=True)
     cells = [
@@ -206,7 +207,7 @@ def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str) -> 
     ]
     ends = f"{strength(first.axis, first.at[0])} to {strength(first.axis, first.at[-1])} {first.unit}".rstrip()
     shown = f"Vertical scale {number(shape[0])} to {number(shape[1])}; numbers: first and last."
-    note = f"{heading(first.quantity)} against {plain(first.axis)}, {ends}. {shown}"
+    note = f"{heading(first.quantity)} against {axis or plain(first.axis)}, {ends}. {shown}"
     return Picture(
         title=title, note=note, body=Markup('<div class="multiples">{}</div>').format(join(cells)), span=3 if len(cells) > 8 else 1
     )

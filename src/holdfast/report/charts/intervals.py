@@ -10,7 +10,7 @@ from holdfast.report.charts.picture import Picture, join
 from holdfast.report.wording import at_text, estimate_text, gist, interval, number, threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.report.document import ClaimEntry, ComparisonRow
     from holdfast.report.measured import EstimateEntry, Layer
@@ -120,8 +120,14 @@ def layer_sensitivity(layers: Sequence[Layer], *, title: str) -> Picture | None:
     return Picture(title=title, note=note, body=_rows(entries, ("layer", "accuracy")))
 
 
-def forest(rows: Sequence[ComparisonRow]) -> Picture | None:
-    """Paired differences, after minus before, with their intervals; full dots are significant at 0.05 after Holm's correction."""
+def forest(rows: Sequence[ComparisonRow], names: Mapping[str, str] | None = None) -> Picture | None:
+    """Paired differences, after minus before, with their intervals; full dots are significant at 0.05 after Holm's correction.
+
+    Parameters
+    ----------
+    rows : of the comparison
+    names : short names of stresses
+    """
     known = [row for row in rows if row.delta.value is not None]
     if not known:
         return None
@@ -133,7 +139,7 @@ def forest(rows: Sequence[ComparisonRow]) -> Picture | None:
         style = ("better" if (row.delta.value or 0) > 0 else "worse") if significant else "same"
         strip = interval_strip(row.delta.value, (row.delta.lo, row.delta.hi), domain=(-reach, reach), mark=0.0, style=style)
         sign = "+" if (row.delta.value or 0) > 0 else ""
-        name = gist(row.metric) + (f", {at_text(row.at)}" if row.at else "")
+        name = gist(row.metric, names) + (f", {at_text(row.at)}" if row.at else "")
         entries.append((name[:1].upper() + name[1:], strip, sign + estimate_text(row.delta)))
     note = (
         f"Scale from {number(-reach, 2)} to {number(reach, 2)}; left of the line: worse. Full dots: p < 0.05 (exact McNemar, Holm)."

@@ -1,0 +1,84 @@
+"""The shell command that repeats an audit."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from holdfast.auditing.settings import AuditSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FLAGS", "command_line"]
+
+FLAGS = {
+    "preset": "--preset",
+    "budget": "--budget",
+    "max_queries": "--max-queries",
+    "seed": "--seed",
+    "undecided": "--undecided",
+    "baseline": "--baseline",
+    "expect_accuracy": "--expect-accuracy",
+    "allow_low_accuracy": "--allow-low-accuracy",
+    "model.source": "--model",
+    "model.weights": "--weights",
+    "model.name": "--name",
+    "model.access": "--access",
+    "model.bounds": "--bounds",
+    "model.normalize": "--normalize",
+    "model.outputs": "--outputs",
+    "model.output_key": "--output-key",
+    "model.unsafe_pickle": "--unsafe-pickle",
+    "data.source": "--data",
+    "data.layout": "--layout",
+    "data.size": "--size",
+    "data.examples": "--examples",
+    "data.unlabelled": "--unlabelled",
+    "run.device": "--device",
+    "run.workers": "--workers",
+    "run.threads": "--threads",
+    "run.batch_size": "--batch-size",
+    "out": "--out",
+}
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [name] if value else []
+    if isinstance(value, tuple | list):
+        return [f"{name}={','.join(f'{item:g}' for item in value)}"]  # the first number may begin with a minus sign
+    return [name, f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def _flags(settings: AuditSettings) -> Iterator[str]:
+    """The flags whose values are not the default ones."""
+    default = AuditSettings()
+    for path, flag in FLAGS.items():
+        value, usual = settings, default
+        for part in path.split("."):
+            value, usual = getattr(value, part), getattr(usual, part)
+        if value != usual:
+            yield from _flag(flag, value)
+
+
+def command_line(settings: AuditSettings) -> str:
+    """The shell command that repeats an audit with `settings`.
+
+    Examples
+    --------
+    >>> print(command_line(AuditSettings(seed=3, adversarial={"pgd": {"eps": [0, 0.1]}})))
+    holdfast audit --seed 3 --set 'adversarial.pgd.eps=[0, 0.1]'
+    """
+    words = ["holdfast", "audit", *_flags(settings)]
+    for argument in settings.model.arguments:
+        words += ["--model-arg", argument]
+    for stress in settings.stresses if settings.stresses != ("all",) else ():
+        words += ["--stress", stress]
+    for gate in settings.gates:
+        words += ["--gate", gate]
+    for card, stress in settings.stress_tables():
+        for key, value in settings.cards[card][stress].items():
+            words += ["--set", f"{card}.{stress}.{key}={json.dumps(value)}"]
+    return shlex.join(words)
