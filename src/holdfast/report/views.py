@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from holdfast.report.document import ClaimEntry, Document, FindingEntry, ImageEntry
     from holdfast.report.measured import CardEntry, Check, CurveEntry, EstimateEntry, StressEntry
 
-__all__ = ["CardView", "StressView", "Tile", "TileRow", "card_views", "findings_by_severity", "tally", "tiles", "widest_interval"]
+__all__ = [
+    "CardView",
+    "StressView",
+    "Tile",
+    "TileRow",
+    "card_views",
+    "findings_by_severity",
+    "study_pictures",
+    "tally",
+    "tiles",
+    "widest_interval",
+]
 
 SEVERITY = ("high", "medium", "low", "info")
 VERDICTS = ("fail", "error", "undecided", "pass")
@@ -151,6 +162,24 @@ def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
     return [picture for group in groups.values() for picture in _group_pictures(document, group)]
 
 
+def study_pictures(document: Document) -> list[Picture]:
+    """The charts of a study, in the order of its curves: those of one title together, others by their axes."""
+    if document.run.kind != "study":
+        return []
+    charted: dict[str, list[tuple[str, CurveEntry]]] = {}
+    for curve in [curve for stress in document.stresses().values() for curve in stress.curves if len(curve.at) > 1]:
+        title = curve.chart or f"{heading(curve.quantity)} against {curve.axis}"
+        charted.setdefault(title, []).append((curve.name.replace("_", " "), curve))
+    return [_study_picture(title, pairs) for title, pairs in charted.items()]
+
+
+def _study_picture(title: str, pairs: Sequence[tuple[str, CurveEntry]]) -> Picture:
+    if len(pairs) > charts.curves.SERIES:
+        return charts.small_multiples(pairs, title=title)
+    notes = dict.fromkeys(note for _, curve in pairs for note in curve.notes)
+    return charts.curve_chart(pairs, title=title, zoom=True, note=" ".join(notes))
+
+
 def _group_pictures(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list[Picture]:
     """One chart where the lines can be told apart, otherwise one for each family of names, otherwise small multiples."""
     stresses = document.stresses()
@@ -275,7 +304,7 @@ def card_views(document: Document) -> list[CardView]:
             title=card.title or heading(name),
             entry=card,
             pictures=[
-                *_curve_pictures(document, card),
+                *(_curve_pictures(document, card) if document.run.kind == "audit" else []),
                 *(
                     picture
                     for stress_name, stress in card.stresses.items()

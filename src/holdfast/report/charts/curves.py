@@ -27,7 +27,7 @@ HALF_POINT = "Diamond: the half-point of the margin above chance."
 
 @dataclass(frozen=True)
 class _Axis:
-    """The horizontal axis: its ends and its ticks in plotted units, the map from strengths to these units, and its factor."""
+    """One axis: its ends and its ticks in plotted units, the map from values to these units, and its factor."""
 
     ends: tuple[float, float]
     ticks: list[tuple[float, str]]
@@ -38,13 +38,13 @@ class _Axis:
 def _axis(curves: Sequence[CurveEntry]) -> _Axis:
     strengths = sorted({at for curve in curves for at in curve.at})
     falling = len(curves[0].at) > 1 and curves[0].at[0] > curves[0].at[-1]
-    wide = strengths[0] > 0 and strengths[-1] > 100 * strengths[0]
+    wide = strengths[0] > 0 and (strengths[-1] > 100 * strengths[0] or any("x" in curve.log for curve in curves))
     place: Callable[[float], float] = math.log10 if wide else float
     ends = (place(strengths[0]), place(strengths[-1]))
     scale, factor = (1.0, "") if wide or curves[0].axis == "eps" else common_factor(strengths)
     ticks: list[tuple[float, str]]
     if wide and len(strengths) > 6:
-        ticks = [(float(power), number(10.0**power)) for power in range(math.ceil(ends[0]), math.floor(ends[1]) + 1)]
+        ticks = _powers(*ends)
     elif len(strengths) <= 12:
         ticks = [(place(at), strength(curves[0].axis, at / scale)) for at in strengths]
     else:
@@ -52,6 +52,26 @@ def _axis(curves: Sequence[CurveEntry]) -> _Axis:
     if ends[0] == ends[1]:
         ends = (ends[0] - 0.5, ends[1] + 0.5)
     return _Axis(ends[::-1] if falling else ends, ticks[::-1] if falling else ticks, place, factor)
+
+
+def _powers(low: float, high: float) -> list[tuple[float, str]]:
+    """Ticks between two powers of ten: the powers themselves, or 1, 2 and 5 of each where there are few."""
+    steps = (1,) if high - low >= 2 else (1, 2, 5)
+    values = [step * 10.0**power for power in range(math.floor(low), math.floor(high) + 1) for step in steps]
+    return [(math.log10(value), number(value)) for value in values if low - 1e-9 <= math.log10(value) <= high + 1e-9]
+
+
+def _upright(estimates: Sequence[EstimateEntry], *, zoom: bool, log: bool) -> _Axis:
+    """The vertical axis; in powers of ten if asked for, and if all values are above 0."""
+    values = [entry.value for entry in estimates if entry.value is not None]
+    if log and values and min(values) > 0:
+        low, high = math.log10(min(values)), math.log10(max(values))
+        margin = max(0.05 * (high - low), 0.02)
+        ends = (low - margin, high + margin)
+        return _Axis(ends, _powers(*ends), lambda value: max(math.log10(value), ends[0]) if value > 0 else ends[0])
+    height = _height(estimates, zoom=zoom)
+    scale, factor = common_factor(height)
+    return _Axis(height, [(tick, number(tick / scale)) for tick in nice_ticks(*height, 5)], float, factor)
 
 
 def _height(estimates: Sequence[EstimateEntry], *, zoom: bool = False) -> tuple[float, float]:
@@ -83,17 +103,17 @@ def curve_words(label: str, curve: CurveEntry) -> str:
     return f"{label}: {told}."
 
 
-def _draw(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, label: str) -> None:
+def _draw(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, label: str, up: Callable[[float], float]) -> None:
     rows = [(axis.place(at), at, entry) for at, entry in zip(curve.at, curve.estimates, strict=True) if entry.value is not None]
-    banded = [(x, entry.lo, entry.hi) for x, _, entry in rows if entry.lo is not None and entry.hi is not None]
+    banded = [(x, up(entry.lo), up(entry.hi)) for x, _, entry in rows if entry.lo is not None and entry.hi is not None]
     plot.band([(x, lo) for x, lo, _ in banded], [(x, hi) for x, _, hi in banded], style)
-    plot.line([(x, entry.value or 0.0) for x, _, entry in rows], style)
+    plot.line([(x, up(entry.value or 0.0)) for x, _, entry in rows], style)
     for x, at, entry in rows:
         tip = (
             f"{label}\n{curve.axis} {strength(curve.axis, at)} {curve.unit}".rstrip()
             + f"\n{estimate_text(entry)}, n {number(entry.n)}"
         )
-        plot.dot((x, entry.value or 0.0), style, tip, radius=2.6 if len(rows) <= 24 else 0)
+        plot.dot((x, up(entry.value or 0.0)), style, tip, radius=2.6 if len(rows) <= 24 else 0)
 
 
 def _half_point(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, chance: float) -> bool:
@@ -137,35 +157,33 @@ def curve_chart(
     shown = distinct([label for label, _ in curves], LONGEST_LABEL) + ["before"] * bool(baseline)
     named = len(shown) > 1
     right = 10 + max(text_width(label) for label in shown) if named else 14
-    height = _height(everything, zoom=zoom)
-    scale, factor = common_factor(height)
-    ticks = [(tick, number(tick / scale)) for tick in nice_ticks(*height, 5)]
-    left = 12 + max(text_width(label, 10.5) for _, label in ticks)
-    plot = Plot(x=drawn.ends, y=height, right=right, top=24, bottom=38, height=224, left=left)
-    plot.axes(drawn.ticks, ticks, x_label=across + drawn.factor, y_label=plain(first.quantity) + factor)
-    if chance is not None and height == (0.0, 1.0):
+    tall = _upright(everything, zoom=zoom, log="y" in first.log)
+    left = 12 + max((text_width(label, 10.5) for _, label in tall.ticks), default=0)
+    plot = Plot(x=drawn.ends, y=tall.ends, right=right, top=24, bottom=38, height=224, left=left)
+    plot.axes(drawn.ticks, tall.ticks, x_label=across + drawn.factor, y_label=plain(first.quantity) + tall.factor)
+    if chance is not None and tall.ends == (0.0, 1.0):
         plot.line([(drawn.ends[0], chance), (drawn.ends[1], chance)], "chance")
         plot.text(plot.left + 4, plot.up(chance) - 4, f"chance {number(chance)}")
     for curve in baseline:
-        _draw(plot, curve, drawn, style="before", label="before")
+        _draw(plot, curve, drawn, style="before", label="before", up=tall.place)
     marked = False
     for place, (label, curve) in enumerate(curves):
         style = f"s{place % SERIES}"
-        _draw(plot, curve, drawn, style=style, label=label)
+        _draw(plot, curve, drawn, style=style, label=label, up=tall.place)
         marked |= chance is not None and _half_point(plot, curve, drawn, style=style, chance=chance)
     if named:
-        _name_lines(plot, [*(curve for _, curve in curves), *baseline[:1]], shown)
+        _name_lines(plot, [*(curve for _, curve in curves), *baseline[:1]], shown, up=tall.place)
     words = " ".join([f"{first.quantity} against {across}.", *(curve_words(*entry) for entry in curves)])
-    told = [note, HALF_POINT if marked else "", NOT_ZERO if zoom and height[0] > 0 else ""]
+    told = [note, HALF_POINT if marked else "", NOT_ZERO if zoom and tall.place is float and tall.ends[0] > 0 else ""]
     return Picture(title=title, note=" ".join(filter(None, told)), body=plot.render(words))
 
 
-def _name_lines(plot: Plot, curves: Sequence[CurveEntry], names: Sequence[str]) -> None:
+def _name_lines(plot: Plot, curves: Sequence[CurveEntry], names: Sequence[str], *, up: Callable[[float], float]) -> None:
     entries = []
     for place, (curve, name) in enumerate(zip(curves, names, strict=True)):
         values = [entry.value for entry in curve.estimates if entry.value is not None]
         style = "before" if name == "before" and place == len(names) - 1 else f"s{place % SERIES}"
-        entries.append((values[-1] if values else plot.y[0], name, style))
+        entries.append((up(values[-1]) if values else plot.y[0], name, style))
     plot.labels(entries, x=plot.width - plot.right + 8)
 
 
