@@ -108,9 +108,8 @@ def _weigh(sentence: Sentence, judged: Sequence[Verdict], waits: Sequence[str]) 
         return "undecided", f"measured from `{waits[0]}` on" if waits else "none of its claims can be measured here"
     if unsure:
         return "undecided", f"{_listed(unsure)} of its {len(papers)} claims {'is' if len(unsure) == 1 else 'are'} undecided"
-    if waits:
-        return "undecided", f"{len(papers)} of its claims pass, {len(waits)} more are measured from `{waits[0]}` on"
-    return "holds", f"all {len(papers)} of its claims pass" if len(papers) > 1 else "its claim passes"
+    more = f", {len(waits)} more {'is' if len(waits) == 1 else 'are'} measured from `{waits[0]}` on" if waits else ""
+    return "holds", (f"all {len(papers)} of its claims pass" if len(papers) > 1 else "its claim passes") + more
 
 
 def _listed(ids: Sequence[str], most: int = 3) -> str:

@@ -142,11 +142,12 @@ LARGE = OscillatorBinding(
     targets=EVERY_TARGET,
     spreads=(0.0, 0.01, 0.02, 0.05),
     side=161,
+    repeats=1000,
     runs=16000,
 )
 PRESETS = {
     "tiny": OscillatorBinding(side=5, starts=1, votes=1, noises=(0.0,), repeats=4, seeds=1, spreads=(0.0, 0.05), runs=200),
     "quick": OscillatorBinding(),
     "standard": LARGE,
-    "paper": replace(LARGE, side=501, repeats=1000, seeds=50, runs=64000),
+    "paper": replace(LARGE, side=501, repeats=4000, seeds=50, runs=64000),
 }

@@ -20,7 +20,7 @@ with identical ones, "similar" for ReLU-like ones. Network size, spread, epochs 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from holdfast.studies.spintronic_neuron import measure
 from holdfast.studies.study import DIGITS, Part, Study, else_digits
@@ -51,7 +51,6 @@ class Recipe:
     seeds : number of trainings per cell
     chips : number of other chips per training
     trimmed : how many of them are re-calibrated
-    repaired_from : least spread at which chips are re-calibrated, or weights trained on a new chip for each batch
     beside : the network, equal but for its neurons, whose identical ones these are compared with; None: this one
     """
 
@@ -65,12 +64,11 @@ class Recipe:
     seeds: int = 2
     chips: int = 20
     trimmed: int = 5
-    repaired_from: float = 0.0
     beside: str | None = None
 
     def uses(self, mode: Mode, spread: float) -> bool:
         """Whether this use of a cell is measured; without spread all uses are the same."""
-        return mode == "in_situ" or (spread > 0 and (mode not in {"recalibrated", "aware"} or spread >= self.repaired_from))
+        return mode == "in_situ" or spread > 0
 
 
 def _cells(*spreads: float) -> tuple[tuple[str, float], ...]:
@@ -80,6 +78,8 @@ def _cells(*spreads: float) -> tuple[tuple[str, float], ...]:
 SHORT = Recipe(net="short", hidden=(200,), epochs=4, lr=6e-3, cells=_cells(0.0, 0.1, 0.3))
 LONG_CELLS = (("sigmoid", 0.0), ("sigmoid", 0.1), ("relu", 0.1))
 LONG = Recipe(net="long", hidden=(512,), epochs=20, lr=5e-3, shift=2, cells=LONG_CELLS, modes=("in_situ",), seeds=3)
+CARRIED = replace(SHORT, modes=("in_situ", "transferred", "from_ideal"))
+REPAIR = replace(SHORT, net="repair", cells=_cells(0.3), modes=("in_situ", "transferred", "recalibrated", "aware"))
 FINE = _cells(0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 BUILT = tuple((kind, 0.1) for kind in measure.PHYSICAL)
 DEVICES = replace(SHORT, net="devices", cells=BUILT, modes=("in_situ",), beside="short")
@@ -100,7 +100,7 @@ class SpintronicNeuron(Study):
     runs : of each simulated curve
     """
 
-    recipes: tuple[Recipe, ...] = (SHORT, DEVICES)
+    recipes: tuple[Recipe, ...] = (CARRIED, REPAIR, DEVICES)
     data: str = "mnist"
     knots: int = 129
     simulated: tuple[str, ...] = ("thermal", "hard_axis", "oscillator")
@@ -144,7 +144,7 @@ class SpintronicNeuron(Study):
     source = "E. Raimondo et al., Reliability of Neural Networks Based on Spintronic Neurons, arXiv:2106.16043"
     parts: ClassVar = {
         "table": Part(measure=measure.table, points=tables),
-        "closed": Part(measure=measure.closed_form, points=closed_forms),
+        "closed": Part(measure=measure.closed_form, points=closed_forms, summary=measure.of_closed_forms),
         "network": Part(measure=measure.network, points=uses, summary=measure.of_networks),
     }
     notes = (
@@ -154,15 +154,15 @@ class SpintronicNeuron(Study):
     )
 
 
-SMALL = replace(SHORT, hidden=(20,), epochs=6, lr=2e-2, seeds=1, chips=3, trimmed=1, repaired_from=0.3)
+SMALL: dict[str, Any] = {"hidden": (20,), "epochs": 6, "lr": 2e-2, "seeds": 1, "chips": 3, "trimmed": 1}
 PRESETS = {
     "tiny": SpintronicNeuron(
-        recipes=(SMALL, replace(SMALL, net="devices", cells=BUILT, modes=("in_situ",), beside="short")),
+        recipes=tuple(replace(recipe, **SMALL) for recipe in (CARRIED, REPAIR, DEVICES)),
         data=DIGITS,
         fabricated=4,
     ),
-    "quick": SpintronicNeuron(recipes=(replace(SHORT, repaired_from=0.3), DEVICES)),
-    "standard": SpintronicNeuron(recipes=(LONG, replace(SHORT, cells=FINE), DEVICES)),
+    "quick": SpintronicNeuron(),
+    "standard": SpintronicNeuron(recipes=(LONG, replace(SHORT, cells=FINE), replace(REPAIR, seeds=5), DEVICES)),
     "paper": SpintronicNeuron(
         recipes=(
             PUBLISHED,

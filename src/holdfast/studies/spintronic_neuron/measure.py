@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from holdfast.core.estimate import exact, mean_t
+from holdfast.core.estimate import Estimate, exact, mean_t
 from holdfast.core.experiment import Measurement, Quantity
 from holdfast.core.seeds import Seeds
 from holdfast.studies.study import DIGITS, curve
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Context, Point
     from holdfast.core.runs import Runs
     from holdfast.data.examples import Examples
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.studies.spintronic_neuron import Recipe, SpintronicNeuron
     from holdfast.studies.study import Row
 
-__all__ = ["KINDS", "PHYSICAL", "closed_form", "network", "of_networks", "table"]
+__all__ = ["KINDS", "PHYSICAL", "closed_form", "network", "of_closed_forms", "of_networks", "table"]
 
 KINDS = ("sigmoid", "relu")
 PHYSICAL = ("thermal", "oscillator")  # simulated devices that neurons are made of
@@ -40,6 +39,11 @@ USES = {
     "from_ideal": "from ideal",
     "recalibrated": "re-calibrated",
     "aware": "aware",
+}
+DEVICES = {  # name, drive and its unit
+    "thermal": ("thermally agitated junction", "current", "A"),
+    "hard_axis": ("moment turned from its easy axis", "line current", "A"),
+    "oscillator": ("spin-torque oscillator", "current", "A"),
 }
 DRIVES = 21  # of each simulated curve
 COMPARED, REPEATED = 9, 64  # drives and runs of the comparison with the closed form
@@ -162,9 +166,24 @@ def closed_form(study: SpintronicNeuron, point: Point, context: Context) -> Meas
     device, _ = _device(point["device"])
     drive = np.linspace(*device.operating_range, COMPARED)
     run = simulate_neuron(device, drive, runs=REPEATED, seed=context.seeds.integer("comparison", point["device"]))
-    distances = (run.state[:, 0] - device.mean_state(drive)) / run.state_stderr[:, 0]
+    seen = {"drive": drive, "state": run.state[:, 0], "stderr": run.state_stderr[:, 0], "expected": device.mean_state(drive)}
+    distances = (seen["state"] - seen["expected"]) / seen["stderr"]
     largest = exact(float(np.abs(distances).max()), COMPARED, "largest")
-    return Measurement(estimates={"distance": largest}, arrays={"drive": drive, "distances": distances})
+    return Measurement(estimates={"distance": largest}, arrays={**seen, "distances": distances})
+
+
+def of_closed_forms(study: SpintronicNeuron, runs: Runs) -> Iterator[Row]:
+    """The simulated curve of each device in one chart with its closed form."""
+    for point, found in runs:
+        drive, state, stderr, expected = (found.arrays[key] for key in ("drive", "state", "stderr", "expected"))
+        name, axis, unit = DEVICES[point["device"]]
+        simulated = [
+            Estimate(mean, mean - 2 * error, mean + 2 * error, REPEATED, "2 standard errors")
+            for mean, error in zip(state, stderr, strict=True)
+        ]
+        words = {"axis": axis, "unit": unit, "quantity": "mean state", "chart": f"Simulated curve beside its closed form: {name}"}
+        yield from curve("simulated", dict(zip(drive, simulated, strict=True)), **words)
+        yield from curve("closed form", {at: exact(value) for at, value in zip(drive, expected, strict=True)}, **words)
 
 
 def table(study: SpintronicNeuron, point: Point, context: Context) -> Measurement:
