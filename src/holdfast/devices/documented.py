@@ -43,7 +43,7 @@ def documented(kind: type) -> dict[str, tuple[str, str]]:
     --------
     >>> from holdfast.devices.spintronics import MacrospinDevice
     >>> documented(MacrospinDevice)["ms"]
-    ('saturation magnetisation, > 0', 'A/m')
+    ('saturation magnetisation, 1e4 to 3e6', 'A/m')
     """
     found: dict[str, tuple[str, str]] = {}
     for part in reversed(kind.__mro__):

@@ -90,7 +90,7 @@ def test_width_is_counted_in_exchange_lengths():
         (lambda: prism_factors(0.0, 1e-9, 1e-9), "`a`"),
         (lambda: cylinder_factors(1e-9, -1e-9), "thickness"),
         (lambda: spheroid_factors(1e-9, 2e-9), "diameter / thickness"),
-        (lambda: exchange_lengths(MacrospinDevice(ms=1.0, thickness=1, area=1, alpha=1), stiffness=0.0), "stiffness"),
+        (lambda: exchange_lengths(MacrospinDevice(ms=1e6, thickness=1e-9, area=1e-14, alpha=1), stiffness=0.0), "stiffness"),
     ],
 )
 def test_shapes_without_size_are_refused(call, part):

@@ -13,12 +13,13 @@ with the diagonal :math:`D` of shape and easy-plane fields and a uniaxial anisot
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from holdfast.core.checks import check_quantity, refuse
 from holdfast.devices.spintronics.constants import MU0
+from holdfast.devices.spintronics.units import BOUNDS, LEAST_FIELD, check_fields, check_magnet
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -66,11 +67,11 @@ class MacrospinDevice:
 
     Parameters
     ----------
-    ms : saturation magnetisation in A/m, > 0
-    thickness : of the layer in m, > 0
-    area : of the layer in m^2, > 0
+    ms : saturation magnetisation in A/m, 1e4 to 3e6
+    thickness : of the layer in m, 5e-11 to 1e-5
+    area : of the layer in m^2, 1e-18 to 1e-8
     alpha : Gilbert damping, > 0
-    field : external field in A/m, (..., 3)
+    field : external field in A/m, (..., 3): 0, or 10 A/m and more; :func:`~holdfast.devices.spintronics.tesla` converts
     demag : fields in A/m, (..., 3), that oppose the components of the magnetisation: shape (demagnetising factor times `ms`), less
         any perpendicular anisotropy; a negative entry is an easy axis
     axis : of the uniaxial anisotropy, (..., 3)
@@ -81,7 +82,7 @@ class MacrospinDevice:
 
     Raises
     ------
-    InputError : a value outside its range, which the message names with its unit
+    InputError : a value outside its range, which the message names with its unit, and with the unit that was probably meant
 
     Examples
     --------
@@ -89,6 +90,8 @@ class MacrospinDevice:
     >>> f"{layer.volume:.3g}"
     '1.57e-23'
     """
+
+    least_field: ClassVar[float] = LEAST_FIELD
 
     ms: Scalar
     thickness: Scalar
@@ -104,13 +107,16 @@ class MacrospinDevice:
     temperature: Scalar = 0.0
 
     def __post_init__(self) -> None:
-        for name, unit in (("ms", "A/m"), ("thickness", "m"), ("area", "m^2"), ("alpha", ""), ("barrier", "m")):
+        for name in BOUNDS:
+            check_magnet(getattr(self, name), name)
+        for name, unit in (("alpha", ""), ("barrier", "m")):
             check_quantity(getattr(self, name), name, unit=unit, low=0, low_open=True)
-        for name, unit in (("hk1", "A/m"), ("hk2", "A/m"), ("vcma", "J/(V m)")):
-            check_quantity(getattr(self, name), name, unit=unit)
+        check_quantity(self.vcma, "vcma", unit="J/(V m)")
         check_quantity(self.temperature, "temperature", unit="K", low=0)
-        check_vector(self.field, "field", unit="A/m")
-        check_vector(self.demag, "demag", unit="A/m")
+        for name in ("hk1", "hk2"):
+            check_fields(getattr(self, name), name)
+        check_fields(check_vector(self.field, "field", unit="A/m"), "field", least=self.least_field)
+        check_fields(check_vector(self.demag, "demag", unit="A/m"), "demag", otherwise="demagnetising factors: multiply by `ms`")
         unit_vector(self.axis, "axis")
 
     @property

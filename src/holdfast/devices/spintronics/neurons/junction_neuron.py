@@ -23,6 +23,7 @@ from holdfast.core.device import fabricate
 from holdfast.devices.neuron import CharacteristicCurves
 from holdfast.devices.spintronics.constants import BOLTZMANN, MU0, spin_transfer_field
 from holdfast.devices.spintronics.macrospin.layer import MacrospinDevice
+from holdfast.devices.spintronics.units import BOUNDS, check_magnet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +47,9 @@ class JunctionNeuron:
 
     Parameters
     ----------
-    ms : saturation magnetisation in A/m, > 0
-    thickness : of the free layer in m, > 0
-    area : of the junction in m^2, > 0
+    ms : saturation magnetisation in A/m, 1e4 to 3e6
+    thickness : of the free layer in m, 5e-11 to 1e-5
+    area : of the junction in m^2, 1e-18 to 1e-8
     alpha : Gilbert damping, > 0
     temperature : in K, >= 0
     resistance_area : resistance of the parallel junction times its area in ohm m^2, > 0
@@ -61,9 +62,6 @@ class JunctionNeuron:
     """
 
     limits: ClassVar[dict[str, tuple[str, tuple[float, bool]]]] = {
-        "ms": ("A/m", POSITIVE),
-        "thickness": ("m", POSITIVE),
-        "area": ("m^2", POSITIVE),
         "alpha": ("", POSITIVE),
         "temperature": ("K", NOT_NEGATIVE),
         "resistance_area": ("ohm m^2", POSITIVE),
@@ -83,6 +81,8 @@ class JunctionNeuron:
     def __post_init__(self) -> None:
         for name, (unit, (low, low_open)) in self.limits.items():
             check_quantity(getattr(self, name), name, unit=unit, low=low, low_open=low_open)
+        for name in BOUNDS:
+            check_magnet(getattr(self, name), name)
 
     @property
     def volume(self) -> Any:
@@ -110,7 +110,7 @@ class JunctionNeuron:
         """The free layer as a macrospin; the components of field and demagnetisation, in A/m, broadcast against each other."""
         vectors = (np.stack(np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in each)), -1) for each in (field, demag))
         names = ("ms", "thickness", "area", "alpha", "temperature")
-        return MacrospinDevice(
+        return _NeuronLayer(
             **{name: getattr(self, name) for name in names} | dict(zip(("field", "demag"), vectors, strict=True)) | others
         )
 
@@ -134,6 +134,12 @@ class JunctionNeuron:
     def experiment(self, drive: NDArray[np.floating]) -> Experiment:
         """The macrospins that show the mean state at `drive` (K, 1), with times that suit them."""
         raise NotImplementedError
+
+
+class _NeuronLayer(MacrospinDevice):
+    """A free layer in the field of a current, which may be as small as the current."""
+
+    least_field = 0.0
 
 
 def neuron_curves(
