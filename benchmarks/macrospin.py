@@ -22,6 +22,7 @@ import math
 import os
 import statistics
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numba
 import numpy as np
 
+from holdfast.core.errors import MacrospinWarning
 from holdfast.devices.spintronics import Drive, MacrospinDevice, SpinDiode, SpinTorque, simulate
 from holdfast.devices.spintronics.constants import GAMMA0, spin_transfer_field
 from holdfast.devices.spintronics.lanes import LANES
@@ -42,6 +44,7 @@ try:
 except ImportError:
     cmtj = None
 
+warnings.simplefilter("ignore", MacrospinWarning)  # the peer integrates one moment too
 DEVICES, STEPS, DT = 256, 20_000, 1e-12
 MS, MEFF, THICKNESS, AREA, ALPHA = 1e6, 6e5, 2e-9, math.pi * 50e-9**2, 0.01
 PEER_GAMMA0, PEER_MU0 = 220_880.0, 12.566e-7  # m/(A s) and T m/A, cmtj's constants

@@ -11,9 +11,12 @@ its devices, and the same weights on other chips.
 The idea of training through spintronic neurons is that of arXiv:2106.16043; devices, spreads and networks here are ours.
 """
 
+import warnings
+
 import numpy as np
 from torch import nn
 
+from holdfast.core.errors import MacrospinWarning
 from holdfast.core.figures import INK, PALETTE, new_figure
 from holdfast.data import list_data, load_images
 from holdfast.devices import fit_neurons, in_network_units
@@ -33,8 +36,10 @@ from holdfast.nets import evaluate, fit, mlp
 # -------------
 #
 # Every device moves at every current in one batch of macrospins, twice; a longer look would make the curves smoother.
+# One moment stands for each pillar of 30 nm, which is 6 exchange lengths wide; the warning of that is filtered.
 # MNIST is used if it lies on the disk (``holdfast data fetch mnist``), and scikit-learn's digits otherwise.
 
+warnings.simplefilter("ignore", MacrospinWarning)
 curves = neuron_curves(
     ThermalSigmoidNeuron(),
     spread={"alpha": 0.1, "thickness": 0.1, "area": 0.1},

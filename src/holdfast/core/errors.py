@@ -1,4 +1,4 @@
-"""Exceptions that a caller may want to catch.
+"""Exceptions that a caller may want to catch, and warnings that one may want to filter.
 
 ::
 
@@ -11,6 +11,9 @@
     ├── QueryBudgetError                    the next call would exceed the target's query cap
     ├── TimeBudgetError                     the next batch would exceed the time that was granted
     └── RunLockedError                      another live process writes this run
+
+    UserWarning
+    └── MacrospinWarning                    one moment stands for a magnet that is too wide for it
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ __all__ = [
     "DataUnavailableError",
     "HoldfastError",
     "InputError",
+    "MacrospinWarning",
     "MissingExtraError",
     "QueryBudgetError",
     "RunLockedError",
@@ -63,6 +67,10 @@ class TimeBudgetError(HoldfastError):
 
 class RunLockedError(HoldfastError):
     """Another live process is writing this run folder."""
+
+
+class MacrospinWarning(UserWarning):
+    """One magnetic moment stands for a layer so wide that its magnetisation can vary from place to place."""
 
 
 def last_line(traceback: str) -> str:

@@ -47,7 +47,7 @@ def test_no_field_and_fields_about_zero_are_legal():
 
 
 def test_the_field_of_a_small_current_is_legal():
-    """A strip line that carries 1 uA makes less than the earth's field; nobody can have meant tesla."""
+    """A strip line that carries 1 uA makes less than the earth's field, which a unit mixed up cannot explain."""
     neuron = HardAxisNeuron(temperature=0.0, bias=0.0)
     found = simulate_neuron(neuron, [1e-6])
     np.testing.assert_allclose(found.state[:, 0], neuron.mean_state([1e-6]), atol=1e-5)

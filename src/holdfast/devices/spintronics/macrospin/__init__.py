@@ -12,12 +12,7 @@ from holdfast.devices.spintronics.macrospin.antiferromagnet import (
     spin_pumping_voltage,
     tilted_resonance,
 )
-from holdfast.devices.spintronics.macrospin.demagnetization import (
-    cylinder_factors,
-    exchange_lengths,
-    prism_factors,
-    spheroid_factors,
-)
+from holdfast.devices.spintronics.macrospin.demagnetization import cylinder_factors, prism_factors, spheroid_factors
 from holdfast.devices.spintronics.macrospin.drive import Drive, SeriesDiode, absorbed_power, incident_amplitude
 from holdfast.devices.spintronics.macrospin.easy_plane import easy_plane_half_width, easy_plane_resonance, easy_plane_threshold
 from holdfast.devices.spintronics.macrospin.equilibrium import Equilibrium, equilibrium, threshold_current
@@ -25,6 +20,7 @@ from holdfast.devices.spintronics.macrospin.junction import TunnelJunction
 from holdfast.devices.spintronics.macrospin.layer import AntiferromagnetDevice, MacrospinDevice, anisotropy_field
 from holdfast.devices.spintronics.macrospin.response import Response
 from holdfast.devices.spintronics.macrospin.simulation import simulate
+from holdfast.devices.spintronics.macrospin.size import exchange_lengths
 from holdfast.devices.spintronics.macrospin.stack import SpinDiode, current_for_pull
 from holdfast.devices.spintronics.macrospin.torque import SpinTorque
 

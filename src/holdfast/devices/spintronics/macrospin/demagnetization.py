@@ -1,4 +1,4 @@
-r"""Demagnetising factors of simple shapes, and how many exchange lengths they span.
+r"""Demagnetising factors of simple shapes.
 
 The factor along an axis times the saturation magnetisation is that axis' entry of ``MacrospinDevice.demag``, before any
 perpendicular anisotropy is taken off.
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.checks import check_quantity
-from holdfast.devices.spintronics.constants import MU0
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from holdfast.devices.spintronics.macrospin.layer import MacrospinDevice
 
-__all__ = ["cylinder_factors", "exchange_lengths", "prism_factors", "spheroid_factors"]
+__all__ = ["cylinder_factors", "prism_factors", "spheroid_factors"]
 
 
 def _length(values: ArrayLike, name: str) -> NDArray[np.floating]:
@@ -106,22 +104,3 @@ def spheroid_factors(diameter: ArrayLike, thickness: ArrayLike) -> NDArray[np.fl
     along = (flatness**2 / square) * (1 - np.arcsin(root / flatness) / root)
     along = np.where(square < 1e-6, 1 / 3 + 4 / 15 * (flatness - 1), along)
     return np.stack([(1 - along) / 2, (1 - along) / 2, along], axis=-1)
-
-
-def exchange_lengths(layer: MacrospinDevice, *, stiffness: ArrayLike = 1.5e-11) -> NDArray[np.floating]:
-    r"""Width of the layer in exchange lengths :math:`\sqrt{2 A / \mu_0 M_s^2}`; a single moment is doubtful beyond about 4.
-
-    Parameters
-    ----------
-    layer : whose width is taken as the diameter of a disc of its area
-    stiffness : array, exchange stiffness `A` in J/m, about 1.5e-11 in CoFeB
-
-    Examples
-    --------
-    >>> from holdfast.devices.spintronics import MacrospinDevice
-    >>> layer = MacrospinDevice(ms=1e6, thickness=2e-9, area=7.85e-15, alpha=0.01)
-    >>> round(float(exchange_lengths(layer)))  # 100 nm across: it can hold more than one moment does
-    20
-    """
-    energy = 2 * np.asarray(check_quantity(stiffness, "stiffness", unit="J/m", low=0, low_open=True))
-    return np.asarray(np.sqrt(4 * np.asarray(layer.area) / np.pi) / np.sqrt(energy / (MU0 * np.asarray(layer.ms) ** 2)))

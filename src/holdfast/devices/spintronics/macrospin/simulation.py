@@ -24,6 +24,7 @@ from holdfast.devices.spintronics.macrospin.drive import Drive
 from holdfast.devices.spintronics.macrospin.layer import AntiferromagnetDevice, unit_vector
 from holdfast.devices.spintronics.macrospin.response import Response, from_sums
 from holdfast.devices.spintronics.macrospin.schedule import EVERY, Schedule, check_thermal_step, schedule
+from holdfast.devices.spintronics.macrospin.size import warn_of_width
 from holdfast.devices.spintronics.macrospin.stack import SpinDiode, coefficients, terms_of
 
 if TYPE_CHECKING:
@@ -102,6 +103,10 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
         0.2 cycles per step or 0.25 per sample, a window of fewer than 10 periods, a temperature with ``"rk4"``
     FloatingPointError : a result that is not a number; the device is named
 
+    Warns
+    -----
+    MacrospinWarning : a layer wider than 4 exchange lengths, once per process
+
     Examples
     --------
     >>> from holdfast.devices.spintronics import MacrospinDevice, SpinDiode
@@ -110,6 +115,7 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     >>> f"{rung.frequency / 1e9:.2f} GHz"
     '5.63 GHz'
     """
+    warn_of_width(diode.layer)
     drive = Drive() if drive is None else drive
     check_one_of(window, "window", allowed=("hann", "flat"))
     kind = _noise_of(diode, noise, method)

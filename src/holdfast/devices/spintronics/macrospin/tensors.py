@@ -16,6 +16,7 @@ from holdfast.devices.spintronics.constants import GAMMA0, thermal_field
 from holdfast.devices.spintronics.macrospin import equations as eq
 from holdfast.devices.spintronics.macrospin.layer import unit_vector
 from holdfast.devices.spintronics.macrospin.schedule import check_thermal_step, is_warm, schedule
+from holdfast.devices.spintronics.macrospin.size import warn_of_width
 from holdfast.devices.spintronics.macrospin.stack import coefficients, terms_of
 
 if TYPE_CHECKING:
@@ -135,10 +136,15 @@ def integrate(  # noqa: PLR0913
     ------
     InputError : as :func:`~holdfast.devices.spintronics.simulate`; no generator above 0 K
     FloatingPointError : a result that is not a number
+
+    Warns
+    -----
+    MacrospinWarning : as :func:`~holdfast.devices.spintronics.simulate`
     """
     import torch
     from torch.utils.checkpoint import checkpoint
 
+    warn_of_width(diode.layer)
     _check(diode, drive, generator, averages=averages, times=(steps * dt, settle * dt, dt))
     motion = _Motion(diode, drive, generator, dt=dt, convert=_converter(dtype or torch.float64, device))
     m = motion.begin(start)
