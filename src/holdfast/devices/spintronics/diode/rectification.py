@@ -2,7 +2,9 @@ r"""A rectified voltage beside the power that made it.
 
 Two sensitivities are in use and differ by the mismatch to the line: the voltage per watt that the device absorbs,
 :math:`P = I_{ac}^2 R / 2`, and per watt of the wave that arrives on a line of impedance :math:`Z_0`,
-:math:`I_{ac} = \sqrt{8 P Z_0} / (R + Z_0)`. Both are here, by name.
+:math:`I_{ac} = \sqrt{8 P Z_0} / (R + Z_0)`. Both are here, by name. Published detectors are compared per incident watt: on a
+line of 50 ohm a device of 1 kohm absorbs 18 % of the wave, so its voltage per absorbed watt is 5.5 times as large. Runs at 0 K
+leave out the noise that works against the locking of a weak drive.
 """
 
 from __future__ import annotations
@@ -50,12 +52,12 @@ class Rectification:
 
     @property
     def sensitivity_absorbed(self) -> Array:
-        """V/W of the absorbed power; NaN where there is none."""
+        """V/W of the absorbed power; NaN where there is none. It exceeds that of the incident power by the mismatch to the line."""
         return _per_watt(self.v_dc, self.absorbed)
 
     @property
     def sensitivity_incident(self) -> Array:
-        """V/W of the incident power; NaN where there is none."""
+        """V/W of the incident power, as published detectors quote it; NaN where there is none."""
         return _per_watt(self.v_dc, self.incident)
 
 
