@@ -7,6 +7,7 @@ are, how one is measured, and what all of them say together. The paper's sentenc
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -61,6 +62,8 @@ class Study:
     parts: ClassVar[Mapping[str, Part]]
     notes: ClassVar[Sequence[str]] = ()
     """What a reader must know of all parts together."""
+    noted: ClassVar[tuple[type[Warning], ...]] = ()
+    """Categories of warnings about which the notes inform, so that no point repeats them."""
 
     def prepared(self) -> Self:
         """The study as the data and packages of this machine allow it."""
@@ -73,7 +76,10 @@ class Study:
     def measure(self, point: Point, context: Context) -> Measurement:
         """Measure one point."""
         context.check_time()
-        return self.parts[point["part"]].measure(self, point, context)
+        with warnings.catch_warnings():
+            for category in self.noted:
+                warnings.simplefilter("ignore", category)
+            return self.parts[point["part"]].measure(self, point, context)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """What all parts say, and the claims about it."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from holdfast.core.checks import check_one_of
+from holdfast.core.errors import MacrospinWarning
 from holdfast.core.experiment import Measurement, Quantity, Summary
 from holdfast.studies.spin_diode import motions, rectifiers
 from holdfast.studies.spin_diode.claims import claims_for

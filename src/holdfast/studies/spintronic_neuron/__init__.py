@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from holdfast.core.errors import MacrospinWarning
 from holdfast.studies.spintronic_neuron import measure
 from holdfast.studies.study import DIGITS, Part, Study, else_digits
 
@@ -147,7 +148,9 @@ class SpintronicNeuron(Study):
         "closed": Part(measure=measure.closed_form, points=closed_forms, summary=measure.of_closed_forms),
         "network": Part(measure=measure.network, points=uses, summary=measure.of_networks),
     }
+    noted = (MacrospinWarning,)
     notes = (
+        "A single magnetic moment stands for each simulated device, as in its closed form.",
         "Accuracy in situ is averaged over trainings, with its interval over test images.",
         "Chips of one training share its weights: other uses have intervals over trainings where there are three or more.",
         "With fewer trainings these intervals are over chips, and hold for these trainings alone.",
