@@ -33,7 +33,8 @@ TOLERANCE = 0.01
 
 def attacked(model, x, y, generator):
     """A batch as PGD leaves it, for training."""
-    return pgd(model, x, y, ThreatModel("linf", 0.12), steps=7, early_stop=False, skip_wrong=False, generator=generator).x_adv, y
+    seed = int(torch.randint(2**31, (), generator=generator))
+    return pgd(model, x, y, ThreatModel("linf", 0.12), steps=7, early_stop=False, skip_wrong=False, seed=seed).x_adv, y
 
 
 def network(name, examples):

@@ -115,7 +115,8 @@ def trained(train, *, eps, epochs, seed=0):
     net = tiny_cnn(seed=seed)
 
     def attacked(model, x, y, generator):
-        return pgd(model, x, y, ThreatModel("linf", eps), steps=7, early_stop=False, skip_wrong=False, generator=generator).x_adv, y
+        seed = int(torch.randint(2**31, (), generator=generator))
+        return pgd(model, x, y, ThreatModel("linf", eps), steps=7, early_stop=False, skip_wrong=False, seed=seed).x_adv, y
 
     fit(net, train, epochs=epochs, lr=1e-2, batch_size=64, on_batch=attacked if eps else None)
     return net

@@ -119,7 +119,7 @@ def test_the_likeliest_wrong_class_need_not_be_the_nearest():
         return torch.cat([zero + 1, 0.9 + 1e-3 * x, 2 * x, zero - 5, zero - 6], 1)
 
     x, y, threat = torch.zeros(3, 1), torch.zeros(3, dtype=torch.long), ThreatModel("linf", 0.6)
-    assert not apgd_targeted(net, x, y, threat, classes=1, steps=10, generator=torch.Generator().manual_seed(0)).success.all()
+    assert not apgd_targeted(net, x, y, threat, classes=1, steps=10).success.all()
     assert apgd_targeted(net, x, y, threat, classes=2, steps=10).success.all()
 
 

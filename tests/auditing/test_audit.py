@@ -277,7 +277,8 @@ def before_and_after(digits_cnn, digits_small, tmp_path_factory):
     from holdfast.attacks import ThreatModel, pgd
 
     def attacked(model, x, y, generator):
-        return pgd(model, x, y, ThreatModel(norm="linf", eps=0.1), steps=5, generator=generator).x_adv, y
+        seed = int(torch.randint(2**31, (), generator=generator))
+        return pgd(model, x, y, ThreatModel(norm="linf", eps=0.1), steps=5, seed=seed).x_adv, y
 
     hardened = tiny_cnn(size=8, seed=0)
     fit(hardened, digits_small[0], epochs=15, lr=1e-2, batch_size=64, on_batch=attacked)

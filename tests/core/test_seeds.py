@@ -9,7 +9,7 @@ import torch
 from scipy.stats import kstest, norm
 
 from holdfast.core.errors import InputError
-from holdfast.core.seeds import Seeds
+from holdfast.core.seeds import Seeds, torch_generator
 
 
 def test_the_order_of_asking_changes_nothing():
@@ -81,3 +81,13 @@ def test_any_whole_number_is_a_seed(seed):
 def test_other_seeds_are_refused(seed):
     with pytest.raises(InputError, match=r"`seed` is .*; allowed: whole numbers from 0 upwards"):
         Seeds(seed)
+
+
+def test_a_plain_seed_gives_the_stream_of_torch_itself():
+    expected = torch.rand(4, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(torch.rand(4, generator=torch_generator(5)), expected)
+    assert torch.equal(
+        torch.rand(4, generator=torch_generator(Seeds(1).integer("a"))), torch.rand(4, generator=Seeds(1).torch("a"))
+    )
+    with pytest.raises(InputError, match="seed"):
+        torch_generator(-1)

@@ -166,7 +166,8 @@ def test_training_on_attacked_batches_makes_a_linear_classifier_robust():
     data, threat = Examples(x.clamp(0, 1), y), ThreatModel("linf", 0.1)
 
     def attack(model, x, y, generator):
-        return pgd(model, x, y, threat, steps=3, generator=generator).x_adv, y
+        seed = int(torch.randint(2**31, (), generator=generator))
+        return pgd(model, x, y, threat, steps=3, seed=seed).x_adv, y
 
     plain, hardened = mlp(41, hidden=(), classes=2), mlp(41, hidden=(), classes=2)
     fit(plain, data, epochs=15, lr=0.02)

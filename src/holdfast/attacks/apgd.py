@@ -20,6 +20,7 @@ from holdfast.attacks.projection import Ball, make_ball, unit_noise
 from holdfast.attacks.slope import input_slope
 from holdfast.attacks.transforms import cleaned
 from holdfast.core.checks import check_one_of, check_whole, check_within
+from holdfast.core.seeds import torch_generator
 from holdfast.nets import frozen
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def apgd(  # noqa: PLR0913 - each argument is a setting chosen by name
     early_stop: bool = True,
     skip_wrong: bool = True,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> AttackResult:
     """Projected gradient descent with inertia and step sizes that adapt to each example; in L1 its sparse form.
 
@@ -67,7 +68,7 @@ def apgd(  # noqa: PLR0913 - each argument is a setting chosen by name
     early_stop : an example leaves as soon as it is fooled; without, it goes on to the largest loss
     skip_wrong : leave examples that are answered wrongly from the start as they are (they count as successes)
     batch_size : examples per pass
-    generator : of the random starts, on the device of `x`; default: a new one with seed 0
+    seed : of the random starts
 
     Returns
     -------
@@ -90,7 +91,7 @@ def apgd(  # noqa: PLR0913 - each argument is a setting chosen by name
     problem = pose(model, x, y, threat, target_class=target_class)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         objective = make_objective(loss, classes=problem.probe(samples=eot_samples), targeted=target_class is not None)
-        attack = _Attack(problem, Found(problem, objective), settings, generator)
+        attack = _Attack(problem, Found(problem, objective), settings, seed)
         rows, _ = attack.begin(skip_wrong=skip_wrong)
         for _ in range(settings.restarts):
             rows = attack.climb(rows, objective, problem.goal)
@@ -112,7 +113,7 @@ def apgd_targeted(  # noqa: PLR0913 - as above
     early_stop: bool = True,
     skip_wrong: bool = True,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> AttackResult:
     """APGD toward one wrong class after another, the most likely first; any wrong answer is a success.
 
@@ -120,7 +121,7 @@ def apgd_targeted(  # noqa: PLR0913 - as above
 
     Parameters
     ----------
-    model, x, y, threat, steps, rho, eot_samples, early_stop, skip_wrong, batch_size, generator : as in :func:`apgd`
+    model, x, y, threat, steps, rho, eot_samples, early_stop, skip_wrong, batch_size, seed : as in :func:`apgd`
     classes : target classes per example, in the order of the logits at `x`; at most K - 1 are there
     loss : as in :func:`apgd`; its labels are the target classes
     restarts : random starts per target class
@@ -143,7 +144,7 @@ def apgd_targeted(  # noqa: PLR0913 - as above
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         known = problem.probe(samples=eot_samples)
         objective = make_objective(loss, classes=known, targeted=True)
-        attack = _Attack(problem, Found(problem, make_objective("cw_margin", classes=known, targeted=False)), settings, generator)
+        attack = _Attack(problem, Found(problem, make_objective("cw_margin", classes=known, targeted=False)), settings, seed)
         rows, logits = attack.begin(skip_wrong=skip_wrong)
         ranked = logits.scatter(1, problem.y[:, None], -torch.inf).argsort(1, descending=True)
         for place in range(min(classes, known - 1)):
@@ -173,10 +174,10 @@ class _Settings:
 class _Attack:
     """What all starts of one attack share."""
 
-    def __init__(self, problem: Problem, found: Found, settings: _Settings, generator: torch.Generator | None) -> None:
+    def __init__(self, problem: Problem, found: Found, settings: _Settings, seed: int) -> None:
         check_one_of(problem.threat.norm, "norm", allowed=("linf", "l2", "l1"))
         self.problem, self.found, self.settings = problem, found, settings
-        self.draws = generator or torch.Generator(device=problem.x.device).manual_seed(0)
+        self.draws = torch_generator(seed, device=problem.x.device)
 
     def answer(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """Logits (samples n, K), the samples stacked."""

@@ -11,6 +11,7 @@ from holdfast.attacks.projection import make_ball, unit_noise
 from holdfast.attacks.threat import per_example
 from holdfast.attacks.transforms import Direction, GradTransform, InputTransform, cleaned
 from holdfast.core.checks import check_finite, check_whole, check_within, refuse
+from holdfast.core.seeds import torch_generator
 
 if TYPE_CHECKING:
     from holdfast.attacks.threat import ThreatModel
@@ -47,7 +48,7 @@ def ascend(  # noqa: PLR0913 - each argument is a setting chosen by name
     input_transforms: Sequence[InputTransform] = (),
     grad_transform: Sequence[GradTransform] = (),
     random_start: bool = False,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
     batch_size: int = 500,
 ) -> torch.Tensor:
     """The inputs after `steps` steps up `objective`, each projected onto ball and box.
@@ -61,7 +62,7 @@ def ascend(  # noqa: PLR0913 - each argument is a setting chosen by name
     threat : norm, radius (one or per example), box, mask
     steps : gradient steps, >= 1
     step_size : one or per example; default ``eps / steps``
-    momentum, input_transforms, grad_transform, random_start, generator, batch_size : as in :func:`~holdfast.attacks.pgd`
+    momentum, input_transforms, grad_transform, random_start, seed, batch_size : as in :func:`~holdfast.attacks.pgd`
 
     Returns
     -------
@@ -79,7 +80,7 @@ def ascend(  # noqa: PLR0913 - each argument is a setting chosen by name
     check_within(momentum, "momentum", low=0.0)
     eps = threat.eps_per_example(x)
     sizes = eps / check_whole(steps, "steps", low=1) if step_size is None else per_example(step_size, "step_size", x)
-    draws = generator or torch.Generator(device=x.device).manual_seed(0)
+    draws = torch_generator(seed, device=x.device)
     noise = unit_noise(x, threat.norm, draws) if random_start else None
 
     def shown(inputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

@@ -186,10 +186,10 @@ def _ensemble(version: str, threat: ThreatModel, *, steps: int, queries: int, se
 
 
 def _seeded(attack: Callable[..., AttackResult], seeds: Seeds, **settings: Any) -> Attack:
-    """`attack` with these settings and a generator on the device of its inputs."""
+    """`attack` with these settings and a seed of its own."""
 
     def run(model: Any, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel) -> AttackResult:
-        return attack(model, x, y, threat, **settings, generator=seeds.torch("starts", device=str(x.device)))
+        return attack(model, x, y, threat, **settings, seed=seeds.integer("starts"))
 
     return run
 

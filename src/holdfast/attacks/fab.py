@@ -24,6 +24,7 @@ from holdfast.attacks.threat import AttackResult
 from holdfast.attacks.transforms import cleaned
 from holdfast.core.checks import check_one_of, check_whole
 from holdfast.core.estimate import Estimate, proportion
+from holdfast.core.seeds import torch_generator
 from holdfast.nets import frozen
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def fab(  # noqa: PLR0913 - each argument is a setting chosen by name
     restarts: int = 1,
     early_stop: bool = True,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> AttackResult:
     """Toward whichever class is nearest at each step; what is found within the radius counts.
 
@@ -77,7 +78,7 @@ def fab(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Parameters
     ----------
-    model, x, y, batch_size, generator : as in :func:`~holdfast.attacks.apgd`
+    model, x, y, batch_size, seed : as in :func:`~holdfast.attacks.apgd`
     threat : ``"linf"``, ``"l2"`` or ``"l1"``, radius (one or per example), box, mask
     steps : of each walk, >= 1
     restarts : walks per example; all but the first begin at a random point within half the radius
@@ -96,7 +97,7 @@ def fab(  # noqa: PLR0913 - each argument is a setting chosen by name
     True
     """
     settings = _Settings(classes=None, steps=steps, restarts=restarts, early_stop=early_stop, batch_size=batch_size)
-    return _search(model, x, y, threat, settings=settings, generator=generator).result()
+    return _search(model, x, y, threat, settings=settings, seed=seed).result()
 
 
 def fab_targeted(  # noqa: PLR0913 - as above
@@ -110,13 +111,13 @@ def fab_targeted(  # noqa: PLR0913 - as above
     restarts: int = 1,
     early_stop: bool = True,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> AttackResult:
     """Toward one wrong class after another, the most likely first; any wrong answer within the radius is a success.
 
     Parameters
     ----------
-    model, x, y, threat, steps, early_stop, batch_size, generator : as in :func:`fab`
+    model, x, y, threat, steps, early_stop, batch_size, seed : as in :func:`fab`
     classes : target classes per example, in the order of the logits at `x`; at most K - 1 are there
     restarts : walks per target class
 
@@ -126,7 +127,7 @@ def fab_targeted(  # noqa: PLR0913 - as above
     """
     check_whole(classes, "classes", low=1)
     settings = _Settings(classes=classes, steps=steps, restarts=restarts, early_stop=early_stop, batch_size=batch_size)
-    return _search(model, x, y, threat, settings=settings, generator=generator).result()
+    return _search(model, x, y, threat, settings=settings, seed=seed).result()
 
 
 def nearest_adversarial(  # noqa: PLR0913 - as above
@@ -139,13 +140,13 @@ def nearest_adversarial(  # noqa: PLR0913 - as above
     steps: int = 100,
     restarts: int = 1,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> Nearest:
     """The nearest wrongly answered input of each example, whatever its distance: an accuracy curve over all radii from one search.
 
     Parameters
     ----------
-    model, x, y, steps, restarts, batch_size, generator : as in :func:`fab`
+    model, x, y, steps, restarts, batch_size, seed : as in :func:`fab`
     threat : norm, box and mask; its radius only says how far from the example a restart begins
     classes : None walks toward the class that is nearest at each step, a number toward that many classes one after another
 
@@ -161,7 +162,7 @@ def nearest_adversarial(  # noqa: PLR0913 - as above
     if classes is not None:
         check_whole(classes, "classes", low=1)
     settings = _Settings(classes=classes, steps=steps, restarts=restarts, early_stop=False, batch_size=batch_size)
-    search = _search(model, x, y, threat, settings=settings, generator=generator)
+    search = _search(model, x, y, threat, settings=settings, seed=seed)
     warn_of_invalid(search.invalid)
     return Nearest(x_adv=search.x_adv, norm=search.norm, queries=search.queries, no_gradient=search.no_gradient)
 
@@ -188,11 +189,11 @@ def _search(
     threat: ThreatModel,
     *,
     settings: _Settings,
-    generator: torch.Generator | None,
+    seed: int,
 ) -> _Search:
     check_one_of(threat.norm, "norm", allowed=tuple(DUAL))
     problem = pose(model, x, y, threat)
-    draws = generator or torch.Generator(device=x.device).manual_seed(0)
+    draws = torch_generator(seed, device=x.device)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         search = _Search(problem, settings, classes=problem.probe())
         search.begin()

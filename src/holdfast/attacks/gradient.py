@@ -20,6 +20,7 @@ from holdfast.attacks.slope import input_slope
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.attacks.transforms import Direction, GradTransform, InputTransform, cleaned
 from holdfast.core.checks import check_whole, check_within, refuse
+from holdfast.core.seeds import torch_generator
 from holdfast.nets import frozen
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     grad_transform: Sequence[GradTransform] = (),
     eot_samples: int = 1,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
 ) -> AttackResult:
     r"""Projected gradient descent: steps along the gradient, each followed by the projection onto ball and box.
 
@@ -124,7 +125,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     eot_samples : passes whose logits are averaged for each decision and whose gradients are averaged for each step, for networks
         that answer at random
     batch_size : examples per pass
-    generator : of random starts and transforms, on the device of `x`; default: a new one with seed 0
+    seed : of random starts and transforms
 
     Returns
     -------
@@ -147,7 +148,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     problem = pose(model, x, y, threat, target_class=target_class)
     if start is not None and start.shape != x.shape:
         refuse("start", f"has shape {tuple(start.shape)}", allowed=f"the shape of `x`, {tuple(x.shape)}")
-    draws = generator or torch.Generator(device=x.device).manual_seed(0)
+    draws = torch_generator(seed, device=x.device)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         settings = _Settings(
             steps=check_whole(steps, "steps", low=1),

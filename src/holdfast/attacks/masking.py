@@ -159,7 +159,6 @@ class _Panel:
         self.steps, self.batch_size, self.seed = steps, batch_size, seed
 
     def climb(self, eps: float | torch.Tensor, *, restarts: int = 1, **changes: Any) -> AttackResult:
-        generator = torch.Generator(device=self.x.device).manual_seed(self.seed)
         threat = replace(self.threat, eps=eps, **changes)
         return pgd(
             self.model,
@@ -169,7 +168,7 @@ class _Panel:
             steps=self.steps,
             restarts=restarts,
             batch_size=self.batch_size,
-            generator=generator,
+            seed=self.seed,
         )
 
     def climb_on(self, found: AttackResult) -> int:
@@ -185,7 +184,7 @@ class _Panel:
             steps=2 * self.steps,
             restarts=RESTARTS,
             batch_size=self.batch_size,
-            generator=torch.Generator(device=self.x.device).manual_seed(self.seed + 1),
+            seed=self.seed + 1,
         )
         return int(more.success.sum())
 

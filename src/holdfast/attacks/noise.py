@@ -9,6 +9,7 @@ import torch
 from holdfast.attacks.projection import Ball, make_ball, perturbation_norm
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.core.checks import check_whole
+from holdfast.core.seeds import torch_generator
 
 if TYPE_CHECKING:
     from holdfast.attacks.threat import AttackResult, ThreatModel
@@ -41,7 +42,7 @@ def random_noise(
     check_whole(draws, "draws", low=1)
     problem = question(model, x, y, threat, target_class=None, access="scores")
     oracle = Oracle(problem, queries=draws + 1, batch_size=batch_size)
-    generator = torch.Generator(device=x.device).manual_seed(seed)
+    generator = torch_generator(seed, device=x.device)
     with oracle.asking():
         for part in oracle.begin().split(GROUP):
             for draw in range(draws):

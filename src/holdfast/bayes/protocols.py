@@ -249,11 +249,11 @@ class _Climb:
         """What the predictive says of one climb, and whether it fooled what it climbed (n,)."""
         problem, threat = self.on.problem, replace(self.on.threat, eps=self.on.problem.eps[rows])
         network = self.on.posterior.as_module("mean_logits" if self.loss == "mean_logits" else "log_mean_exp", chunk=self.on.chunk)
-        x, generator = problem.x[rows], torch.Generator(device=problem.x.device).manual_seed(self.seed)
+        x = problem.x[rows]
         if double:
             network, x = network.double(), x.double()
             threat = replace(threat, eps=self.on.problem.eps[rows].double())
-        found = apgd(network, x, problem.y[rows], threat, generator=generator, **self.settings, **changes)
+        found = apgd(network, x, problem.y[rows], threat, seed=self.seed, **self.settings, **changes)
         if self.loss != "mean_logits" and not double:
             return found, found.success
         judged = self.on.judge(found.x_adv.to(problem.x.dtype), steps=self.settings["steps"], rows=rows, clean_counts=True)

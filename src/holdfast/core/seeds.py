@@ -17,7 +17,7 @@ from holdfast.core.checks import check_whole
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Seeds"]
+__all__ = ["Seeds", "torch_generator"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,17 @@ class Seeds:
 
     def torch(self, *names: object, device: str = "cpu") -> torch.Generator:
         """A torch generator on `device` for the stream `names`."""
-        import torch
+        return torch_generator(self.integer(*names), device=device)
 
-        return torch.Generator(device=device).manual_seed(self.integer(*names))
+
+def torch_generator(seed: int, *, device: str | torch.device = "cpu") -> torch.Generator:
+    """A torch generator on `device` that begins at `seed` itself, a whole number in ``[0, 2**63)``.
+
+    Examples
+    --------
+    >>> torch_generator(3).initial_seed()
+    3
+    """
+    import torch
+
+    return torch.Generator(device=device).manual_seed(check_whole(seed, "seed", high=2**63 - 1))

@@ -70,10 +70,10 @@ def test_it_climbs_between_noise_and_the_true_gradient(digits_cnn, digits_small,
         ({"sigma": -1.0}, "sigma"),
         ({"momentum": -0.5}, "momentum"),
         ({"threat": ThreatModel("l0", 3)}, "linf or l2"),
-        ({"victim": Target(model=nn.Linear(4, 3), access="labels")}, "hopskipjump"),
+        ({"model": Target(model=nn.Linear(4, 3), access="labels")}, "hopskipjump"),
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(change, message):
-    given = {"victim": nn.Linear(4, 3), "threat": ThreatModel("linf", 0.1)} | change
+    given = {"model": nn.Linear(4, 3), "threat": ThreatModel("linf", 0.1)} | change
     with pytest.raises(InputError, match=message):
-        nes(given.pop("victim"), torch.rand(2, 4), torch.tensor([0, 1]), given.pop("threat"), **given)
+        nes(given.pop("model"), torch.rand(2, 4), torch.tensor([0, 1]), given.pop("threat"), **given)

@@ -279,8 +279,8 @@ def test_a_source_with_the_same_labels_saves_three_queries_of_ten(digits_small):
 
 
 BAD = [
-    ({"victim": Target(model=nn.Linear(4, 3), access="labels")}, "hopskipjump"),
-    ({"victim": lambda x: x.argmax(1)}, "hopskipjump"),
+    ({"model": Target(model=nn.Linear(4, 3), access="labels")}, "hopskipjump"),
+    ({"model": lambda x: x.argmax(1)}, "hopskipjump"),
     ({"threat": ThreatModel("l1", 1.0)}, "linf or l2"),
     ({"samples": 0}, "samples"),
     ({"sigma": 0.0}, "sigma"),
@@ -298,7 +298,7 @@ BAD = [
 
 @pytest.mark.parametrize(("change", "message"), BAD)
 def test_bad_input_is_refused_with_a_remedy(change, message):
-    given = {"victim": nn.Linear(4, 3), "threat": THREAT, "prior": shared, "queries": 50} | change
+    given = {"model": nn.Linear(4, 3), "threat": THREAT, "prior": shared, "queries": 50} | change
     x, y = torch.rand(2, 4), torch.tensor([2, 0])
     with pytest.raises(InputError, match=message):
-        p_rgf(given.pop("victim"), x, y, given.pop("threat"), **given)
+        p_rgf(given.pop("model"), x, y, given.pop("threat"), **given)

@@ -20,7 +20,7 @@ class Differences:
     r"""Asks for :math:`(L(x + s u) - L(x)) / s`. Questions may leave the box by s.
 
     The shift s is one per example. It doubles, and the questions are asked again, as long as all differences of an example are
-    exactly zero, which a victim that rounds its input or its answers is prone to.
+    exactly zero, as models that round their input or their answers cause.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ __all__ = ["nes"]
 
 
 def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
-    victim: Any,
+    model: Any,
     x: torch.Tensor,
     y: torch.Tensor,
     threat: ThreatModel,
@@ -48,7 +48,7 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Parameters
     ----------
-    victim : :class:`~holdfast.core.target.Target` (or module, or callable) that tells scores
+    model : module, callable or :class:`~holdfast.core.target.Target` that answers with scores (N, K)
     x, y : examples (N, ...) in the box, right classes (N,)
     threat : ``"linf"`` or ``"l2"``, radius (one or per example), box, mask
     target_class : class to be reached, one or per example; None: any wrong class
@@ -82,7 +82,7 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
     check_within(momentum, "momentum", low=0.0)
     if threat.norm not in {"linf", "l2"}:
         refuse("norm", f"is {threat.norm!r}", allowed="linf or l2 for nes()")
-    problem = question(victim, x, y, threat, target_class=target_class, access="scores")
+    problem = question(model, x, y, threat, target_class=target_class, access="scores")
     oracle = Oracle(problem, queries=queries, loss=loss, batch_size=batch_size)
     differences = Differences(oracle, sigma)
     sizes = problem.eps / 10 if step_size is None else per_example(step_size, "step_size", problem.x)

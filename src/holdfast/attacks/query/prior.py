@@ -79,11 +79,11 @@ def averaged(priors: Sequence[Prior]) -> Prior:
 
 
 def loss_gradient(model: Any, y: torch.Tensor, *, target_class: int | torch.Tensor | None = None, loss: str | Loss = "ce") -> Prior:
-    """The gradient of an attack's loss on a network that the attacker owns, as a prior, or of the victim itself, to measure one.
+    """The gradient of an attack's loss on another network, as a prior, or on the attacked one itself, to judge a prior.
 
     Parameters
     ----------
-    model : a network with the labels of the victim; the passes over it are not counted as queries
+    model : a network with the labels of the attacked one; the passes over it are not counted as queries
     y : right classes (N,) of the examples that will be attacked
     target_class, loss : of the attack
 

@@ -55,7 +55,7 @@ class EstimatedResult(AttackResult):
 
 
 def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
-    victim: Any,
+    model: Any,
     x: torch.Tensor,
     y: torch.Tensor,
     threat: ThreatModel,
@@ -78,7 +78,7 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Parameters
     ----------
-    victim, x, y, threat, target_class, queries, samples, sigma, step_size, memory : as in :func:`p_rgf`
+    model, x, y, threat, target_class, queries, samples, sigma, step_size, memory : as in :func:`p_rgf`
     subspace, starts, truth, loss, seed, batch_size : as there
     estimator : ``"biased"`` takes independent directions, ``"orthogonal"`` orthonormal ones
 
@@ -91,13 +91,13 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> int(result.queries.max()) <= 60
     True
     """
-    oracle = _oracle(victim, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
+    oracle = _oracle(model, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
     estimate = _estimator(estimator, Differences(oracle, sigma), samples, (), memory=memory)
     return _Attack(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("rgf"))
 
 
 def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
-    victim: Any,
+    model: Any,
     x: torch.Tensor,
     y: torch.Tensor,
     threat: ThreatModel,
@@ -130,7 +130,7 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Parameters
     ----------
-    victim : :class:`~holdfast.core.target.Target` (or module, or callable) that tells scores
+    model : module, callable or :class:`~holdfast.core.target.Target` that answers with scores (N, K)
     x, y : examples (N, ...) in the box, right classes (N,)
     threat : ``"linf"`` or ``"l2"``, radius (one or per example), box, mask
     prior : callable from inputs (n, ...) and the examples (n,) that they belong to, to directions (n, ...) of any length that
@@ -138,15 +138,15 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     target_class : class to be reached, one or per example; None: any wrong class
     queries : on each example at most, the first look at it included
     samples : q, directions per step
-    sigma : s, first shift along a direction, in units of the input; 1e-3 for victims that answer at random or round; doubled where
-        all differences of a step are exactly zero
+    sigma : s, first shift along a direction, in units of the input; 1e-3 for models whose answers are random or rounded; doubled
+        where all differences of a step are exactly zero
     step_size : one or per example; default ``eps / 10``
     estimator : ``"biased"`` or ``"orthogonal"``
     memory : with ``"orthogonal"``, the last estimate is one more direction (arXiv:1910.05268)
     starts : inputs (N, ...) from which to climb, such as those of an attack on another network; they are projected onto ball and
         box. None: the examples themselves
     subspace : side of the coarse grid on which random directions are drawn; None: in the whole input
-    truth : gradient of the victim itself, for :attr:`EstimatedResult.prior_cosine`; it has no influence on the attack
+    truth : gradient of the model itself, for :attr:`EstimatedResult.prior_cosine`; it has no influence on the attack
     loss : climbed; ``"ce"`` by its soft margin
     seed : of the directions
     batch_size : inputs per pass
@@ -165,22 +165,22 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> from holdfast.attacks.query import loss_gradient
     >>> from holdfast.nets import mlp
     >>> x, y = torch.rand(20, 8), torch.arange(20) % 3
-    >>> source, victim = mlp(8, classes=3, seed=1), mlp(8, classes=3)
+    >>> source, model = mlp(8, classes=3, seed=1), mlp(8, classes=3)
     >>> threat = ThreatModel("linf", 0.1)
-    >>> result = p_rgf(victim, x, y, threat, prior=loss_gradient(source, y), queries=60, samples=5, sigma=1e-3)
+    >>> result = p_rgf(model, x, y, threat, prior=loss_gradient(source, y), queries=60, samples=5, sigma=1e-3)
     >>> result.alpha.shape == result.lam.shape
     True
     """
     priors = (prior,) if callable(prior) else tuple(prior)
     if len(priors) == 0:
         refuse("prior", "is empty", allowed="at least one callable", remedy="Attack without a prior with rgf().")
-    oracle = _oracle(victim, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
+    oracle = _oracle(model, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
     estimate = _estimator(estimator, Differences(oracle, sigma), samples, priors, memory=memory)
     return _Attack(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("p_rgf"))
 
 
 def _oracle(
-    victim: Any,
+    model: Any,
     x: torch.Tensor,
     y: torch.Tensor,
     threat: ThreatModel,
@@ -192,7 +192,7 @@ def _oracle(
 ) -> Oracle:
     if threat.norm not in {"linf", "l2"}:
         refuse("norm", f"is {threat.norm!r}", allowed="linf or l2 for attacks along estimated gradients")
-    problem = question(victim, x, y, threat, target_class=target_class, access="scores")
+    problem = question(model, x, y, threat, target_class=target_class, access="scores")
     return Oracle(problem, queries=queries, loss=loss, batch_size=batch_size)
 
 

@@ -1,4 +1,7 @@
-"""Attacks that are made on one network and carried to another, also to one whose classes the first does not know."""
+"""Attacks that are made on one network and carried to another, also to one whose classes the first does not know.
+
+Throughout, `model` is the attacker's own network and `victim` the other one, which is only queried.
+"""
 
 from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxies, class_correspondence, reverse_correspondence
 from holdfast.attacks.transfer.evaluate import (

@@ -198,11 +198,11 @@ def control_attacks(
     Parameters
     ----------
     model, x, target_class, correspondence, threat, attack : as in :func:`~holdfast.attacks.transfer.proxy_attack`
-    seed : of noise and proxies
+    seed : of noise, proxies and attacks
     """
     goals = torch.as_tensor(target_class, device=x.device).expand(len(x))
     proxies = {"random_proxy": correspondence.random_proxy(goals, seed=seed), "worst_proxy": correspondence.worst_proxy(goals)}
-    pushed = {name: proxy_attack(model, x, goals, some, threat, **attack).x_adv for name, some in proxies.items()}
+    pushed = {name: proxy_attack(model, x, goals, some, threat, seed=seed, **attack).x_adv for name, some in proxies.items()}
     return {"noise": noise_control(x, threat, seed=seed), **pushed}
 
 

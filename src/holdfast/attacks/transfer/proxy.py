@@ -66,7 +66,7 @@ def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
     steps: int = 10,
     momentum: float = 1.0,
     batch_size: int = 500,
-    generator: torch.Generator | None = None,
+    seed: int = 0,
     ascent: dict[str, Any] | None = None,
     **objective: Any,
 ) -> ProxyAttack:
@@ -83,7 +83,7 @@ def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
     steps : gradient steps of ``eps / steps``
     momentum : of the gradient
     batch_size : examples per pass
-    generator : of the input transforms
+    seed : of a random start and of the input transforms
     ascent : further settings of :func:`~holdfast.attacks.ascend`: step size, input and gradient transforms, random start
     objective : settings of :class:`~holdfast.attacks.transfer.ProxyObjective`: method, heads, layers, eta, gamma, adapter
 
@@ -108,7 +108,7 @@ def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
     with frozen(model):
         predict(white_box, x[:1])  # refuses inputs of another size before anything else fails on them
         push = ProxyObjective(model, x, proxies, adapter=adapter, **objective)
-        settings = {"steps": steps, "momentum": momentum, "batch_size": batch_size, "generator": generator, **(ascent or {})}
+        settings = {"steps": steps, "momentum": momentum, "batch_size": batch_size, "seed": seed, **(ascent or {})}
         x_adv = ascend(push, x, threat, **settings)
         answers = predict(white_box, x_adv, batch_size=batch_size).argmax(1)
     return ProxyAttack(

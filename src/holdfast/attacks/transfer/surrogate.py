@@ -1,8 +1,8 @@
-"""A network of one's own that imitates a target: what an attacker trains who may ask for answers and has no labels.
+"""A network of one's own that imitates a victim: an attacker can train it who may send queries and has no labels.
 
-The target is asked once about each of a number of unlabelled inputs, never more often than allowed, and a small network learns its
-answers. What fools it is then tried on the target: ``pgd(twin, x, y, threat, early_stop=False)``, since an attack that ends where
-the imitation is fooled ends too early for the original.
+The victim is queried once about each of a number of unlabelled inputs, within its limit, and a small network learns its answers.
+Inputs that fool it are then tried on the victim: ``pgd(twin, x, y, threat, early_stop=False)``, since an attack that ends where the
+imitation is fooled ends too early for the original.
 
 Source of the idea: N. Papernot et al., arXiv:1602.02697; of its growing data set nothing is done here.
 """
@@ -32,7 +32,7 @@ LARGEST_SIDE = 64  # px; larger images are averaged down first, which keeps the 
 
 
 def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
-    target: Target | Callable[[Any], Any],
+    victim: Target | Callable[[Any], Any],
     x: torch.Tensor,
     *,
     queries: int,
@@ -43,14 +43,14 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
     augment: Augment | None = None,
     seed: int = 0,
 ) -> nn.Module:
-    """A network with gradients that answers as `target` does, as far as `queries` answers to unlabelled inputs can teach it.
+    """A network with gradients that answers as `victim` does, as far as `queries` answers to unlabelled inputs can teach it.
 
-    A target with access ``"labels"`` teaches its classes, one with ``"scores"`` or more its probabilities.
+    A victim with access ``"labels"`` teaches its classes, one with ``"scores"`` or more its probabilities.
 
     Parameters
     ----------
-    target : who is asked; its own limit of queries holds too
-    x : unlabelled inputs (n, ...), floating point, inside the target's bounds; a random part of them if there are more than queries
+    victim : the network that is queried; its own limit of queries holds too
+    x : unlabelled inputs (n, ...), floating point, inside the victim's bounds; a random part of them if there are more than queries
     queries : inputs that may be asked about at most, >= 1; each is asked about once
     make_net : from the shape of one input, the number of classes and a seed to a network; default :func:`small_net`
     epochs, lr, batch_size, augment : of the training, as in :func:`holdfast.nets.fit`
@@ -72,18 +72,18 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> judge.queries.count, bool((twin(x).argmax(1) == judge.labels(x)).float().mean() > 0.9)
     (100, True)
     """
-    victim = as_target(target)
-    asked = _chosen(victim, x, check_whole(queries, "queries", low=1), seed)
-    answers = predict(victim, asked, batch_size=1000)
+    target = as_target(victim)
+    asked = _chosen(target, x, check_whole(queries, "queries", low=1), seed)
+    answers = predict(target, asked, batch_size=1000)
     if answers.ndim == 1 and not answers.is_floating_point():  # labels
         answers = nn.functional.one_hot(answers.long()).float()
     if answers.ndim != 2 or len(answers) != len(asked):
         n = len(asked)
-        refuse("target", f"answers with shape {tuple(answers.shape)}", allowed=f"scores ({n}, classes) or whole labels ({n},)")
-    lessons = answers.softmax(1) if victim.allows("scores") else nn.functional.one_hot(answers.argmax(1), answers.shape[1]).float()
+        refuse("victim", f"answers with shape {tuple(answers.shape)}", allowed=f"scores ({n}, classes) or whole labels ({n},)")
+    lessons = answers.softmax(1) if target.allows("scores") else nn.functional.one_hot(answers.argmax(1), answers.shape[1]).float()
     if len(answers.argmax(1).unique()) == 1:
         warnings.warn(
-            f"The target gave one and the same class to all {len(asked)} inputs, so there is nothing to imitate. "
+            f"The victim gave one and the same class to all {len(asked)} inputs, so there is nothing to imitate. "
             "Ask about inputs that it tells apart.",
             UserWarning,
             stacklevel=2,
@@ -109,17 +109,17 @@ def small_net(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
     return net if max(shape[1:]) <= LARGEST_SIDE else nn.Sequential(nn.AdaptiveAvgPool2d(LARGEST_SIDE), net)
 
 
-def _chosen(victim: Target, x: torch.Tensor, queries: int, seed: int) -> torch.Tensor:
+def _chosen(target: Target, x: torch.Tensor, queries: int, seed: int) -> torch.Tensor:
     """The inputs that are asked about: all, or a random part of as many as are allowed."""
     if len(x) == 0:
         refuse("x", "is empty", allowed="at least one input")
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
     check_finite(x, "x")
-    left = victim.queries.left
+    left = target.queries.left
     allowed = queries if left is None else min(queries, left)
     if allowed < 1:
-        refuse("target", "has no queries left", allowed="at least one", remedy="Raise its limit.")
+        refuse("victim", "has no queries left", allowed="at least one", remedy="Raise its limit.")
     if allowed >= len(x):
         return x
     rows = Seeds(seed).numpy("asked").permutation(len(x))[:allowed]

@@ -173,7 +173,7 @@ class PGD(GradientAttack):
             steps=self.steps,
             restarts=self.restarts,
             grad_transform=(clock,),
-            generator=context.seeds.torch("start", index, device=str(x.device)),
+            seed=context.seeds.integer("start", index),
             batch_size=context.batch_size,
         )
 
@@ -239,11 +239,11 @@ class APGD(GradientAttack):
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
         """The worse of both attacks."""
         settings: dict[str, Any] = {"steps": self.steps, "batch_size": context.batch_size}
-        draws = [context.seeds.torch(kind, index, device=str(x.device)) for kind in ("cross entropy", "goals")]
-        first = apgd(context.target, x, y, threat, generator=draws[0], **settings)
+        seeds = [context.seeds.integer(kind, index) for kind in ("cross entropy", "goals")]
+        first = apgd(context.target, x, y, threat, seed=seeds[0], **settings)
         context.check_time()
         left = (~first.success).nonzero().squeeze(1)
         if len(left) == 0:
             return first
-        second = apgd_targeted(context.target, x[left], y[left], threat, classes=self.goals, generator=draws[1], **settings)
+        second = apgd_targeted(context.target, x[left], y[left], threat, classes=self.goals, seed=seeds[1], **settings)
         return with_rows(first, left, second)

@@ -110,9 +110,9 @@ class Transfer(Stress):
         context.tick(0.7)
         context.check_time()
         threat = ThreatModel(norm=self.norm, eps=self.eps, bounds=context.target.bounds)
-        draws = context.seeds.torch("start", number, device=str(data.x.device))
+        seed = context.seeds.integer("start", number)
         settings: dict[str, Any] = {"early_stop": False, "skip_wrong": False, "batch_size": context.batch_size}
-        found = pgd(twin, data.x, data.y, threat, steps=self.steps, momentum=1.0, generator=draws, **settings)
+        found = pgd(twin, data.x, data.y, threat, steps=self.steps, momentum=1.0, seed=seed, **settings)
         with torch.no_grad():
             before = logits_of(context.target, data.x, context).argmax(1)
             agreed = int((twin(data.x).argmax(1).cpu() == before).sum())
