@@ -31,7 +31,7 @@ def test_checkpoints_come_closer_and_closer():
 def paced(norm, losses, *, steps=100, eps=1.0):
     """The pace after it saw `losses` at its points under a constant gradient."""
     x = torch.full((1, 5), 0.5)
-    ball = make_ball(x, torch.tensor([eps]), ThreatModel(norm, eps, bounds=(-9, 9)))
+    ball = make_ball(x, ThreatModel(norm, eps, bounds=(-9, 9)))
     trace = Trace(ball.x.clone())
     pace = make_pace(ball, trace, steps=steps, rho=0.75)
     for step, loss in enumerate(losses):
@@ -66,7 +66,7 @@ def test_halved_steps_go_on_from_the_best_point():
 
 def test_a_step_in_l1_moves_no_more_coordinates_than_planned_and_passes_over_the_walls():
     x = torch.tensor([[0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]])
-    ball = make_ball(x, torch.tensor([0.2]), ThreatModel("l1", 0.2))
+    ball = make_ball(x, ThreatModel("l1", 0.2))
     trace = Trace(ball.x.clone())
     pace = make_pace(ball, trace, steps=25, rho=0.75)
     pace.count = torch.tensor([2.0])

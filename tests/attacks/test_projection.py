@@ -29,7 +29,7 @@ def bisection(delta, low, high, eps):
 def test_a_projection_is_feasible_idempotent_and_leaves_feasible_points_alone(seed, eps, norm):
     x = centres(seed)
     delta = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed + 1), dtype=x.dtype)
-    ball = make_ball(x, torch.full((len(x),), eps, dtype=x.dtype), ThreatModel(norm, eps))
+    ball = make_ball(x, ThreatModel(norm, eps))
     once = ball.project(delta)
     assert float(perturbation_norm(once, norm).max()) <= eps * (1 + 1e-6), "the ball"
     assert float((x + once).min()) >= -1e-12, "the box"
@@ -41,7 +41,7 @@ def test_a_projection_is_feasible_idempotent_and_leaves_feasible_points_alone(se
 def test_the_l2_projection_in_a_box_is_the_nearest_allowed_point(eps):
     x = centres(3)
     delta = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(4), dtype=x.dtype)
-    ball = make_ball(x, torch.full((len(x),), eps, dtype=x.dtype), ThreatModel("l2", eps))
+    ball = make_ball(x, ThreatModel("l2", eps))
     exact = torch.stack([bisection(d, -c, 1 - c, eps) for d, c in zip(delta, x, strict=True)])
     torch.testing.assert_close(ball.project(delta), exact, rtol=0, atol=1e-5)
 
@@ -50,7 +50,7 @@ def test_the_l2_projection_in_a_box_is_the_nearest_allowed_point(eps):
 def test_the_l1_projection_in_a_box_shrinks_all_coordinates_by_the_one_amount_that_spends_the_radius(eps):
     x = centres(5)
     delta = 2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(6), dtype=x.dtype)
-    ball = make_ball(x, torch.full((len(x),), eps, dtype=x.dtype), ThreatModel("l1", eps))
+    ball = make_ball(x, ThreatModel("l1", eps))
     room = torch.where(delta > 0, 1 - x, x)
 
     def sizes(multiplier):
@@ -72,7 +72,7 @@ def test_what_is_allowed_lies_in_the_box_to_the_last_bit(norm):
     x = torch.rand(200, 30, generator=torch.Generator().manual_seed(0)) * 1.2 - 0.3
     x = x.clamp(*box)
     eps = {"linf": 0.2, "l2": 1.0, "l1": 3.0, "l0": 8}[norm]
-    ball = make_ball(x, torch.full((200,), float(eps)), ThreatModel(norm, eps, bounds=box))
+    ball = make_ball(x, ThreatModel(norm, eps, bounds=box))
     moved = ball.start(unit_noise(x, norm, torch.Generator().manual_seed(1)))
     for seed in range(3):
         ball.step_(moved, torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)), torch.full((200,), float(eps)))
@@ -87,7 +87,7 @@ def test_an_l0_attack_does_not_depend_on_the_unit_of_the_input():
     direction = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
     moved = []
     for unit in (1.0, 255.0):
-        ball = make_ball(unit * x, torch.full((5,), 2.0), ThreatModel("l0", 2, bounds=(0, unit)))
+        ball = make_ball(unit * x, ThreatModel("l0", 2, bounds=(0, unit)))
         place = unit * x
         ball.step_(place, direction, torch.full((5,), 0.3))
         moved.append(place / unit)
@@ -96,7 +96,7 @@ def test_an_l0_attack_does_not_depend_on_the_unit_of_the_input():
 
 def test_an_l1_step_fills_the_steepest_coordinates_up_to_their_walls():
     x = torch.tensor([[0.9, 0.5, 0.5, 0.2]])
-    ball = make_ball(x, torch.tensor([1.0]), ThreatModel("l1", 1.0))
+    ball = make_ball(x, ThreatModel("l1", 1.0))
     moved = x.clone()
     ball.step_(moved, torch.tensor([[9.0, -3.0, 2.0, 1.0]]), torch.tensor([0.7]))
     assert torch.allclose(moved, torch.tensor([[1.0, 0.0, 0.6, 0.2]]))
@@ -104,7 +104,7 @@ def test_an_l1_step_fills_the_steepest_coordinates_up_to_their_walls():
 
 def test_the_l0_projection_keeps_the_coordinates_that_bring_the_point_nearest():
     x = torch.tensor([[0.9, 0.5, 0.5, 0.2]])
-    ball = make_ball(x, torch.tensor([2.0]), ThreatModel("l0", 2))
+    ball = make_ball(x, ThreatModel("l0", 2))
     # the first wants to go far but its wall is near: moving 0.1 of 0.8 gains 0.15, less than the two steps that are free
     assert torch.allclose(ball.project(torch.tensor([[0.8, 0.45, -0.4, 0.3]])), torch.tensor([[0.0, 0.45, -0.4, 0.0]]))
 
@@ -112,7 +112,7 @@ def test_the_l0_projection_keeps_the_coordinates_that_bring_the_point_nearest():
 def test_the_l2_projection_beats_scaling_and_clipping():
     # one coordinate at the wall: clipping wastes length that the other coordinate may use
     x = torch.tensor([[1.0, 0.5]])
-    ball = make_ball(x, torch.tensor([0.4]), ThreatModel("l2", 0.4))
+    ball = make_ball(x, ThreatModel("l2", 0.4))
     assert torch.allclose(ball.project(torch.tensor([[1.0, 0.45]])), torch.tensor([[0.0, 0.4]]))
 
 
@@ -120,7 +120,7 @@ def test_masked_coordinates_do_not_move():
     x = torch.full((2, 4), 0.5)
     mask = torch.tensor([1.0, 0.0, 1.0, 0.0])
     for norm in ("linf", "l2", "l1"):
-        ball = make_ball(x, torch.tensor([0.3, 0.3]), ThreatModel(norm, 0.3, mask=mask))
+        ball = make_ball(x, ThreatModel(norm, 0.3, mask=mask))
         moved = ball.start(torch.ones(2, 4))
         ball.step_(moved, torch.ones(2, 4), torch.tensor([0.1, 0.1]))
         assert torch.equal(moved[:, 1::2], x[:, 1::2])

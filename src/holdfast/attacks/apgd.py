@@ -217,7 +217,7 @@ class _Attack:
         if threat.norm == "l1":
             noise = torch.randn(x.shape, generator=self.draws, dtype=x.dtype, device=x.device)
             return x + noise * (threat.bounds[1] - threat.bounds[0])
-        return make_ball(x, self.problem.eps, threat).start(unit_noise(x, threat.norm, self.draws))
+        return make_ball(x, threat).start(unit_noise(x, threat.norm, self.draws))
 
 
 class _Run:
@@ -235,7 +235,7 @@ class _Run:
         if steps == 0:
             return adv
         problem = self.attack.problem
-        self.ball = make_ball(problem.x[self.rows], factor * problem.eps[self.rows], problem.threat)
+        self.ball = problem.ball(self.rows, scale=factor)
         self.trace = Trace(self.ball.nearest(adv))
         self.pace = make_pace(self.ball, self.trace, steps=steps, rho=self.attack.settings.rho)
         for step in range(steps + 1):

@@ -90,7 +90,7 @@ def ascend(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     parts = []
     for rows in torch.arange(len(x), device=x.device).split(batch_size):
-        ball = make_ball(x[rows].detach(), eps[rows], threat)
+        ball = make_ball(x[rows].detach(), threat.of_rows(rows))
         adv = ball.x.clone() if noise is None else ball.start(noise[rows])
         steer = Direction(momentum, grad_transform)
         for _ in range(steps):

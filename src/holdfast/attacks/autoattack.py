@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +217,8 @@ def _run(name: str, attack: Attack, jury: _Jury, rows: torch.Tensor) -> AutoAtta
     before, start = int(found.queries.sum()), time.perf_counter()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=TOLD_ONCE)
-        result = attack(problem.target, problem.x[rows], problem.y[rows], replace(problem.threat, eps=problem.eps[rows]))
+        left = problem.of_rows(rows)
+        result = attack(left.target, left.x, left.y, left.threat)
     found.queries[rows] += result.queries
     found.no_gradient[rows] |= result.no_gradient
     jury.hear(rows, result.x_adv, steps=result.steps_used)

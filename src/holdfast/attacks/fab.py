@@ -18,7 +18,7 @@ import torch
 from holdfast.attacks.hyperplane import DUAL, step_onto_plane
 from holdfast.attacks.losses import cw_margin
 from holdfast.attacks.problem import Problem, invalid, pose, warn_of_invalid
-from holdfast.attacks.projection import make_box, perturbation_norm, unit_noise
+from holdfast.attacks.projection import perturbation_norm, unit_noise
 from holdfast.attacks.slope import logit_slope
 from holdfast.attacks.threat import AttackResult
 from holdfast.attacks.transforms import cleaned
@@ -226,7 +226,7 @@ class _Search:
         if step == 0:
             self.loss[rows] = margin
             self.order[rows] = logits.scatter(1, self.problem.y[rows, None], -torch.inf).argsort(1, descending=True)
-        distance = perturbation_norm(inputs - self.problem.x[rows], self.problem.threat.norm)
+        distance = self.problem.distance(rows, inputs)
         nearer = hit & (distance < self.norm[rows])
         chosen = rows[nearer]
         self.x_adv[chosen], self.norm[chosen], self.loss[chosen] = inputs[nearer], distance[nearer], margin[nearer]
@@ -261,7 +261,7 @@ class _Search:
     def scattered(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Random points within half the radius, or half the distance of what was found."""
         x = self.problem.x[rows]
-        low, high = make_box(x, self.problem.threat)
+        low, high = self.problem.box(rows)
         reach = torch.minimum(self.norm[rows], self.problem.eps[rows]) / 2
         return (x + _wide(reach, x) * noise).clamp(low, high)
 
@@ -272,7 +272,7 @@ class _Search:
         rows = rows[self.goes_on(rows) & self.norm.isfinite() & ~self.invalid]
         for part in rows.split(self.settings.batch_size) if len(rows) else ():
             x, steps = self.problem.x[part], self.steps_used[part]
-            low, high = make_box(x, self.problem.threat)
+            low, high = self.problem.box(part)
             shift = self.x_adv[part] - x
             inner, outer = torch.zeros_like(self.norm[part]), torch.ones_like(self.norm[part])
             inside, outside = self.clean_loss[part], self.loss[part].clone()
@@ -307,7 +307,7 @@ class _Walk:
     def __init__(self, search: _Search, rows: torch.Tensor, goal: torch.Tensor | None) -> None:
         self.search, self.rows, self.goal = search, rows, goal
         self.x, self.y = search.problem.x[rows], search.problem.y[rows]
-        self.low, self.high = make_box(self.x, search.problem.threat)
+        self.low, self.high = search.problem.box(rows)
 
     def run(self, point: torch.Tensor) -> None:
         for step in range(1, self.search.settings.steps + 1):

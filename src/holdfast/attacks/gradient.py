@@ -15,7 +15,7 @@ import torch
 from holdfast.attacks.found import Found, averaged
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.problem import Problem, pose
-from holdfast.attacks.projection import Ball, make_ball, unit_noise
+from holdfast.attacks.projection import Ball, unit_noise
 from holdfast.attacks.slope import input_slope
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.attacks.transforms import Direction, GradTransform, InputTransform, cleaned
@@ -218,7 +218,7 @@ class _Climb:
         start: torch.Tensor | None,
     ) -> None:
         self.problem, self.found, self.settings, self.rows = problem, found, settings, rows
-        self.ball: Ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
+        self.ball: Ball = problem.ball(rows)
         if start is not None:
             self.adv = self.ball.nearest(start[rows])
         else:

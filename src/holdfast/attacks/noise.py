@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.projection import Ball, make_ball, perturbation_norm
+from holdfast.attacks.projection import Ball, perturbation_norm
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.core.checks import check_whole
 from holdfast.core.seeds import torch_generator
@@ -49,7 +49,7 @@ def random_noise(
                 rows = oracle.going(part)
                 if len(rows) == 0:
                     break
-                ball = make_ball(problem.x[rows], problem.eps[rows], threat)
+                ball = problem.ball(rows)
                 oracle.ask(rows, _noisy(ball, generator), steps=draw + 1)
     return oracle.result()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.projection import Ball, make_ball, make_box, perturbation_norm
 from holdfast.core.checks import check_finite, check_labels, check_same_length, refuse
 from holdfast.core.target import Target, as_target
 
@@ -31,16 +33,37 @@ class Problem:
     x : tensor (N, ...), inside the box, contiguous
     y : tensor (N,), the right classes
     goal : tensor (N,), the classes to be reached, or None
-    eps : tensor (N,), radii
-    threat : the threat model
+    threat : norm, radius, box and mask; everything else about them is derived from it
     """
 
     target: Target
     x: torch.Tensor
     y: torch.Tensor
     goal: torch.Tensor | None
-    eps: torch.Tensor
     threat: ThreatModel
+
+    @cached_property
+    def eps(self) -> torch.Tensor:
+        """Radii (N,) in the dtype and on the device of `x`."""
+        return self.threat.eps_per_example(self.x)
+
+    def of_rows(self, rows: torch.Tensor) -> Problem:
+        """The same question about the examples `rows` (indices or boolean) alone."""
+        goal = None if self.goal is None else self.goal[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], goal=goal, threat=self.threat.of_rows(rows))
+
+    def ball(self, rows: torch.Tensor, *, scale: int = 1) -> Ball:
+        """The allowed inputs around the examples `rows` (n,), with `scale` times their radii."""
+        threat = self.threat.of_rows(rows) if scale == 1 else replace(self.threat, eps=scale * self.eps[rows])
+        return make_ball(self.x[rows], threat)
+
+    def box(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The smallest and the largest value (n, ...) of each coordinate of the examples `rows` (n,), whatever the radius."""
+        return make_box(self.x[rows], self.threat)
+
+    def distance(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """How far (n,) the `inputs` (n, ...) are from their examples `rows` (n,), in the norm of the threat model."""
+        return perturbation_norm(inputs - self.x[rows], self.threat.norm)
 
     def fooled(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Boolean (len(rows),): the answers `logits` to the examples `rows` are what the attacker wants, or no answers at all.
@@ -137,7 +160,8 @@ def pose(
                 remedy="Leave these examples out.",
             )
     clean = x.detach().clone(memory_format=torch.contiguous_format)
-    return Problem(target=target, x=clean, y=y, goal=goal, eps=threat.eps_per_example(x), threat=threat)
+    threat.eps_per_example(x)  # refuses another number of radii
+    return Problem(target=target, x=clean, y=y, goal=goal, threat=threat)
 
 
 def _check_mask(mask: torch.Tensor, x: torch.Tensor) -> None:

@@ -63,9 +63,9 @@ def make_box(x: torch.Tensor, threat: ThreatModel) -> tuple[torch.Tensor, torch.
     return torch.where(movable, low, x), torch.where(movable, high, x)
 
 
-def make_ball(x: torch.Tensor, eps: torch.Tensor, threat: ThreatModel) -> Ball:
-    """The allowed inputs around `x` (N, ...) with radii `eps` (N,)."""
-    low, high = make_box(x, threat)
+def make_ball(x: torch.Tensor, threat: ThreatModel) -> Ball:
+    """The allowed inputs around `x` (N, ...)."""
+    (low, high), eps = make_box(x, threat), threat.eps_per_example(x)
     if threat.norm == "linf":
         inner = torch.maximum(x - _wide(eps, x), low), torch.minimum(x + _wide(eps, x), high)
         return LinfBall(x, *inner, eps, box=threat.bounds)

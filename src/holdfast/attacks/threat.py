@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -61,6 +61,18 @@ class ThreatModel:
     def eps_per_example(self, x: torch.Tensor) -> torch.Tensor:
         """The radius of each row of `x` (N, ...) as a tensor (N,) of its dtype and device."""
         return per_example(self.eps, "eps", x)
+
+    def of_rows(self, rows: torch.Tensor) -> ThreatModel:
+        """What is allowed for the examples `rows` (indices or boolean) alone.
+
+        Examples
+        --------
+        >>> ThreatModel("l2", torch.tensor([0.1, 0.2, 0.3])).of_rows(torch.tensor([2])).eps
+        tensor([0.3000])
+        """
+        if not isinstance(self.eps, torch.Tensor) or self.eps.ndim == 0:
+            return self
+        return replace(self, eps=self.eps[rows.to(self.eps.device)])
 
 
 def per_example(value: float | torch.Tensor, name: str, x: torch.Tensor) -> torch.Tensor:

@@ -200,7 +200,7 @@ def ascend_off(
     sizes = eps / check_whole(steps, "steps", low=1) if step_size is None else per_example(step_size, "step_size", x)
     parts = []
     for rows in torch.arange(len(x), device=x.device).split(batch_size):
-        allowed, adv = _Allowed(x[rows], own[rows], threat=threat, eps=eps[rows]), x[rows]
+        allowed, adv = _Allowed(x[rows], own[rows], threat=threat.of_rows(rows)), x[rows]
         for _ in range(steps):
             adv = allowed.step(adv, input_gradient(objective, adv, rows), sizes[rows])
         parts.append(adv)
@@ -223,12 +223,12 @@ def _warn_of_rest(still: int, examples: int) -> None:
 class _Allowed:
     """Perturbations of inputs (n, ...) that are orthogonal to bases (n, d, dim) and stay in ball and box."""
 
-    def __init__(self, x: torch.Tensor, basis: torch.Tensor, *, threat: ThreatModel, eps: torch.Tensor) -> None:
+    def __init__(self, x: torch.Tensor, basis: torch.Tensor, *, threat: ThreatModel) -> None:
         mask = torch.ones_like(x[0]) if threat.mask is None else threat.mask.to(x).expand_as(x[0])
         self.x, self.bounds, free = x, threat.bounds, mask.flatten().bool()
         flat = x.flatten(1).double()
         self.low, self.high = ((wall - flat) * free for wall in threat.bounds)
-        self.basis, self.eps = basis.double(), eps.double()[:, None]
+        self.basis, self.eps = basis.double(), threat.eps_per_example(x).double()[:, None]
 
     def step(self, adv: torch.Tensor, gradient: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
         """Inputs after a step of these lengths along gradients, projected."""

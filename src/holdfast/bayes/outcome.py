@@ -10,7 +10,7 @@ import torch
 from holdfast.attacks import worst_case
 from holdfast.attacks.found import Found
 from holdfast.attacks.losses import make_objective
-from holdfast.attacks.problem import Problem, pose
+from holdfast.attacks.problem import pose
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import Estimate, mean_t, proportion
 from holdfast.nets import predict
@@ -168,7 +168,7 @@ class Judge:
         batch_size: int,
         chunk: int | None = None,
     ) -> None:
-        self.posterior, self.threat, self.batch_size, self.chunk = posterior, threat, batch_size, chunk
+        self.posterior, self.batch_size, self.chunk = posterior, batch_size, chunk
         self.predictive = posterior.as_module(chunk=chunk)
         self.problem = pose(self.predictive, x, y, threat)
         self.classes = self.problem.probe()
@@ -181,18 +181,13 @@ class Judge:
 
         With `clean_counts` an attacker may also leave an input as it is, so that no attack mends a wrong answer.
         """
-        problem = self._part(rows)
+        problem = self.problem if rows is None else self.problem.of_rows(rows)
         found = Found(problem, make_objective("ce", classes=self.classes, targeted=False))
         for part in torch.arange(len(x_adv), device=x_adv.device).split(self.batch_size):
             if clean_counts:
                 found.judge(part, problem.x[part], steps=0)
             found.judge(part, x_adv[part], steps=steps)
         return found.result()
-
-    def _part(self, rows: torch.Tensor | None) -> Problem:
-        if rows is None:
-            return self.problem
-        return replace(self.problem, x=self.problem.x[rows], y=self.problem.y[rows], eps=self.problem.eps[rows])
 
     def report(
         self,

@@ -247,13 +247,13 @@ class _Climb:
 
     def climb(self, rows: torch.Tensor, *, double: bool, **changes: Any) -> tuple[AttackResult, torch.Tensor]:
         """What the predictive says of one climb, and whether it fooled what it climbed (n,)."""
-        problem, threat = self.on.problem, replace(self.on.threat, eps=self.on.problem.eps[rows])
+        problem = self.on.problem.of_rows(rows)
         network = self.on.posterior.as_module("mean_logits" if self.loss == "mean_logits" else "log_mean_exp", chunk=self.on.chunk)
-        x = problem.x[rows]
+        x, threat = problem.x, problem.threat
         if double:
             network, x = network.double(), x.double()
-            threat = replace(threat, eps=self.on.problem.eps[rows].double())
-        found = apgd(network, x, problem.y[rows], threat, seed=self.seed, **self.settings, **changes)
+            threat = replace(threat, eps=problem.eps.double())
+        found = apgd(network, x, problem.y, threat, seed=self.seed, **self.settings, **changes)
         if self.loss != "mean_logits" and not double:
             return found, found.success
         judged = self.on.judge(found.x_adv.to(problem.x.dtype), steps=self.settings["steps"], rows=rows, clean_counts=True)

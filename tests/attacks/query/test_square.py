@@ -42,7 +42,7 @@ def test_proposals_stay_in_ball_box_and_mask_and_move_every_example(norm, shape)
     x = torch.rand(50, *shape, generator=generator)
     mask = torch.rand(shape, generator=generator) < 0.8
     eps = torch.linspace(0.1, 0.5, 50)
-    ball = make_ball(x, eps, ThreatModel(norm, eps, mask=mask))
+    ball = make_ball(x, ThreatModel(norm, eps, mask=mask))
     adv = start(ball, generator)
     for share in (0.8, 0.1, 0.01):
         new = propose(ball, adv, share, generator)

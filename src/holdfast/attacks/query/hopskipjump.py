@@ -157,7 +157,7 @@ class _Walk:
     def ask(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """Boolean (n,): which of the `inputs` (n, ...) are answered as wanted; the nearest ones of distinct `rows` are kept."""
         hit = self.oracle.problem.fooled(self.oracle.ask(rows, inputs, allowed=False), rows)
-        far = perturbation_norm(inputs - self.x[rows], self.norm)
+        far = self.oracle.problem.distance(rows, inputs)
         nearer = hit & (far < self.distance[rows])
         self.nearest[rows[nearer]], self.distance[rows[nearer]] = inputs[nearer], far[nearer]
         return hit
@@ -203,7 +203,7 @@ class _Walk:
     def normal(self, rows: torch.Tensor, edge: torch.Tensor, turn: int, directions: Directions) -> torch.Tensor:
         """Unit estimates (n, ...) of the boundary's normal at `edge` toward the wanted side, as far as the budget goes."""
         wanted, features = self.count(turn), edge[0].numel()
-        width = perturbation_norm(edge - self.x[rows], self.norm) * self.theta * features ** (0.5 if self.norm == "l2" else 1.0)
+        width = self.oracle.problem.distance(rows, edge) * self.theta * features ** (0.5 if self.norm == "l2" else 1.0)
         width = torch.full_like(width, 0.1 * (self.box[1] - self.box[0])) if turn == 1 else width
         width = width.clamp_min(torch.finfo(width.dtype).tiny).view(-1, 1, 1)
         drawn = directions.draw(len(rows), wanted, cube=self.norm == "linf")
@@ -223,7 +223,7 @@ class _Walk:
         """Inputs (n, ...) across the boundary: a step from `edge`, half as far again until the answer is the wanted one."""
         edge, begin = edge.clone(), edge
         direction = normal if self.norm == "l2" else normal.sign()
-        step = perturbation_norm(edge - self.x[rows], self.norm) / math.sqrt(turn)
+        step = self.oracle.problem.distance(rows, edge) / math.sqrt(turn)
         waiting = torch.arange(len(rows), device=rows.device)
         for _ in range(STEPS):
             waiting = waiting[self.oracle.left[rows[waiting]] > 0]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.projection import make_ball
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
@@ -105,7 +104,7 @@ def _climb(
     steer: Direction,
 ) -> None:
     """Attack the examples `rows` until they are fooled or cannot afford a pair and a look at where it leads."""
-    ball = make_ball(oracle.problem.x[rows], oracle.problem.eps[rows], oracle.problem.threat)
+    ball = oracle.problem.ball(rows)
     adv, step = ball.x.clone(), 0
     base = differences.value(rows, oracle.clean[rows])
     while True:

@@ -16,7 +16,7 @@ import torch
 from holdfast.attacks.found import Found
 from holdfast.attacks.losses import Loss, cw_margin, make_objective
 from holdfast.attacks.problem import PROBE_ROWS, Problem, invalid, pose
-from holdfast.attacks.projection import make_ball, perturbation_norm
+from holdfast.attacks.projection import perturbation_norm
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.errors import QueryBudgetError
 from holdfast.core.target import as_target
@@ -250,7 +250,7 @@ class Oracle:
 
 def inside(problem: Problem, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
     """Boolean (n,): which of the `inputs` (n, ...) the ball and the box of their examples `rows` (n,) contain."""
-    ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
+    ball = problem.ball(rows)
     shift = inputs if ball.norm == "linf" else inputs - ball.x
     fits = ((shift >= ball.low) & (shift <= ball.high)).flatten(1).all(1)
     return fits & (perturbation_norm(inputs - ball.x, ball.norm) <= ball.eps * (1 + ROUNDING))

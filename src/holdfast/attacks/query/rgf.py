@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from holdfast.attacks.projection import make_ball
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.estimators import Biased, Estimate, Orthogonal, State
@@ -237,7 +236,7 @@ class _Attack:
     def climb(self, rows: torch.Tensor, directions: Directions, sizes: torch.Tensor) -> None:
         """Attack the examples `rows` until they are fooled or have one query left, which then judges the last step."""
         problem, value = self.oracle.problem, self.estimate.differences.value
-        ball = make_ball(problem.x[rows], problem.eps[rows], problem.threat)
+        ball = problem.ball(rows)
         adv, answers = ball.x.clone(), self.oracle.clean[rows]
         if self.starts is not None:
             adv = ball.nearest(self.starts[rows].to(adv))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.projection import make_ball
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.attacks.query.windows import propose, start
 from holdfast.core.checks import check_whole, check_within, refuse
@@ -94,7 +93,7 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
 def _search(oracle: Oracle, rows: torch.Tensor, *, steps: int, p_init: float, generator: torch.Generator) -> None:
     """One search of at most `steps` questions per example, from a new start."""
     rows = oracle.going(rows)
-    ball = make_ball(oracle.problem.x[rows], oracle.problem.eps[rows], oracle.problem.threat)
+    ball = oracle.problem.ball(rows)
     adv, best = ball.x, torch.full_like(ball.eps, -torch.inf)
     for step in range(steps):
         if len(rows) == 0:

@@ -176,10 +176,8 @@ def evaluate_transfer(
 def noise_control(x: torch.Tensor, threat: ThreatModel, *, seed: int = 0) -> torch.Tensor:
     """Images (N, ...) with random signs of size eps (L-infinity), or noise of length eps, clipped to the box."""
     noise = torch.randn(x.shape, generator=Seeds(seed).torch("noise"), dtype=x.dtype).to(x.device)
-    eps = threat.eps_per_example(x)
-    ball = make_ball(x, eps, threat)
-    adv = x.clone()
-    ball.step_(adv, noise, eps)
+    ball, adv = make_ball(x, threat), x.clone()
+    ball.step_(adv, noise, ball.eps)
     return adv
 
 

@@ -161,7 +161,7 @@ def attack_prior(
         guess = gradient if smooth is None else smooth(gradient)
         if threat is None:
             return guess
-        ball = make_ball(x[rows], threat.eps_per_example(x)[rows], threat)
+        ball = make_ball(x[rows], threat.of_rows(rows))
         outward = ((x_adv <= ball.low) & (guess < 0)) | ((x_adv >= ball.high) & (guess > 0))
         return guess.masked_fill(outward, 0)
 
