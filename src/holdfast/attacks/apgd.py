@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.found import Found, averaged
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.pacing import Pace, Trace, make_pace
@@ -220,7 +221,7 @@ class _Attack:
         return make_ball(x, threat).start(unit_noise(x, threat.norm, self.draws))
 
 
-class _Run:
+class _Run(ActiveSet):
     """The examples of one batch that still climb from one start."""
 
     ball: Ball
@@ -283,10 +284,4 @@ class _Run:
         done = self.attack.problem.fooled(logits, self.rows)
         if bool(done.any()):
             self.attack.found.take(self.rows[done], self.trace.adv[done], logits[done], success=done[done], steps=step)
-        running = (~done).nonzero().squeeze(1) if self.attack.settings.early_stop else torch.arange(len(done), device=done.device)
-        if len(running) < len(done):
-            self.rows, self.ball = self.rows[running], self.ball.keep(running)
-            self.goal = None if self.goal is None else self.goal[running]
-            self.trace.keep(running)
-            self.pace.keep(running)
-        return running
+        return self.drop(done & self.attack.settings.early_stop)

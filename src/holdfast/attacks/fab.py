@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.hyperplane import DUAL, step_onto_plane
 from holdfast.attacks.losses import cw_margin
 from holdfast.attacks.problem import Problem, invalid, pose, warn_of_invalid
@@ -256,7 +257,7 @@ class _Search:
                 rows = everyone[self.goes_on(everyone)]
                 for part in rows.split(self.settings.batch_size) if len(rows) else ():
                     start = self.problem.x[part] if noise is None else self.scattered(part, noise[part])
-                    _Walk(self, part, None if goal is None else goal[part]).run(start)
+                    _Walk(self, part, start, None if goal is None else goal[part]).run()
 
     def scattered(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Random points within half the radius, or half the distance of what was found."""
@@ -301,37 +302,28 @@ class _Search:
         )
 
 
-class _Walk:
+class _Walk(ActiveSet):
     """The examples of one batch on their way."""
 
-    def __init__(self, search: _Search, rows: torch.Tensor, goal: torch.Tensor | None) -> None:
-        self.search, self.rows, self.goal = search, rows, goal
+    def __init__(self, search: _Search, rows: torch.Tensor, point: torch.Tensor, goal: torch.Tensor | None) -> None:
+        self.search, self.rows, self.point, self.goal = search, rows, point, goal
         self.x, self.y = search.problem.x[rows], search.problem.y[rows]
         self.low, self.high = search.problem.box(rows)
 
-    def run(self, point: torch.Tensor) -> None:
+    def run(self) -> None:
         for step in range(1, self.search.settings.steps + 1):
-            gap, slope = self.linearise(point)
-            point = self.advance(point, gap, slope)
+            point = self.advance(*self.linearise())
             _, hit = self.search.ask(self.rows, point, step)
             back = (self.x + BACKWARD * (point - self.x)).clamp_(self.low, self.high)
-            point = torch.where(_wide(hit, point), back, point)
+            self.point = torch.where(_wide(hit, point), back, point)
             if self.search.settings.early_stop and bool(hit.any()):
-                running = self.search.goes_on(self.rows).nonzero().squeeze(1)
-                if len(running) == 0:
+                self.drop(~self.search.goes_on(self.rows))
+                if len(self.rows) == 0:
                     return
-                if len(running) < len(self.rows):
-                    point = self.keep(running, point)
 
-    def keep(self, running: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
-        self.rows, self.x, self.y = self.rows[running], self.x[running], self.y[running]
-        self.low, self.high = self.low[running], self.high[running]
-        self.goal = None if self.goal is None else self.goal[running]
-        return point[running]
-
-    def linearise(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def linearise(self) -> tuple[torch.Tensor, torch.Tensor]:
         """How far class y is ahead of the nearest class, negative (n,), and the slope of that (n, ...)."""
-        inputs = point.detach().requires_grad_()
+        inputs = self.point.detach().requires_grad_()
         logits = self.search.problem.target(inputs)
         self.search.queries[self.rows] += 1
         if self.goal is not None:
@@ -361,9 +353,9 @@ class _Walk:
             self.search.no_gradient[self.rows] |= blind
         return slope
 
-    def advance(self, point: torch.Tensor, gap: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    def advance(self, gap: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
         """The next point: overshooting both boundary points, with a bias toward the one seen from the example."""
-        norm = self.search.problem.threat.norm
+        norm, point = self.search.problem.threat.norm, self.point
         normal, gap = slope.flatten(1), gap.to(slope.dtype)
         gap_at_x = gap + (normal * (self.x - point).flatten(1)).sum(1)
         starts = torch.cat([point, self.x])

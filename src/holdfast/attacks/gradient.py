@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.found import Found, averaged
 from holdfast.attacks.losses import Loss, Objective, make_objective
 from holdfast.attacks.problem import Problem, pose
@@ -204,7 +205,7 @@ class _Settings:
     generator: torch.Generator
 
 
-class _Climb:
+class _Climb(ActiveSet):
     """One run from a start: the examples that still climb, and where they are."""
 
     def __init__(
@@ -229,16 +230,13 @@ class _Climb:
         for step in range(self.settings.steps):
             self.adv.requires_grad_()
             logits = self.answer()
-            running = None
-            if self.settings.early_stop:
-                running = self.retire(averaged(logits.detach(), self.settings.samples), step)
-                if len(running) == 0:
-                    return
+            done = self.fooled(averaged(logits.detach(), self.settings.samples), step)
+            if bool(done.all()):
+                return
             gradient = self.gradient(logits)
             with torch.no_grad():
                 self.adv = self.adv.detach()
-                if running is not None and len(running) < len(self.rows):
-                    gradient = self.keep(running, gradient)
+                gradient = gradient[self.drop(done)]
                 self.ball.step_(self.adv, self.direction(gradient), self.settings.step_size[self.rows])
         self.found.judge(self.rows, self.adv, steps=self.settings.steps, samples=self.settings.samples)
 
@@ -248,24 +246,21 @@ class _Climb:
             inputs = transform(inputs, self.settings.generator)
         return self.found.ask(self.rows, inputs, samples=self.settings.samples)
 
-    def retire(self, logits: torch.Tensor, step: int) -> torch.Tensor:
-        """Take the fooled examples out; the places (in this batch) of those that go on."""
+    def fooled(self, logits: torch.Tensor, step: int) -> torch.Tensor:
+        """Boolean (n,): the examples that the attack may stop at, which are kept as found."""
+        if not self.settings.early_stop:
+            return torch.zeros_like(self.rows, dtype=torch.bool)
         done = self.problem.fooled(logits, self.rows)
         if bool(done.any()):
             ended = done.nonzero().squeeze(1)
             adv = self.adv.detach()[ended]
             self.found.take(self.rows[ended], adv, logits[ended], success=done[ended], steps=step)
-        return (~done).nonzero().squeeze(1)
+        return done
 
     def gradient(self, logits: torch.Tensor) -> torch.Tensor:
         """Gradient of the summed objective in the inputs; parameters get none."""
         goal = None if self.problem.goal is None else self.problem.goal[self.rows]
         return input_slope(self.settings.objective, logits, self.adv, y=self.problem.y[self.rows], goal=goal)
-
-    def keep(self, running: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        self.rows, self.adv, self.ball = self.rows[running], self.adv[running], self.ball.keep(running)
-        self.steer.keep(running)
-        return gradient[running]
 
     def direction(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient after its transforms and momentum; zero where it is not finite. Blind examples are marked."""

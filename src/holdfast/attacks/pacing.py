@@ -12,9 +12,11 @@ arXiv:2103.01208, Algorithm 1. Ours differs in one thing: coordinates that stand
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
+
+from holdfast.attacks.active import ActiveSet
 
 if TYPE_CHECKING:
     from holdfast.attacks.projection import Ball
@@ -46,17 +48,7 @@ def checkpoints(steps: int) -> tuple[int, ...]:
     return tuple(sorted({-(-percent * steps // 100) for percent in percents if percent <= 100}))
 
 
-class _Rows:
-    """Tensors with one entry per example, cut together."""
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows alone."""
-        for name, value in vars(self).items():
-            if isinstance(value, torch.Tensor):
-                setattr(self, name, value[rows])
-
-
-class Trace(_Rows):
+class Trace(ActiveSet):
     """Where n examples are, where they came from, and the best point of each so far.
 
     Parameters
@@ -112,8 +104,8 @@ class Pace(Protocol):
     def review(self, trace: Trace, ball: Ball, step: int) -> None:
         """Adapt, after `step` steps."""
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows alone."""
+    def keep(self, places: torch.Tensor) -> Self:
+        """Go on with the examples at `places` alone."""
 
 
 def make_pace(ball: Ball, trace: Trace, *, steps: int, rho: float) -> Pace:
@@ -121,7 +113,7 @@ def make_pace(ball: Ball, trace: Trace, *, steps: int, rho: float) -> Pace:
     return _Sparse(ball, trace, steps=steps) if ball.norm == "l1" else _Halved(ball, steps=steps, rho=rho)
 
 
-class _Halved(_Rows):
+class _Halved(ActiveSet):
     """Steps with inertia whose size is halved at checkpoints."""
 
     def __init__(self, ball: Ball, *, steps: int, rho: float) -> None:
@@ -151,7 +143,7 @@ class _Halved(_Rows):
         self.last = step
 
 
-class _Sparse(_Rows):
+class _Sparse(ActiveSet):
     """Steps along the largest coordinates of the gradient, as many as the best perturbation needs."""
 
     def __init__(self, ball: Ball, trace: Trace, *, steps: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.projection import perturbation_norm
 from holdfast.core.checks import check_whole, check_within, refuse
 
@@ -111,7 +112,7 @@ def cleaned(gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     return gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0), ~((peak > 0) & peak.isfinite())
 
 
-class Direction:
+class Direction(ActiveSet):
     """Turns gradients (n, ...) into directions: transforms one after another, then momentum ``g <- mu g + grad / mean|grad|``.
 
     Parameters
@@ -134,8 +135,3 @@ class Direction:
         step = gradient / mean.view(-1, *(1,) * (gradient.ndim - 1))
         self.velocity = step if self.velocity is None else self.velocity.mul_(self.momentum).add_(step)
         return self.velocity
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows of the batch alone."""
-        if self.velocity is not None:
-            self.velocity = self.velocity[rows]

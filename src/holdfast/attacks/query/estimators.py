@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.prior import Prior, optimal_lambda
 from holdfast.attacks.transforms import cleaned
@@ -36,7 +37,7 @@ class Estimate:
 
 
 @dataclass
-class State:
+class State(ActiveSet):
     """Where the attack on a few examples stands: `adv` (n, ...), the objective there, the last estimate (n, D)."""
 
     rows: torch.Tensor
@@ -44,12 +45,6 @@ class State:
     adv: torch.Tensor
     base: torch.Tensor
     last: torch.Tensor
-
-    def keep(self, stay: torch.Tensor) -> None:
-        """Go on with these alone."""
-        if not bool(stay.all()):
-            self.rows, self.ball, self.adv = self.rows[stay], self.ball.keep(stay), self.adv[stay]
-            self.base, self.last = self.base[stay], self.last[stay]
 
 
 def priors_at(priors: tuple[Prior, ...], state: State) -> torch.Tensor:

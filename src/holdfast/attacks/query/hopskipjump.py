@@ -10,12 +10,14 @@ All examples go through the rounds together. Each round searches the boundary by
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.projection import perturbation_norm
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.oracle import GROUP, Oracle, inside, question
@@ -117,6 +119,36 @@ def hopskipjump(  # noqa: PLR0913 - each argument is a setting chosen by name
     return walk.result()
 
 
+@dataclass
+class _Front(ActiveSet):
+    """Examples on their way along the boundary, and where each stands, on the wanted side of it."""
+
+    rows: torch.Tensor
+    edge: torch.Tensor
+
+
+@dataclass
+class _Interval(ActiveSet):
+    """The shares of the way to `edge` between which the boundary lies; `places` are those in the batch."""
+
+    rows: torch.Tensor
+    places: torch.Tensor
+    edge: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+
+
+@dataclass
+class _Crossing(ActiveSet):
+    """Directions and lengths of the steps that are tried from `edge`; `places` are those in the batch."""
+
+    rows: torch.Tensor
+    places: torch.Tensor
+    edge: torch.Tensor
+    direction: torch.Tensor
+    length: torch.Tensor
+
+
 class _Walk:
     """The nearest input that fools, per example, and the ways to a nearer one."""
 
@@ -135,24 +167,26 @@ class _Walk:
         if starts is not None:
             self.ask(rows, torch.where(movable, starts[rows].to(self.x), self.x[rows]))
         self.blend(rows, draws, movable, directions.generator)
-        edge, turn = self.nearest.clone(), 0
-        while len(rows := self.going(rows[self.distance[rows].isfinite()])):
-            turn += 1
-            edge[rows] = self.bisect(rows, edge[rows])
-            rows = self.going(rows)
-            for some in rows.split(max(1, 4 * GROUP // self.count(turn))) if len(rows) else ():  # bounds the memory
-                edge[some] = self.jump(some, edge[some], self.normal(some, edge[some], turn, directions), turn)
+        rows = rows[self.distance[rows].isfinite()]
+        front = _Front(rows, self.nearest[rows])
+        for turn in itertools.count(1):
+            front.drop(self.ended(front.rows))
+            if len(front.rows) == 0:
+                return
+            front.edge = self.bisect(front.rows, front.edge)
+            front.drop(self.ended(front.rows))
+            size = max(1, 4 * GROUP // self.count(turn))  # bounds the memory
+            for rows, edge in zip(front.rows.split(size), front.edge.split(size), strict=True) if len(front.rows) else ():
+                edge.copy_(self.jump(rows, edge, self.normal(rows, edge, turn, directions), turn))
 
     def count(self, turn: int) -> int:
         """Questions in the estimate of a normal in round `turn` = 1, 2, ..."""
         return int(self.first_samples * math.sqrt(turn))
 
-    def going(self, rows: torch.Tensor) -> torch.Tensor:
-        """Those of the examples that may still be asked about, and that want to be."""
-        stay = (self.oracle.left[rows] > 0) & (self.distance[rows] > 0)
-        if self.stop_inside:
-            stay &= self.distance[rows] > self.oracle.problem.eps[rows]
-        return rows[stay]
+    def ended(self, rows: torch.Tensor) -> torch.Tensor:
+        """Boolean (n,): the examples are out of queries, or as near as is wanted."""
+        near = self.oracle.problem.eps[rows] if self.stop_inside else 0
+        return (self.oracle.left[rows] <= 0) | (self.distance[rows] <= near)
 
     def ask(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """Boolean (n,): which of the `inputs` (n, ...) are answered as wanted; the nearest ones of distinct `rows` are kept."""
@@ -165,7 +199,7 @@ class _Walk:
     def blend(self, rows: torch.Tensor, draws: int, movable: torch.Tensor, generator: torch.Generator) -> None:
         """Random noise for the examples without a start yet, in every second draw mixed with the example."""
         for draw in range(draws):
-            rows = self.going(rows[self.distance[rows].isinf()])
+            rows = rows[self.distance[rows].isinf() & ~self.ended(rows)]
             if len(rows) == 0:
                 return
             noise = torch.rand(self.x[rows].shape, generator=generator, dtype=self.x.dtype, device=self.x.device)
@@ -178,19 +212,19 @@ class _Walk:
 
         The way is straight in L2; in L-infinity it leads through the boxes around the example.
         """
-        edge, whole = edge.clone(), edge
-        low, high = torch.zeros(len(rows), dtype=edge.dtype, device=edge.device), torch.ones_like(self.distance[rows])
+        found, low = edge.clone(), torch.zeros(len(rows), dtype=edge.dtype, device=edge.device)
+        at = _Interval(rows, torch.arange(len(rows), device=rows.device), edge, low, torch.ones_like(low))
         for _ in range(HALVINGS):
-            at = ((high - low > self.theta) & (self.oracle.left[rows] > 0)).nonzero().squeeze(1)
-            if len(at) == 0:
+            at.drop((at.high - at.low <= self.theta) | (self.oracle.left[at.rows] <= 0))
+            if len(at.rows) == 0:
                 break
-            middle = (low[at] + high[at]) / 2
-            inputs = self.between(self.x[rows[at]], whole[at], middle)
-            hit = self.ask(rows[at], inputs)
-            edge[at[hit]] = inputs[hit]
-            high[at] = torch.where(hit, middle, high[at])
-            low[at] = torch.where(hit, low[at], middle)
-        return edge
+            middle = (at.low + at.high) / 2
+            inputs = self.between(self.x[at.rows], at.edge, middle)
+            hit = self.ask(at.rows, inputs)
+            found[at.places[hit]] = inputs[hit]
+            at.high = torch.where(hit, middle, at.high)
+            at.low = torch.where(hit, at.low, middle)
+        return found
 
     def between(self, x: torch.Tensor, edge: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """`x` at share 0, `edge` at share 1."""
@@ -221,21 +255,19 @@ class _Walk:
 
     def jump(self, rows: torch.Tensor, edge: torch.Tensor, normal: torch.Tensor, turn: int) -> torch.Tensor:
         """Inputs (n, ...) across the boundary: a step from `edge`, half as far again until the answer is the wanted one."""
-        edge, begin = edge.clone(), edge
-        direction = normal if self.norm == "l2" else normal.sign()
-        step = self.oracle.problem.distance(rows, edge) / math.sqrt(turn)
-        waiting = torch.arange(len(rows), device=rows.device)
+        found, direction = edge.clone(), normal if self.norm == "l2" else normal.sign()
+        length = self.oracle.problem.distance(rows, edge).view(-1, *(1,) * (edge.ndim - 1)) / math.sqrt(turn)
+        at = _Crossing(rows, torch.arange(len(rows), device=rows.device), edge, direction, length)
         for _ in range(STEPS):
-            waiting = waiting[self.oracle.left[rows[waiting]] > 0]
-            if len(waiting) == 0:
+            at.drop(self.oracle.left[at.rows] <= 0)
+            if len(at.rows) == 0:
                 break
-            width = step[waiting].view(-1, *(1,) * (normal.ndim - 1))
-            inputs = (begin[waiting] + width * direction[waiting]).clamp(*self.box)
-            hit = self.ask(rows[waiting], inputs)
-            edge[waiting[hit]] = inputs[hit]
-            waiting = waiting[~hit]
-            step[waiting] /= 2
-        return edge
+            inputs = (at.edge + at.length * at.direction).clamp(*self.box)
+            hit = self.ask(at.rows, inputs)
+            found[at.places[hit]] = inputs[hit]
+            at.length = at.length / 2
+            at.drop(hit)
+        return found
 
     def result(self) -> BoundaryResult:
         """The nearest inputs, and which of them lie in the ball."""

@@ -8,10 +8,12 @@ Source: A. Ilyas, L. Engstrom, A. Athalye and J. Lin, *Black-box adversarial att
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
@@ -89,36 +91,29 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
         for number, rows in enumerate(oracle.begin().split(max(1, GROUP // samples))):
             generator = Seeds(seed).torch("nes", number, device=str(x.device))
             directions = Directions(problem.x, threat, subspace=None, generator=generator)
-            _climb(oracle, differences, rows, directions=directions, sizes=sizes, pairs=samples // 2, steer=Direction(momentum))
+            _Climb(differences, rows, sizes=sizes, momentum=momentum).run(directions, samples // 2)
     return oracle.result()
 
 
-def _climb(
-    oracle: Oracle,
-    differences: Differences,
-    rows: torch.Tensor,
-    *,
-    directions: Directions,
-    sizes: torch.Tensor,
-    pairs: int,
-    steer: Direction,
-) -> None:
-    """Attack the examples `rows` until they are fooled or cannot afford a pair and a look at where it leads."""
-    ball = oracle.problem.ball(rows)
-    adv, step = ball.x.clone(), 0
-    base = differences.value(rows, oracle.clean[rows])
-    while True:
-        stay = ~oracle.found.success[rows] & (oracle.left[rows] > 2)
-        if not bool(stay.all()):
-            rows, ball, adv, base = rows[stay], ball.keep(stay), adv[stay], base[stay]
-            steer.keep(stay)
-        if len(rows) == 0:
-            return
-        drawn = directions.draw(len(rows), pairs)
-        both = torch.stack([drawn, -drawn], 2).flatten(1, 2)
-        affordable = (oracle.left[rows] - 1) // 2 * 2
-        slopes, _ = differences.slopes(rows, adv, base, directions=both, wanted=affordable)
-        estimate = (slopes[:, None] @ both).squeeze(1)
-        ball.step_(adv, steer(estimate.view_as(adv)), sizes[rows])
-        step += 1
-        base = differences.value(rows, oracle.ask(rows, adv, steps=step))
+class _Climb(ActiveSet):
+    """Examples on their way: where each stands, and the objective there."""
+
+    def __init__(self, differences: Differences, rows: torch.Tensor, *, sizes: torch.Tensor, momentum: float) -> None:
+        self.oracle, self.differences, self.rows = differences.oracle, differences, rows
+        self.ball, self.sizes = self.oracle.problem.ball(rows), sizes[rows]
+        self.adv, self.steer = self.ball.x.clone(), Direction(momentum)
+        self.base = differences.value(rows, self.oracle.clean[rows])
+
+    def run(self, directions: Directions, pairs: int) -> None:
+        """Climb until all are fooled or cannot afford a pair and a look at where it leads."""
+        for step in itertools.count(1):
+            self.drop(self.oracle.found.success[self.rows] | (self.oracle.left[self.rows] <= 2))
+            if len(self.rows) == 0:
+                return
+            drawn = directions.draw(len(self.rows), pairs)
+            both = torch.stack([drawn, -drawn], 2).flatten(1, 2)
+            affordable = (self.oracle.left[self.rows] - 1) // 2 * 2
+            slopes, _ = self.differences.slopes(self.rows, self.adv, self.base, directions=both, wanted=affordable)
+            estimate = (slopes[:, None] @ both).squeeze(1)
+            self.ball.step_(self.adv, self.steer(estimate.view_as(self.adv)), self.sizes)
+            self.base = self.differences.value(self.rows, self.oracle.ask(self.rows, self.adv, steps=step))

@@ -243,7 +243,7 @@ class _Attack:
             answers = self.oracle.ask(rows, adv)
         state, step = State(rows, ball, adv, value(rows, answers), torch.zeros_like(adv).flatten(1)), 0
         while True:
-            state.keep(~self.oracle.found.success[state.rows] & (self.oracle.left[state.rows] > 1))
+            state.drop(self.oracle.found.success[state.rows] | (self.oracle.left[state.rows] <= 1))
             if len(state.rows) == 0:
                 return
             guess = self.estimate(state, directions, step)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.attacks.query.windows import propose, start
 from holdfast.core.checks import check_whole, check_within, refuse
@@ -86,26 +87,30 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
             for restart in range(restarts):
                 generator = seeds.torch("square", number, restart, device=str(x.device))
                 steps = (queries - 1) * (restart + 1) // restarts - (queries - 1) * restart // restarts
-                _search(oracle, rows, steps=steps, p_init=p_init, generator=generator)
+                _Search(oracle, rows).run(steps=steps, p_init=p_init, generator=generator)
     return oracle.result()
 
 
-def _search(oracle: Oracle, rows: torch.Tensor, *, steps: int, p_init: float, generator: torch.Generator) -> None:
-    """One search of at most `steps` questions per example, from a new start."""
-    rows = oracle.going(rows)
-    ball = oracle.problem.ball(rows)
-    adv, best = ball.x, torch.full_like(ball.eps, -torch.inf)
-    for step in range(steps):
-        if len(rows) == 0:
-            break
-        proposal = start(ball, generator) if step == 0 else propose(ball, adv, _share(step - 1, steps, p_init), generator)
-        value = oracle.value(rows, oracle.ask(rows, proposal, steps=step + 1)).to(best.dtype)
-        better = value > best
-        best = torch.where(better, value, best)
-        adv = torch.where(better.view(-1, *(1,) * (adv.ndim - 1)), proposal, adv)
-        stay = ~oracle.found.success[rows] & (oracle.left[rows] > 0)
-        if not bool(stay.all()):
-            rows, ball, adv, best = rows[stay], ball.keep(stay), adv[stay], best[stay]
+class _Search(ActiveSet):
+    """One search from a new start: the examples, the best input of each, and the objective there."""
+
+    def __init__(self, oracle: Oracle, rows: torch.Tensor) -> None:
+        self.oracle, self.rows = oracle, oracle.going(rows)
+        self.ball = oracle.problem.ball(self.rows)
+        self.adv, self.best = self.ball.x, torch.full_like(self.ball.eps, -torch.inf)
+
+    def run(self, *, steps: int, p_init: float, generator: torch.Generator) -> None:
+        """At most `steps` queries per example."""
+        for step in range(steps):
+            if len(self.rows) == 0:
+                return
+            share = _share(step - 1, steps, p_init)
+            proposal = propose(self.ball, self.adv, share, generator) if step else start(self.ball, generator)
+            value = self.oracle.value(self.rows, self.oracle.ask(self.rows, proposal, steps=step + 1)).to(self.best.dtype)
+            better = value > self.best
+            self.best = torch.where(better, value, self.best)
+            self.adv = torch.where(better.view(-1, *(1,) * (self.adv.ndim - 1)), proposal, self.adv)
+            self.drop(self.oracle.found.success[self.rows] | (self.oracle.left[self.rows] <= 0))
 
 
 def _share(step: int, steps: int, p_init: float) -> float:
