@@ -28,7 +28,8 @@ from torch import nn
 
 import holdfast
 from holdfast.bayes import Prior
-from holdfast.bayes.hmc import Trajectories, hmc_chains
+from holdfast.bayes.chains import run_chains
+from holdfast.bayes.hmc import HMCSettings, build
 from holdfast.bayes.potential import network_potential
 from holdfast.nets import mlp
 
@@ -50,8 +51,8 @@ def ours(chains):
         net = mlp(x.shape[1], hidden=(64,), activation=nn.LeakyReLU)
         potential = network_potential(net, (x, y), prior=Prior())
         start = torch.randn(chains, len(potential.precision), generator=torch.Generator().manual_seed(0))
-        settings = Trajectories(samples=trajectories, warmup=0, steps=STEPS, step_size=STEP_SIZE, target_accept=None)
-        hmc_chains(potential, start, settings)
+        settings = HMCSettings(samples=trajectories, warmup=0, steps=STEPS, step_size=STEP_SIZE, target_accept=None)
+        run_chains(build(potential, settings), start)
 
     return run
 

@@ -7,11 +7,14 @@ import torch
 from torch import nn
 
 from holdfast.bayes import Prior, hmc, sghmc
+from holdfast.bayes.chains import run_chains
 from holdfast.bayes.diagnostics import bulk_ess, split_rhat
-from holdfast.bayes.hmc import Trajectories, hmc_chains
-from holdfast.bayes.leapfrog import leapfrog, state_at
+from holdfast.bayes.hmc import HMCSettings
+from holdfast.bayes.hmc import build as build_hmc
+from holdfast.bayes.leapfrog import leapfrog, place_at
 from holdfast.bayes.potential import FunctionPotential, gaussian, network_potential
-from holdfast.bayes.sghmc import Frictions, sghmc_chains
+from holdfast.bayes.sghmc import SGHMCSettings
+from holdfast.bayes.sghmc import build as build_sghmc
 from holdfast.nets import mlp, weights_digest
 
 PAIRWISE = FunctionPotential(lambda q: (q**4).sum(1) / 4 + (q[:, 1:] * q[:, :-1]).sum(1) / 2)  # neither separable nor quadratic
@@ -29,7 +32,7 @@ def energy(state, momentum):
 def test_leapfrog_comes_back_when_time_is_reversed():
     q, p = places()
     size = torch.tensor([0.05, 0.1, 0.2], dtype=torch.float64)
-    end, kicked = leapfrog(PAIRWISE, state_at(PAIRWISE, q), p, step_size=size, steps=20)
+    end, kicked = leapfrog(PAIRWISE, place_at(PAIRWISE, q), p, step_size=size, steps=20)
     back, turned = leapfrog(PAIRWISE, end, -kicked, step_size=size, steps=20)
     assert not torch.allclose(end.position, q)
     torch.testing.assert_close(back.position, q, rtol=0, atol=1e-11)
@@ -38,7 +41,7 @@ def test_leapfrog_comes_back_when_time_is_reversed():
 
 def test_leapfrog_keeps_the_volume_of_phase_space():
     def flow(qp):
-        end, kicked = leapfrog(PAIRWISE, state_at(PAIRWISE, qp[None, :2]), qp[None, 2:], step_size=torch.tensor([0.2]), steps=5)
+        end, kicked = leapfrog(PAIRWISE, place_at(PAIRWISE, qp[None, :2]), qp[None, 2:], step_size=torch.tensor([0.2]), steps=5)
         return torch.cat([end.position[0], kicked[0]])
 
     point, h = torch.tensor([0.3, -0.7, 0.5, 0.2], dtype=torch.float64), 1e-6
@@ -48,7 +51,7 @@ def test_leapfrog_keeps_the_volume_of_phase_space():
 
 def test_the_energy_error_shrinks_with_the_square_of_the_step():
     q, p = places()
-    start = state_at(PAIRWISE, q)
+    start = place_at(PAIRWISE, q)
 
     def error(size, steps):
         end, kicked = leapfrog(PAIRWISE, start, p, step_size=torch.full((3,), size), steps=steps)
@@ -71,7 +74,7 @@ def test_a_trajectory_costs_one_gradient_per_step():
             return PAIRWISE.gradient(q)
 
     q, _ = places()
-    hmc_chains(Counted(), q, Trajectories(samples=4, warmup=3, steps=6, step_size=0.1))
+    run_chains(build_hmc(Counted(), HMCSettings(samples=4, warmup=3, steps=6, step_size=0.1)), q)
     assert len(calls) == 1 + 7 * 6
 
 
@@ -96,7 +99,7 @@ def test_a_noisy_chain_keeps_the_energy_of_the_place_that_it_keeps():
             return PAIRWISE.value_and_gradient(q)
 
     q, _ = places()
-    found = sghmc_chains(Exact(), q, Frictions(samples=5, warmup=2, steps=3, step_size=0.05, batch_size=10))
+    found = run_chains(build_sghmc(Exact(), SGHMCSettings(samples=5, warmup=2, steps=3, step_size=0.05, batch_size=10)), q)
     torch.testing.assert_close(found.potential, PAIRWISE.value_and_gradient(found.positions.flatten(0, 1))[0].view(3, 5))
 
 
@@ -169,16 +172,16 @@ def test_the_matrices_are_the_network():
 )
 def test_sghmc_finds_it_within_the_bias_of_its_step(batch_size, bias):
     _, data, mean, covariance = linear_regression()
-    settings = Frictions(samples=150, warmup=20, steps=20, step_size=0.01, friction=0.2, batch_size=batch_size)
-    found = sghmc_chains(Regression(data), mean.repeat(20, 1), settings)
+    settings = SGHMCSettings(samples=150, warmup=20, steps=20, step_size=0.01, friction=0.2, batch_size=batch_size)
+    found = run_chains(build_sghmc(Regression(data), settings), mean.repeat(20, 1))
     check_samples_gaussian(found.positions, mean, covariance, bias=bias)
 
 
 def test_a_known_noise_of_the_gradient_is_less_heat():
     # beta takes its share of the friction's heat away: variances shrink by (alpha - beta) / alpha with exact gradients
     _, data, mean, covariance = linear_regression()
-    settings = Frictions(samples=150, warmup=20, steps=20, step_size=0.01, friction=0.2, noise=0.1, batch_size=40)
-    found = sghmc_chains(Regression(data), mean.repeat(20, 1), settings)
+    settings = SGHMCSettings(samples=150, warmup=20, steps=20, step_size=0.01, friction=0.2, noise=0.1, batch_size=40)
+    found = run_chains(build_sghmc(Regression(data), settings), mean.repeat(20, 1))
     check_samples_gaussian(found.positions, mean, covariance / 2, bias=0.03)
 
 
@@ -186,7 +189,7 @@ def test_a_known_noise_of_the_gradient_is_less_heat():
 def test_a_normal_of_unequal_widths_is_sampled(deviations):
     scale = torch.tensor(deviations, dtype=torch.float64)
     normal = FunctionPotential(lambda q: 0.5 * (q / scale).square().sum(1))
-    found = hmc_chains(normal, torch.ones(40, 2, dtype=torch.float64), Trajectories(samples=60, warmup=40, steps=20))
+    found = run_chains(build_hmc(normal, HMCSettings(samples=60, warmup=40, steps=20)), torch.ones(40, 2, dtype=torch.float64))
     assert split_rhat(found.positions.numpy()).max() < 1.1
     # 2400 draws: a deviation scatters by 1.5 % of itself if they were independent, and 20 % is 5 of these for 350 effective ones
     assert bulk_ess(found.positions.numpy()).min() > 350
@@ -198,26 +201,26 @@ def test_dual_averaging_meets_its_target():
     start = torch.randn(8, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for target in (0.65, 0.9):
         told = []
-        hmc_chains(normal, start, Trajectories(samples=1, warmup=200, target_accept=target), progress=told.append)
+        run_chains(build_hmc(normal, HMCSettings(samples=1, warmup=200, target_accept=target)), start, progress=told.append)
         # 800 rates with a deviation below 0.4; successive ones pull each other to the target, which only helps
         assert sum(step.accept for step in told[100:200]) / 100 == pytest.approx(target, abs=5.6 * 0.4 / math.sqrt(800))
 
 
 def test_without_a_target_the_step_size_stays():
     q, _ = places()
-    found = hmc_chains(PAIRWISE, q, Trajectories(samples=4, warmup=4, step_size=0.05, target_accept=None))
+    found = run_chains(build_hmc(PAIRWISE, HMCSettings(samples=4, warmup=4, step_size=0.05, target_accept=None)), q)
     torch.testing.assert_close(found.step_size, torch.full((3,), 0.05, dtype=torch.float64))
 
 
 def test_divergences_are_counted_and_rejected():
     q, _ = places()
     stiff = FunctionPotential(lambda q: 1e6 * q.square().sum(1))
-    found = hmc_chains(stiff, q, Trajectories(samples=5, warmup=0, step_size=1.0, target_accept=None))
+    found = run_chains(build_hmc(stiff, HMCSettings(samples=5, warmup=0, step_size=1.0, target_accept=None)), q)
     assert found.divergences == 15
     assert torch.equal(found.positions, q[:, None].expand(3, 5, 5))
     wild = FunctionPotential(lambda q: (q - q.detach()).sum(1) + torch.where(q.detach()[:, 0] == q0, 0.0, math.nan))
     q0 = q[:, 0]
-    assert hmc_chains(wild, q, Trajectories(samples=2, warmup=0, step_size=0.1)).divergences == 6
+    assert run_chains(build_hmc(wild, HMCSettings(samples=2, warmup=0, step_size=0.1)), q).divergences == 6
 
 
 @pytest.fixture

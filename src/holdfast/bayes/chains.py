@@ -1,11 +1,11 @@
-"""From places in a flat space to a posterior: where chains begin, what they leave behind, and what it says about itself."""
+"""Markov chains in a flat space: where they begin, how any kernel moves them, and the posterior and diagnostics of their draws."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from holdfast.bayes.potential import NetworkPotential
     from holdfast.bayes.prior import Prior
 
-__all__ = ["Chains", "Init", "Progress", "descend", "posterior_of", "start_chains"]
+__all__ = ["ChainState", "Chains", "Init", "Kernel", "Progress", "Report", "descend", "posterior_of", "run_chains", "start_chains"]
 
 Init = Literal["map", "prior"] | Mapping[str, torch.Tensor]
 INSPECTED = 100  # examples whose logits are compared between chains
@@ -44,6 +44,64 @@ class Progress:
     accept: float
     step_size: float
     potential: float
+
+
+Report = Callable[[Progress], None]
+
+
+class ChainState(Protocol):
+    """What every kernel knows of its C chains after an update; kernels keep more."""
+
+    @property
+    def position(self) -> torch.Tensor:
+        """Points (C, P)."""
+
+    @property
+    def energy(self) -> torch.Tensor:
+        """The potential, or its estimate, at these points (C,)."""
+
+    @property
+    def step_size(self) -> torch.Tensor:
+        """Of the last update (C,)."""
+
+    @property
+    def accept(self) -> torch.Tensor:
+        """Acceptance probabilities of the last update (C,); empty where nothing is rejected."""
+
+    @property
+    def diverged(self) -> torch.Tensor:
+        """Boolean (C,), the last update diverged."""
+
+
+S = TypeVar("S", bound=ChainState)
+
+
+class Lengths(Protocol):
+    """How long chains run."""
+
+    @property
+    def samples(self) -> int:
+        """Kept draws of each chain, >= 1."""
+
+    @property
+    def warmup(self) -> int:
+        """Updates before them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel(Generic[S]):
+    """A sampler on one potential: two pure functions, and how long its chains run.
+
+    Parameters
+    ----------
+    settings : with `samples` and `warmup`
+    init : from starts (C, P) to the state before the first update
+    update : from a state to the next one; the same state gives the same next state
+    """
+
+    settings: Lengths
+    init: Callable[[torch.Tensor], S]
+    update: Callable[[S], S]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +146,45 @@ def start_chains(
     drawn = [prior.draw(potential.model, 1, seeds.torch("start", chain, device=device)) for chain in range(chains)]
     start = torch.cat([layout.flatten(one) for one in drawn])
     return descend(potential, start, steps=init_steps, lr=init_lr) if init == "map" else start
+
+
+def run_chains(kernel: Kernel[S], start: torch.Tensor, *, progress: Report | None = None) -> Chains:
+    """The draws of all chains from `start` (C, P); one per update, those of the warm-up left out.
+
+    Parameters
+    ----------
+    kernel : from `build` of :mod:`holdfast.bayes.hmc` or :mod:`holdfast.bayes.sghmc`
+    start : where the chains begin
+    progress : called after every update
+
+    Examples
+    --------
+    >>> from holdfast.bayes.hmc import HMCSettings, build
+    >>> from holdfast.bayes.potential import FunctionPotential
+    >>> normal = FunctionPotential(lambda q: q.square().sum(1) / 2)
+    >>> found = run_chains(build(normal, HMCSettings(samples=500, warmup=100)), torch.zeros(4, 2))
+    >>> found.positions.shape, bool((found.positions.std((0, 1)) - 1).abs().max() < 0.1)
+    (torch.Size([4, 500, 2]), True)
+    """
+    warmup = kernel.settings.warmup
+    iterations = warmup + kernel.settings.samples
+    state, kept = kernel.init(start), []
+    for iteration in range(iterations):
+        state = kernel.update(state)
+        if iteration >= warmup:
+            kept.append((state.position, state.energy.double(), state.accept, state.diverged))
+        if progress is not None:
+            means = {"accept": state.accept, "step_size": state.step_size, "potential": state.energy}
+            told = {name: float(values.mean()) for name, values in means.items()}
+            progress(Progress(iteration=iteration + 1, iterations=iterations, warmup=iteration < warmup, **told))
+    positions, energies, accepted, diverged = zip(*kept, strict=True)
+    return Chains(
+        positions=torch.stack(positions, 1),
+        potential=torch.stack(energies, 1),
+        accept=torch.stack(accepted).mean(0),
+        step_size=state.step_size,
+        divergences=int(torch.stack(diverged).sum()),
+    )
 
 
 def descend(potential: NetworkPotential, start: torch.Tensor, *, steps: int, lr: float) -> torch.Tensor:

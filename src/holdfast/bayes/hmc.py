@@ -8,35 +8,36 @@ Source: R. M. Neal, arXiv:1206.1901.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.bayes.chains import Chains, Init, Progress, posterior_of, start_chains
-from holdfast.bayes.leapfrog import leapfrog, state_at
+from holdfast.bayes.chains import Init, Kernel, Report, posterior_of, run_chains, start_chains
+from holdfast.bayes.leapfrog import Place, leapfrog, place_at
 from holdfast.bayes.potential import Likelihood, LikelihoodName, Potential, network_potential
 from holdfast.bayes.stepsize import StepSizes, first_step_sizes
+from holdfast.bayes.streams import Streams, draw_normal, draw_uniform
 from holdfast.core.checks import check_whole, check_within
 from holdfast.core.seeds import Seeds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from holdfast.bayes.posterior import Posterior
     from holdfast.bayes.prior import Prior
     from holdfast.data.examples import Examples
 
-__all__ = ["Trajectories", "hmc", "hmc_chains"]
+__all__ = ["HMCSettings", "HMCState", "build", "hmc", "init", "update"]
 
-DIVERGENT = 1000.0  # energy error of a trajectory that left the world
+DIVERGENT = 1000.0  # energy error of a trajectory that diverged
 FIRST_GUESS = 1e-3
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trajectories:
+class HMCSettings:
     """How Hamiltonian chains run; each field as in :func:`hmc`."""
 
     samples: int
@@ -57,114 +58,113 @@ class Trajectories:
         check_within(self.jitter, "jitter", low=0.0, high=0.5)
 
 
-class _Sampler:
-    """The state of one run: where the chains are, and each chain's own stream of random numbers."""
+@dataclass(frozen=True, kw_only=True)
+class HMCState:
+    """Where Hamiltonian chains are after an update, and what the next one needs.
 
-    def __init__(self, potential: Potential, start: torch.Tensor, settings: Trajectories, seeds: Seeds) -> None:
-        self.potential, self.settings = potential, settings
-        self.state = state_at(potential, start)
-        self.draws = [seeds.torch("trajectories", chain, device=str(start.device)) for chain in range(len(start))]
+    Parameters
+    ----------
+    place : points of the chains, their energies and gradients
+    sizes : step sizes and what they adapted to
+    streams : of random numbers, one per chain
+    iteration : updates so far
+    step_size, accept, diverged : of the last trajectory, tensors (C,)
+    """
 
-    def normal(self) -> torch.Tensor:
-        """A momentum (C, P)."""
-        row = self.state.position[0]
-        return torch.stack([torch.randn(row.shape, generator=draw, dtype=row.dtype, device=row.device) for draw in self.draws])
+    place: Place
+    sizes: StepSizes
+    streams: Streams
+    iteration: int
+    step_size: torch.Tensor
+    accept: torch.Tensor
+    diverged: torch.Tensor
 
-    def uniform(self) -> torch.Tensor:
-        """Numbers (C,) in [0, 1)."""
-        device = self.state.position.device
-        return torch.stack([torch.rand((), generator=draw, dtype=torch.float64, device=device) for draw in self.draws])
+    @property
+    def position(self) -> torch.Tensor:
+        """Points (C, P)."""
+        return self.place.position
 
-    def trajectory(self, step_size: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Move all chains once; acceptance probabilities (C,) and whether each trajectory diverged (C,)."""
-        momentum = self.normal()
-        before = self.state.energy.double() + _kinetic(momentum)
-        jittered = step_size * (1 + self.settings.jitter * (2 * self.uniform() - 1))
-        end, momentum = leapfrog(self.potential, self.state, momentum, step_size=jittered, steps=self.settings.steps)
-        error = end.energy.double() + _kinetic(momentum) - before
-        error = error.nan_to_num(nan=math.inf, posinf=math.inf, neginf=math.inf)  # no number is no place to go
-        accept = (-error).exp().clamp(max=1.0)
-        self.state = end.where(self.uniform() < accept, self.state)
-        return accept, error > DIVERGENT
-
-    def first_sizes(self) -> StepSizes:
-        """The step sizes (C,) of the first trajectory."""
-        guess = torch.full((len(self.draws),), self.settings.step_size or FIRST_GUESS, dtype=torch.float64)
-        guess = guess.to(self.state.position.device)
-        if self.settings.step_size is not None:
-            return StepSizes.start(guess)
-        momentum = self.normal()
-        before = self.state.energy.double() + _kinetic(momentum)
-
-        def energy_loss(step_size: torch.Tensor) -> torch.Tensor:
-            end, kicked = leapfrog(self.potential, self.state, momentum, step_size=step_size, steps=1)
-            return before - end.energy.double() - _kinetic(kicked)
-
-        return StepSizes.start(first_step_sizes(energy_loss, guess))
+    @property
+    def energy(self) -> torch.Tensor:
+        """The potential there (C,)."""
+        return self.place.energy
 
 
-def _kinetic(momentum: torch.Tensor) -> torch.Tensor:
-    return 0.5 * momentum.square().sum(1, dtype=torch.float64)
-
-
-def hmc_chains(
-    potential: Potential,
-    start: torch.Tensor,
-    settings: Trajectories,
-    *,
-    seeds: Seeds = Seeds(0),  # noqa: B008 - frozen
-    progress: Report | None = None,
-) -> Chains:
-    """Hamiltonian Monte Carlo on any potential energy of a flat space.
+def build(potential: Potential, settings: HMCSettings, *, seeds: Seeds = Seeds(0)) -> Kernel[HMCState]:  # noqa: B008 - frozen
+    """Hamiltonian Monte Carlo on any potential energy of a flat space, for :func:`~holdfast.bayes.chains.run_chains`.
 
     Parameters
     ----------
     potential : energies and gradients of C places at once, e.g. :class:`~holdfast.bayes.potential.FunctionPotential`
-    start : tensor (C, P), where the chains begin
-    settings : how they run
+    settings : how the chains run
     seeds : of momenta, jitter and acceptance; each chain has its own stream, so that it does not depend on the others
-    progress : called after every trajectory
-
-    Examples
-    --------
-    >>> from holdfast.bayes.potential import FunctionPotential
-    >>> normal = FunctionPotential(lambda q: q.square().sum(1) / 2)
-    >>> found = hmc_chains(normal, torch.zeros(4, 2), Trajectories(samples=500, warmup=100))
-    >>> found.positions.shape, bool((found.positions.std((0, 1)) - 1).abs().max() < 0.1)
-    (torch.Size([4, 500, 2]), True)
     """
-    run = _Sampler(potential, start, settings, seeds)
-    sizes = run.first_sizes()
-    positions, energies, accepted, diverged = [], [], [], 0
-    for iteration in range(settings.warmup + settings.samples):
-        warm = iteration < settings.warmup
-        now = (sizes.log_now if warm else sizes.log_mean).exp()
-        accept, lost = run.trajectory(now)
-        if not warm:
-            positions.append(run.state.position)
-            energies.append(run.state.energy.double())
-            accepted.append(accept)
-            diverged += int(lost.sum())
-        elif settings.target_accept is not None:
-            sizes = sizes.update(accept, settings.target_accept)
-        if progress is not None:
-            progress(
-                Progress(
-                    iteration=iteration + 1,
-                    iterations=settings.warmup + settings.samples,
-                    warmup=warm,
-                    accept=float(accept.mean()),
-                    step_size=float(now.mean()),
-                    potential=float(run.state.energy.mean()),
-                )
-            )
-    return Chains(
-        positions=torch.stack(positions, 1),
-        potential=torch.stack(energies, 1),
-        accept=torch.stack(accepted).mean(0),
-        step_size=sizes.log_mean.exp(),
-        divergences=diverged,
+    return Kernel(
+        settings=settings,
+        init=lambda start: init(potential, start, settings, seeds=seeds),
+        update=lambda state: update(potential, state, settings),
     )
+
+
+def init(potential: Potential, start: torch.Tensor, settings: HMCSettings, *, seeds: Seeds) -> HMCState:
+    """The state of chains at `start` (C, P), before their first trajectory."""
+    draws = [seeds.torch("trajectories", chain, device=str(start.device)) for chain in range(len(start))]
+    place = place_at(potential, start)
+    sizes = _first_sizes(potential, place, settings, draws)
+    nothing = torch.zeros_like(sizes.log_now)
+    return HMCState(
+        place=place,
+        sizes=sizes,
+        streams=Streams.of(draws),
+        iteration=0,
+        step_size=sizes.log_now.exp(),
+        accept=nothing,
+        diverged=nothing.bool(),
+    )
+
+
+def update(potential: Potential, state: HMCState, settings: HMCSettings) -> HMCState:
+    """The state after one trajectory of every chain; step sizes adapt during the warm-up."""
+    draws, warm = state.streams.generators(), state.iteration < settings.warmup
+    size = (state.sizes.log_now if warm else state.sizes.log_mean).exp()
+    momentum = draw_normal(draws, state.position)
+    before = state.energy.double() + _kinetic(momentum)
+    jittered = size * (1 + settings.jitter * (2 * draw_uniform(draws) - 1))
+    end, momentum = leapfrog(potential, state.place, momentum, step_size=jittered, steps=settings.steps)
+    error = end.energy.double() + _kinetic(momentum) - before
+    error = error.nan_to_num(nan=math.inf, posinf=math.inf, neginf=math.inf)  # NaN is rejected
+    accept = (-error).exp().clamp(max=1.0)
+    sizes = state.sizes
+    if warm and settings.target_accept is not None:
+        sizes = sizes.update(accept, settings.target_accept)
+    return HMCState(
+        place=end.where(draw_uniform(draws) < accept, state.place),
+        sizes=sizes,
+        streams=Streams.of(draws),
+        iteration=state.iteration + 1,
+        step_size=size,
+        accept=accept,
+        diverged=error > DIVERGENT,
+    )
+
+
+def _first_sizes(potential: Potential, place: Place, settings: HMCSettings, draws: Sequence[torch.Generator]) -> StepSizes:
+    """The step sizes (C,) of the first trajectory."""
+    guess = torch.full((len(draws),), settings.step_size or FIRST_GUESS, dtype=torch.float64, device=place.position.device)
+    if settings.step_size is not None:
+        return StepSizes.start(guess)
+    momentum = draw_normal(draws, place.position)
+    before = place.energy.double() + _kinetic(momentum)
+
+    def energy_loss(step_size: torch.Tensor) -> torch.Tensor:
+        end, kicked = leapfrog(potential, place, momentum, step_size=step_size, steps=1)
+        return before - end.energy.double() - _kinetic(kicked)
+
+    return StepSizes.start(first_step_sizes(energy_loss, guess))
+
+
+def _kinetic(momentum: torch.Tensor) -> torch.Tensor:
+    return 0.5 * momentum.square().sum(1, dtype=torch.float64)
 
 
 @torch.inference_mode(mode=False)
@@ -228,11 +228,11 @@ def hmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by n
     >>> len(post), post.diagnostics.chains
     (20, 2)
     """
-    settings = Trajectories(
+    settings = HMCSettings(
         samples=samples, warmup=warmup, steps=steps, step_size=step_size, target_accept=target_accept, jitter=jitter
     )
     potential = network_potential(model, data, prior=prior, likelihood=likelihood, batch_size=batch_size)
     seeds = Seeds(seed).child("hmc")
     start = start_chains(potential, prior=prior, chains=chains, init=init, init_steps=init_steps, init_lr=init_lr, seeds=seeds)
-    found = hmc_chains(potential, start, settings, seeds=seeds, progress=progress)
+    found = run_chains(build(potential, settings, seeds=seeds), start, progress=progress)
     return posterior_of(found, potential, method="HMC")

@@ -10,26 +10,25 @@ Source: T. Chen, E. B. Fox and C. Guestrin, arXiv:1402.4102, equation (15).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from holdfast.bayes.chains import Chains, Init, Progress, posterior_of, start_chains
+from holdfast.bayes.chains import Init, Kernel, Report, posterior_of, run_chains, start_chains
 from holdfast.bayes.potential import Likelihood, LikelihoodName, network_potential
+from holdfast.bayes.streams import Streams, draw_normal
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from torch import nn
 
     from holdfast.bayes.posterior import Posterior
     from holdfast.bayes.prior import Prior
     from holdfast.data.examples import Examples
 
-__all__ = ["Frictions", "NoisyPotential", "sghmc", "sghmc_chains"]
+__all__ = ["MiniBatches", "NoisyPotential", "SGHMCSettings", "SGHMCState", "build", "init", "sghmc", "update"]
 
 
 class NoisyPotential(Protocol):
@@ -44,7 +43,7 @@ class NoisyPotential(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frictions:
+class SGHMCSettings:
     """How chains with friction run; each field as in :func:`sghmc`."""
 
     samples: int
@@ -64,77 +63,126 @@ class Frictions:
             refuse("noise", f"is {self.noise}", allowed=f"numbers from 0 to less than the friction, {self.friction}")
 
 
-def sghmc_chains(
-    potential: NoisyPotential,
-    start: torch.Tensor,
-    settings: Frictions,
-    *,
-    seeds: Seeds = Seeds(0),  # noqa: B008 - frozen
-    progress: Callable[[Progress], None] | None = None,
-) -> Chains:
+@dataclass(frozen=True)
+class MiniBatches:
+    """Rows of mini-batches without end; every pass over the examples is in a new order, its remainder left out.
+
+    Parameters
+    ----------
+    order : tensor (N,), of the current pass
+    size : rows of a mini-batch
+    taken : rows of this pass that are used
+    stream : draws the next order
+    """
+
+    order: torch.Tensor
+    size: int
+    taken: int
+    stream: Streams
+
+    @classmethod
+    def start(cls, examples: int, size: int, generator: torch.Generator) -> MiniBatches:
+        """Before the first mini-batch."""
+        order = torch.randperm(examples, generator=generator)
+        return cls(order, min(size, examples), 0, Streams.of([generator]))
+
+    def next(self) -> tuple[torch.Tensor, MiniBatches]:
+        """The rows of one mini-batch, and what is left."""
+        batches, end = self, self.taken + self.size
+        if end > len(self.order):
+            (generator,) = self.stream.generators()
+            batches, end = MiniBatches.start(len(self.order), self.size, generator), self.size
+        return batches.order[end - self.size : end], replace(batches, taken=end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGHMCState:
+    """Where chains with friction are after an update, and what the next one needs.
+
+    Parameters
+    ----------
+    position, velocity, gradient : tensors (C, P)
+    energy : tensor (C,), estimated from the last mini-batch
+    streams : of random numbers, one per chain
+    batches : the mini-batches that all chains share
+    iteration : updates so far
+    step_size, diverged : tensors (C,)
+    accept : empty, as nothing is rejected
+    """
+
+    position: torch.Tensor
+    velocity: torch.Tensor
+    gradient: torch.Tensor
+    energy: torch.Tensor
+    streams: Streams
+    batches: MiniBatches
+    iteration: int
+    step_size: torch.Tensor
+    diverged: torch.Tensor
+    accept: torch.Tensor
+
+
+def build(potential: NoisyPotential, settings: SGHMCSettings, *, seeds: Seeds = Seeds(0)) -> Kernel[SGHMCState]:  # noqa: B008 - frozen
     """Stochastic gradient Hamiltonian Monte Carlo on a potential that mini-batches estimate.
+
+    Its chains (:func:`~holdfast.bayes.chains.run_chains`) leave energies that are estimates from one mini-batch each.
 
     Parameters
     ----------
     potential : the energy
-    start : tensor (C, P), where the chains begin
-    settings : how they run
+    settings : how the chains run
     seeds : of noise and mini-batches; each chain has its own noise, all share the mini-batches
-    progress : called after every `steps` updates
-
-    Returns
-    -------
-    Chains whose energies are estimates from one mini-batch each
     """
-    draws = [seeds.torch("noise", chain, device=str(start.device)) for chain in range(len(start))]
-    batches = _batches(len(potential.x), settings.batch_size, seeds.torch("batches"))
-    e, heat = settings.step_size, math.sqrt(2 * (settings.friction - settings.noise)) * settings.step_size
-    place, velocity = start.clone(), _normal(start, draws).mul_(e)
-    positions, energies = [], []
-    energy, gradient = potential.estimate(place, next(batches).to(place.device))
-    for iteration in range(settings.warmup + settings.samples):
-        for _ in range(settings.steps):
-            velocity.mul_(1 - settings.friction).sub_(gradient, alpha=e**2).add_(_normal(start, draws), alpha=heat)
-            place.add_(velocity)
-            energy, gradient = potential.estimate(place, next(batches).to(place.device))
-        if not bool(energy.isfinite().all()):
-            raise FloatingPointError(
-                f"the potential became NaN or infinite in iteration {iteration + 1}: lower `step_size` (now {e:g})."
-            )
-        if iteration >= settings.warmup:
-            positions.append(place.clone())
-            energies.append(energy.double())
-        if progress is not None:
-            progress(
-                Progress(
-                    iteration=iteration + 1,
-                    iterations=settings.warmup + settings.samples,
-                    warmup=iteration < settings.warmup,
-                    accept=math.nan,
-                    step_size=e,
-                    potential=float(energy.mean()),
-                )
-            )
-    return Chains(
-        positions=torch.stack(positions, 1),
-        potential=torch.stack(energies, 1),
-        accept=torch.empty(0),
-        step_size=torch.full((len(start),), e),
-        divergences=0,
+    return Kernel(
+        settings=settings,
+        init=lambda start: init(potential, start, settings, seeds=seeds),
+        update=lambda state: update(potential, state, settings),
     )
 
 
-def _batches(examples: int, size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
-    """Rows of mini-batches without end; every pass over the examples is in a new order, its remainder left out."""
-    size = min(size, examples)
-    while True:
-        order = torch.randperm(examples, generator=generator)
-        yield from order[: examples - examples % size].split(size)
+def init(potential: NoisyPotential, start: torch.Tensor, settings: SGHMCSettings, *, seeds: Seeds) -> SGHMCState:
+    """The state of chains at `start` (C, P), before their first update."""
+    draws = [seeds.torch("noise", chain, device=str(start.device)) for chain in range(len(start))]
+    rows, batches = MiniBatches.start(len(potential.x), settings.batch_size, seeds.torch("batches")).next()
+    velocity = draw_normal(draws, start).mul_(settings.step_size)
+    energy, gradient = potential.estimate(start, rows.to(start.device))
+    return SGHMCState(
+        position=start.clone(),
+        velocity=velocity,
+        gradient=gradient,
+        energy=energy,
+        streams=Streams.of(draws),
+        batches=batches,
+        iteration=0,
+        step_size=torch.full((len(start),), settings.step_size),
+        diverged=torch.zeros(len(start), dtype=torch.bool),
+        accept=torch.empty(0),
+    )
 
 
-def _normal(like: torch.Tensor, draws: list[torch.Generator]) -> torch.Tensor:
-    row = like[0]
-    return torch.stack([torch.randn(row.shape, generator=draw, dtype=row.dtype, device=row.device) for draw in draws])
+def update(potential: NoisyPotential, state: SGHMCState, settings: SGHMCSettings) -> SGHMCState:
+    """The state after `settings.steps` steps of all chains."""
+    e, heat = settings.step_size, math.sqrt(2 * (settings.friction - settings.noise)) * settings.step_size
+    draws, batches = state.streams.generators(), state.batches
+    place, velocity, gradient = state.position.clone(), state.velocity.clone(), state.gradient
+    for _ in range(settings.steps):
+        velocity.mul_(1 - settings.friction).sub_(gradient, alpha=e**2).add_(draw_normal(draws, place), alpha=heat)
+        place.add_(velocity)
+        rows, batches = batches.next()
+        energy, gradient = potential.estimate(place, rows.to(place.device))
+    iteration = state.iteration + 1
+    if not bool(energy.isfinite().all()):
+        raise FloatingPointError(f"the potential became NaN or infinite in iteration {iteration}: lower `step_size` (now {e:g}).")
+    return replace(
+        state,
+        position=place,
+        velocity=velocity,
+        gradient=gradient,
+        energy=energy,
+        streams=Streams.of(draws),
+        batches=batches,
+        iteration=iteration,
+    )
 
 
 @torch.inference_mode(mode=False)
@@ -157,7 +205,7 @@ def sghmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by
     init_steps: int = 150,
     init_lr: float = 0.02,
     seed: int = 0,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Report | None = None,
 ) -> Posterior:
     r"""Samples of the posterior of a network's weights by stochastic gradient Hamiltonian Monte Carlo.
 
@@ -191,7 +239,7 @@ def sghmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by
     >>> len(post), post.method
     (20, 'SGHMC')
     """
-    settings = Frictions(
+    settings = SGHMCSettings(
         samples=samples,
         warmup=warmup,
         steps=steps,
@@ -203,5 +251,5 @@ def sghmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by
     potential = network_potential(model, data, prior=prior, likelihood=likelihood)
     seeds = Seeds(seed).child("sghmc")
     start = start_chains(potential, prior=prior, chains=chains, init=init, init_steps=init_steps, init_lr=init_lr, seeds=seeds)
-    found = sghmc_chains(potential, start, settings, seeds=seeds, progress=progress)
+    found = run_chains(build(potential, settings, seeds=seeds), start, progress=progress)
     return posterior_of(found, potential, method="SGHMC")
