@@ -88,11 +88,13 @@ def apgd(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> bool((result.norm <= 0.2 + 1e-6).all())
     True
     """
-    settings = _Settings(steps=steps, rho=rho, restarts=restarts, samples=eot_samples, early_stop=early_stop, batch_size=batch_size)
+    settings = _APGDSettings(
+        steps=steps, rho=rho, restarts=restarts, samples=eot_samples, early_stop=early_stop, batch_size=batch_size
+    )
     problem = pose(model, x, y, threat, target_class=target_class)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         objective = make_objective(loss, classes=problem.probe(samples=eot_samples), targeted=target_class is not None)
-        attack = _Attack(problem, Found(problem, objective), settings, seed)
+        attack = _APGD(problem, Found(problem, objective), settings, seed)
         rows, _ = attack.begin(skip_wrong=skip_wrong)
         for _ in range(settings.restarts):
             rows = attack.climb(rows, objective, problem.goal)
@@ -139,13 +141,15 @@ def apgd_targeted(  # noqa: PLR0913 - as above
     >>> apgd_targeted(mlp(8, classes=5), x, y, ThreatModel("linf", 0.2), steps=10).x_adv.shape
     torch.Size([20, 8])
     """
-    settings = _Settings(steps=steps, rho=rho, restarts=restarts, samples=eot_samples, early_stop=early_stop, batch_size=batch_size)
+    settings = _APGDSettings(
+        steps=steps, rho=rho, restarts=restarts, samples=eot_samples, early_stop=early_stop, batch_size=batch_size
+    )
     check_whole(classes, "classes", low=1)
     problem = pose(model, x, y, threat)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         known = problem.probe(samples=eot_samples)
         objective = make_objective(loss, classes=known, targeted=True)
-        attack = _Attack(problem, Found(problem, make_objective("cw_margin", classes=known, targeted=False)), settings, seed)
+        attack = _APGD(problem, Found(problem, make_objective("cw_margin", classes=known, targeted=False)), settings, seed)
         rows, logits = attack.begin(skip_wrong=skip_wrong)
         ranked = logits.scatter(1, problem.y[:, None], -torch.inf).argsort(1, descending=True)
         for place in range(min(classes, known - 1)):
@@ -155,7 +159,7 @@ def apgd_targeted(  # noqa: PLR0913 - as above
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Settings:
+class _APGDSettings:
     """The settings of one attack, checked."""
 
     steps: int
@@ -172,10 +176,10 @@ class _Settings:
         check_within(self.rho, "rho", low=0.0, high=1.0)
 
 
-class _Attack:
+class _APGD:
     """What all starts of one attack share."""
 
-    def __init__(self, problem: Problem, found: Found, settings: _Settings, seed: int) -> None:
+    def __init__(self, problem: Problem, found: Found, settings: _APGDSettings, seed: int) -> None:
         check_one_of(problem.threat.norm, "norm", allowed=("linf", "l2", "l1"))
         self.problem, self.found, self.settings = problem, found, settings
         self.draws = torch_generator(seed, device=problem.x.device)
@@ -206,7 +210,7 @@ class _Attack:
         steps, starts = self.settings.steps, self.starts()
         radii = L1_RADII if self.problem.threat.norm == "l1" else ()
         for part in rows.split(self.settings.batch_size) if len(rows) else ():
-            run, adv = _Run(self, objective, part, None if goal is None else goal[part]), starts[part]
+            run, adv = _APGDRun(self, objective, part, None if goal is None else goal[part]), starts[part]
             for factor, share in radii:
                 adv = run.phase(adv, factor=factor, steps=int(share * steps), judged=False)
             run.phase(adv, factor=1, steps=steps - sum(int(share * steps) for _, share in radii), judged=True)
@@ -221,14 +225,14 @@ class _Attack:
         return make_ball(x, threat).start(unit_noise(x, threat.norm, self.draws))
 
 
-class _Run(ActiveSet):
+class _APGDRun(ActiveSet):
     """The examples of one batch that still climb from one start."""
 
     ball: Ball
     trace: Trace
     pace: Pace
 
-    def __init__(self, attack: _Attack, objective: Objective, rows: torch.Tensor, goal: torch.Tensor | None) -> None:
+    def __init__(self, attack: _APGD, objective: Objective, rows: torch.Tensor, goal: torch.Tensor | None) -> None:
         self.attack, self.objective, self.rows, self.goal = attack, objective, rows, goal
 
     def phase(self, adv: torch.Tensor, *, factor: int, steps: int, judged: bool) -> torch.Tensor:

@@ -97,7 +97,7 @@ def fab(  # noqa: PLR0913 - each argument is a setting chosen by name
     >>> bool((fab(mlp(8, classes=3), x, y, ThreatModel("l2", 0.2), steps=10).norm <= 0.2).all())
     True
     """
-    settings = _Settings(classes=None, steps=steps, restarts=restarts, early_stop=early_stop, batch_size=batch_size)
+    settings = _FABSettings(classes=None, steps=steps, restarts=restarts, early_stop=early_stop, batch_size=batch_size)
     return _search(model, x, y, threat, settings=settings, seed=seed).result()
 
 
@@ -127,7 +127,7 @@ def fab_targeted(  # noqa: PLR0913 - as above
     AttackResult, as from :func:`fab`
     """
     check_whole(classes, "classes", low=1)
-    settings = _Settings(classes=classes, steps=steps, restarts=restarts, early_stop=early_stop, batch_size=batch_size)
+    settings = _FABSettings(classes=classes, steps=steps, restarts=restarts, early_stop=early_stop, batch_size=batch_size)
     return _search(model, x, y, threat, settings=settings, seed=seed).result()
 
 
@@ -162,14 +162,14 @@ def nearest_adversarial(  # noqa: PLR0913 - as above
     """
     if classes is not None:
         check_whole(classes, "classes", low=1)
-    settings = _Settings(classes=classes, steps=steps, restarts=restarts, early_stop=False, batch_size=batch_size)
+    settings = _FABSettings(classes=classes, steps=steps, restarts=restarts, early_stop=False, batch_size=batch_size)
     search = _search(model, x, y, threat, settings=settings, seed=seed)
     warn_of_invalid(search.invalid)
     return Nearest(x_adv=search.x_adv, norm=search.norm, queries=search.queries, no_gradient=search.no_gradient)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Settings:
+class _FABSettings:
     """The settings of one search, checked; `classes` is None for the nearest class at each step."""
 
     classes: int | None
@@ -189,24 +189,24 @@ def _search(
     y: torch.Tensor,
     threat: ThreatModel,
     *,
-    settings: _Settings,
+    settings: _FABSettings,
     seed: int,
-) -> _Search:
+) -> _FABSearch:
     check_one_of(threat.norm, "norm", allowed=tuple(DUAL))
     problem = pose(model, x, y, threat)
     draws = torch_generator(seed, device=x.device)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
-        search = _Search(problem, settings, classes=problem.probe())
+        search = _FABSearch(problem, settings, classes=problem.probe())
         search.begin()
         search.run(draws)
         search.polish()
     return search
 
 
-class _Search:
+class _FABSearch:
     """The nearest wrongly answered inputs so far."""
 
-    def __init__(self, problem: Problem, settings: _Settings, *, classes: int) -> None:
+    def __init__(self, problem: Problem, settings: _FABSettings, *, classes: int) -> None:
         self.problem, self.settings, self.classes = problem, settings, classes
         n, device = len(problem.x), problem.x.device
         self.x_adv = problem.x.clone()
@@ -257,7 +257,7 @@ class _Search:
                 rows = everyone[self.goes_on(everyone)]
                 for part in rows.split(self.settings.batch_size) if len(rows) else ():
                     start = self.problem.x[part] if noise is None else self.scattered(part, noise[part])
-                    _Walk(self, part, start, None if goal is None else goal[part]).run()
+                    _FABWalk(self, part, start, None if goal is None else goal[part]).run()
 
     def scattered(self, rows: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Random points within half the radius, or half the distance of what was found."""
@@ -302,10 +302,10 @@ class _Search:
         )
 
 
-class _Walk(ActiveSet):
+class _FABWalk(ActiveSet):
     """The examples of one batch on their way."""
 
-    def __init__(self, search: _Search, rows: torch.Tensor, point: torch.Tensor, goal: torch.Tensor | None) -> None:
+    def __init__(self, search: _FABSearch, rows: torch.Tensor, point: torch.Tensor, goal: torch.Tensor | None) -> None:
         self.search, self.rows, self.point, self.goal = search, rows, point, goal
         self.x, self.y = search.problem.x[rows], search.problem.y[rows]
         self.low, self.high = search.problem.box(rows)

@@ -149,33 +149,41 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     problem = pose(model, x, y, threat, target_class=target_class)
     if start is not None and start.shape != x.shape:
         refuse("start", f"has shape {tuple(start.shape)}", allowed=f"the shape of `x`, {tuple(x.shape)}")
-    draws = torch_generator(seed, device=x.device)
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
-        settings = _Settings(
-            steps=check_whole(steps, "steps", low=1),
+        settings = _PGDSettings(
+            steps=steps,
             step_size=_check_step(step_size, x),
             objective=make_objective(loss, classes=problem.probe(samples=eot_samples), targeted=target_class is not None),
+            restarts=restarts,
+            random_start=random_start,
             early_stop=early_stop and not input_transforms,
-            momentum=check_within(momentum, "momentum", low=0.0),
+            skip_wrong=skip_wrong,
+            momentum=momentum,
             input_transforms=tuple(input_transforms),
             grad_transform=tuple(grad_transform),
-            samples=check_whole(eot_samples, "eot_samples", low=1),
-            generator=draws,
+            samples=eot_samples,
+            batch_size=batch_size,
+            draws=torch_generator(seed, device=x.device),
         )
-        found = Found(problem, settings.objective)
-        rows = torch.arange(len(x), device=x.device)
-        fixed = problem.eps == 0
-        check_whole(batch_size, "batch_size", low=1)
-        for part in _parts(rows if skip_wrong else rows[fixed], batch_size):
-            found.judge(part, problem.x[part], steps=0, samples=settings.samples)
-        rows = rows[~fixed & ~(found.success & skip_wrong)]
-        for number in range(check_whole(restarts, "restarts", low=1)):
-            given = start if number == 0 else None
-            noise = unit_noise(problem.x, threat.norm, draws) if random_start and given is None else None
-            for part in _parts(rows, batch_size):
-                _Climb(problem, found, settings, part, noise=noise, start=given).run()
-            if settings.early_stop:
-                rows = rows[~found.success[rows]]
+        return _attack(problem, settings, start)
+
+
+def _attack(problem: Problem, settings: _PGDSettings, start: torch.Tensor | None) -> AttackResult:
+    """All restarts; the first one begins at `start` if that is given."""
+    found = Found(problem, settings.objective)
+    rows = torch.arange(len(problem.x), device=problem.x.device)
+    fixed = problem.eps == 0
+    for part in _parts(rows if settings.skip_wrong else rows[fixed], settings.batch_size):
+        found.judge(part, problem.x[part], steps=0, samples=settings.samples)
+    rows = rows[~fixed & ~(found.success & settings.skip_wrong)]
+    for number in range(settings.restarts):
+        given = start if number == 0 else None
+        drawn = settings.random_start and given is None
+        noise = unit_noise(problem.x, problem.threat.norm, settings.draws) if drawn else None
+        for part in _parts(rows, settings.batch_size):
+            _Ascent(problem, found, settings, part, noise=noise, start=given).run()
+        if settings.early_stop:
+            rows = rows[~found.success[rows]]
     return found.result()
 
 
@@ -191,28 +199,38 @@ def _check_step(step_size: float | torch.Tensor, x: torch.Tensor) -> torch.Tenso
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Settings:
-    """The settings of one attack, checked."""
+class _PGDSettings:
+    """The settings of one attack, checked; `draws` is the stream of its random numbers."""
 
     steps: int
     step_size: torch.Tensor
     objective: Objective
+    restarts: int
+    random_start: bool
     early_stop: bool
+    skip_wrong: bool
     momentum: float
     input_transforms: tuple[InputTransform, ...]
     grad_transform: tuple[GradTransform, ...]
     samples: int
-    generator: torch.Generator
+    batch_size: int
+    draws: torch.Generator
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "restarts", "batch_size"):
+            check_whole(getattr(self, name), name, low=1)
+        check_whole(self.samples, "eot_samples", low=1)
+        check_within(self.momentum, "momentum", low=0.0)
 
 
-class _Climb(ActiveSet):
+class _Ascent(ActiveSet):
     """One run from a start: the examples that still climb, and where they are."""
 
     def __init__(
         self,
         problem: Problem,
         found: Found,
-        settings: _Settings,
+        settings: _PGDSettings,
         rows: torch.Tensor,
         *,
         noise: torch.Tensor | None,
@@ -243,7 +261,7 @@ class _Climb(ActiveSet):
     def answer(self) -> torch.Tensor:
         inputs = self.adv
         for transform in self.settings.input_transforms:
-            inputs = transform(inputs, self.settings.generator)
+            inputs = transform(inputs, self.settings.draws)
         return self.found.ask(self.rows, inputs, samples=self.settings.samples)
 
     def fooled(self, logits: torch.Tensor, step: int) -> torch.Tensor:

@@ -158,7 +158,7 @@ def adaptive_protocol(  # noqa: PLR0913 - as above
     blind = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     for loss in losses:
         check_one_of(loss, "losses", allowed=ADAPTIVE)
-        climb = _Climb(judge, loss, steps=steps, restarts=restarts, seed=seeds.integer(loss))
+        climb = _PosteriorClimb(judge, loss, steps=steps, restarts=restarts, seed=seeds.integer(loss))
         found[loss] = climb(torch.arange(len(x), device=x.device))
         lost = found[loss].no_gradient & ~found[loss].success
         blind |= found[loss].no_gradient
@@ -225,7 +225,7 @@ def _warn_of_zeros(zeros: int, examples: int) -> None:
         )
 
 
-class _Climb:
+class _PosteriorClimb:
     """APGD on one loss, judged by the predictive."""
 
     def __init__(self, judge: Judge, loss: PosteriorLoss, *, steps: int, restarts: int, seed: int) -> None:

@@ -32,7 +32,7 @@ STEMS = {"train": "train", "test": "t10k"}
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _ImageReader:
     """How one data set is read: split -> pixels and labels; the largest pixel value; names of the classes."""
 
     read: Callable[[str], DecodedImages]
@@ -88,11 +88,11 @@ def _read_digits(split: str) -> DecodedImages:
 
 
 READERS = {
-    "digits": _Reader(_read_digits, DIGITS, largest=16),
-    "mnist": _Reader(_read_mnist, DIGITS),
-    "fashion-mnist": _Reader(_read_fashion, CLOTHES),
-    "emnist-letters": _Reader(_read_letters, tuple(string.ascii_uppercase)),
-    "cifar10": _Reader(_read_cifar, CIFAR10_CLASSES),
+    "digits": _ImageReader(_read_digits, DIGITS, largest=16),
+    "mnist": _ImageReader(_read_mnist, DIGITS),
+    "fashion-mnist": _ImageReader(_read_fashion, CLOTHES),
+    "emnist-letters": _ImageReader(_read_letters, tuple(string.ascii_uppercase)),
+    "cifar10": _ImageReader(_read_cifar, CIFAR10_CLASSES),
 }
 IMAGE_SETS = tuple(READERS)
 """Names that :func:`load_images` knows."""

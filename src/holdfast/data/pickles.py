@@ -157,7 +157,7 @@ ALLOWED_GLOBALS: dict[tuple[str, str], type] = {
 """Every (module, name) that a pickle may ask for, and what it gets."""
 
 
-class _Reader(pickle.Unpickler):
+class _ArrayUnpickler(pickle.Unpickler):
     """An unpickler that knows :data:`ALLOWED_GLOBALS` and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -236,7 +236,7 @@ def load_arrays(path: str | PathLike[str]) -> Any:
 
 def _read(file: IO[bytes], name: str) -> Any:
     try:
-        return _finish(_Reader(file, encoding="latin1").load(), {})
+        return _finish(_ArrayUnpickler(file, encoding="latin1").load(), {})
     except UnsafePickleError:
         raise
     except Exception as error:  # noqa: BLE001 -- a forged pickle may fail in any way; all of them mean the same

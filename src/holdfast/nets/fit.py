@@ -179,15 +179,21 @@ def fit(  # noqa: PLR0913 - the one training loop; every argument is a setting t
     )
     if device is not None:
         model.to(device)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    if not trained:
-        refuse("model", "has no parameter that needs a gradient", allowed="a network with something to train")
+    trained = _trained(model)
     update = make_optimizer(optimizer, trained, lr=lr, weight_decay=weight_decay, momentum=momentum)
     place = trained[0].device
     with ExitStack() as stack:
         stack.enter_context(seeded(Seeds(seed).integer("layers"), place))
         report = stack.enter_context(_ProgressBar(epochs)) if progress is True else progress or None
         return _Training(model, update, recipe, _on_device(examples, place), validation, Seeds(seed)).run(report)
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that take gradients, at least one."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trained:
+        refuse("model", "has no parameter that needs a gradient", allowed="a network with something to train")
+    return trained
 
 
 class _Training:

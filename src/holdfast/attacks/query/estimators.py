@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from holdfast.attacks.projection import Ball
     from holdfast.attacks.query.differences import Differences
 
-__all__ = ["Biased", "Estimate", "Orthogonal", "State"]
+__all__ = ["Biased", "GradientEstimate", "Orthogonal", "State"]
 
 LENGTH_PROBES = 10  # queries that measure the length of the gradient, each time: the official code
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class GradientEstimate:
     """Directions (n, D) of one step, the mean prior as it was given, and what was learnt of it (n,)."""
 
     direction: torch.Tensor
@@ -74,7 +74,7 @@ class Biased:
         self.differences, self.samples, self.priors = differences, samples, priors
         self.square = torch.zeros_like(differences.sigma)  # of the gradient's length in the subspace, per example
 
-    def __call__(self, state: State, directions: Directions, step: int) -> Estimate:
+    def __call__(self, state: State, directions: Directions, step: int) -> GradientEstimate:
         """The mean over directions that lean to the prior, which is turned around if it points down."""
         slopes, n = self.differences.slopes, len(state.rows)
         at = (state.rows, state.adv, state.base)
@@ -96,7 +96,7 @@ class Biased:
         wanted = torch.where(weight < 1, self.samples, 0)
         found, asked = slopes(*at, directions=drawn, wanted=wanted)
         mean = (found[:, None] @ drawn).squeeze(1) / asked.sum(1, keepdim=True).clamp_min(1)
-        return Estimate(direction=torch.where(asked.any(1)[:, None], mean, prior), prior=given, alpha=alpha, lam=lam)
+        return GradientEstimate(direction=torch.where(asked.any(1)[:, None], mean, prior), prior=given, alpha=alpha, lam=lam)
 
     def measure_length(self, state: State, directions: Directions) -> None:
         """Mean square of random slopes times the dimension: the squared length of the gradient (in the subspace)."""
@@ -131,7 +131,7 @@ class Orthogonal:
     def __init__(self, differences: Differences, samples: int, priors: tuple[Prior, ...], *, memory: bool) -> None:
         self.differences, self.samples, self.priors, self.memory = differences, samples, priors, memory
 
-    def __call__(self, state: State, directions: Directions, step: int) -> Estimate:
+    def __call__(self, state: State, directions: Directions, step: int) -> GradientEstimate:
         """The projection of the gradient onto the priors, the last estimate and random directions, all orthonormal."""
         n, features = len(state.rows), state.adv[0].numel()
         known = priors_at(self.priors, state) if self.priors else state.adv.new_zeros(n, 0, features)
@@ -151,4 +151,4 @@ class Orthogonal:
             alpha = sign * (led / length.clamp_min(torch.finfo(led.dtype).tiny)).sqrt()
             lam = led / slopes.square().sum(1).clamp_min(torch.finfo(led.dtype).tiny)
         prior = known[:, :count].mean(1) if count else torch.zeros_like(direction)
-        return Estimate(direction=direction, prior=prior, alpha=alpha, lam=lam)
+        return GradientEstimate(direction=direction, prior=prior, alpha=alpha, lam=lam)

@@ -109,7 +109,7 @@ def hopskipjump(  # noqa: PLR0913 - each argument is a setting chosen by name
     if starts is not None and not bool(((starts >= threat.bounds[0]) & (starts <= threat.bounds[1])).all()):
         refuse("starts", "leaves the box or is not finite", allowed=f"values in {threat.bounds}")
     oracle = Oracle(problem, queries=queries, access="labels", batch_size=batch_size)
-    walk = _Walk(oracle, first_samples=first_samples, stop_inside=stop_inside)
+    walk = _BoundaryWalk(oracle, first_samples=first_samples, stop_inside=stop_inside)
     with oracle.asking():
         rows = oracle.begin()
         walk.distance[oracle.found.success] = 0
@@ -149,7 +149,7 @@ class _Crossing(ActiveSet):
     length: torch.Tensor
 
 
-class _Walk:
+class _BoundaryWalk:
     """The nearest input that fools, per example, and the ways to a nearer one."""
 
     def __init__(self, oracle: Oracle, *, first_samples: int, stop_inside: bool) -> None:

@@ -91,11 +91,11 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
         for number, rows in enumerate(oracle.begin().split(max(1, GROUP // samples))):
             generator = Seeds(seed).torch("nes", number, device=str(x.device))
             directions = Directions(problem.x, threat, subspace=None, generator=generator)
-            _Climb(differences, rows, sizes=sizes, momentum=momentum).run(directions, samples // 2)
+            _NESClimb(differences, rows, sizes=sizes, momentum=momentum).run(directions, samples // 2)
     return oracle.result()
 
 
-class _Climb(ActiveSet):
+class _NESClimb(ActiveSet):
     """Examples on their way: where each stands, and the objective there."""
 
     def __init__(self, differences: Differences, rows: torch.Tensor, *, sizes: torch.Tensor, momentum: float) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions, unit
-from holdfast.attacks.query.estimators import Biased, Estimate, Orthogonal, State
+from holdfast.attacks.query.estimators import Biased, GradientEstimate, Orthogonal, State
 from holdfast.attacks.query.oracle import GROUP, Oracle, question
 from holdfast.attacks.query.prior import Prior, averaged
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
@@ -92,7 +92,7 @@ def rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
     """
     oracle = _oracle(model, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
     estimate = _estimator(estimator, Differences(oracle, sigma), samples, (), memory=memory)
-    return _Attack(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("rgf"))
+    return _RGF(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("rgf"))
 
 
 def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
@@ -175,7 +175,7 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
         refuse("prior", "is empty", allowed="at least one callable", remedy="Attack without a prior with rgf().")
     oracle = _oracle(model, x, y, threat, target_class=target_class, queries=queries, loss=loss, batch_size=batch_size)
     estimate = _estimator(estimator, Differences(oracle, sigma), samples, priors, memory=memory)
-    return _Attack(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("p_rgf"))
+    return _RGF(oracle, estimate, starts, truth).run(step_size, subspace, Seeds(seed).child("p_rgf"))
 
 
 def _oracle(
@@ -207,7 +207,7 @@ def _estimator(
     return Biased(differences, samples, priors if len(priors) < 2 else (averaged(priors),))
 
 
-class _Attack:
+class _RGF:
     """The loop of both attacks."""
 
     def __init__(self, oracle: Oracle, estimate: Biased | Orthogonal, starts: torch.Tensor | None, truth: Prior | None) -> None:
@@ -253,7 +253,7 @@ class _Attack:
             step += 1
             state.base = value(state.rows, self.oracle.ask(state.rows, state.adv, steps=step))
 
-    def note(self, step: int, state: State, guess: Estimate) -> None:
+    def note(self, step: int, state: State, guess: GradientEstimate) -> None:
         """Keep what this step was like."""
         traces = {"alpha": guess.alpha, "lam": guess.lam}
         if self.truth is not None:

@@ -87,11 +87,11 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
             for restart in range(restarts):
                 generator = seeds.torch("square", number, restart, device=str(x.device))
                 steps = (queries - 1) * (restart + 1) // restarts - (queries - 1) * restart // restarts
-                _Search(oracle, rows).run(steps=steps, p_init=p_init, generator=generator)
+                _SquareSearch(oracle, rows).run(steps=steps, p_init=p_init, generator=generator)
     return oracle.result()
 
 
-class _Search(ActiveSet):
+class _SquareSearch(ActiveSet):
     """One search from a new start: the examples, the best input of each, and the objective there."""
 
     def __init__(self, oracle: Oracle, rows: torch.Tensor) -> None:
