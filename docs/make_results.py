@@ -12,15 +12,16 @@ beside it. Equal reports give equal bytes.
 from __future__ import annotations
 
 import argparse
+import base64
 import math
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from holdfast.core.checks import refuse
 from holdfast.core.figures import curve_figure, new_figure, save
 from holdfast.report import load
+from holdfast.report.studied import answer, study_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from holdfast.core.curve import Curve
-    from holdfast.report import ClaimEntry, Document
+    from holdfast.report import ClaimEntry, Document, SentenceEntry
 
 RESULTS = Path(__file__).parent / "results"
 MARKS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided", "error": "! error"}
-MOST_LINES = 7  # in one picture
 
 
 def cell(text: str) -> str:
@@ -73,13 +73,6 @@ def claim_row(claim: ClaimEntry, sources: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def tally(document: Document) -> str:
-    """How many claims came out how."""
-    statuses = [claim.status for claim in document.claims]
-    counts = ", ".join(f"{statuses.count(status)} {status}" for status in MARKS if status in statuses)
-    return f"{len(statuses)} claims: {counts}." if statuses else "This run judged no claim."
-
-
 def provenance(document: Document) -> list[tuple[str, str]]:
     """What the run was made with."""
     run = document.run
@@ -98,64 +91,92 @@ def zoom(axes: Axes, curves: Sequence[Curve]) -> None:
     """Show shares at the size of their differences instead of from 0 to 1."""
     ends = [end for curve in curves for estimate in curve.estimates for end in (estimate.value, estimate.lo, estimate.hi)]
     known = [end for end in ends if math.isfinite(end)]
-    if known and min(known) >= 0 and max(known) <= 1:
+    if known and "y" not in curves[0].log and min(known) >= 0 and max(known) <= 1:
         axes.set_ylim(max(0.0, min(known) - 0.01), min(1.0, max(known) + 0.01))
 
 
-def split(curves: Sequence[Curve]) -> list[Sequence[Curve]]:
-    """Parts of about equal size, small enough for one picture each."""
-    parts = math.ceil(len(curves) / MOST_LINES)
-    ends = [len(curves) * part // parts for part in range(parts + 1)]
-    return [curves[first:last] for first, last in pairwise(ends)]
-
-
-def shortened(curve: Curve, family: str) -> Curve:
-    """The curve without the words that the title of its picture has."""
-    return replace(curve, name=curve.name.removeprefix(family).strip() or curve.name)
+def charts(document: Document) -> dict[str, list[Curve]]:
+    """The curves of the report by the title of their chart."""
+    found: dict[str, list[Curve]] = {}
+    for stress in document.stresses().values():
+        for entry in stress.curves:
+            if len(entry.at) > 1:
+                found.setdefault(entry.chart or f"{entry.quantity} against {entry.axis}", []).append(entry.curve())
+    return found
 
 
 def pictures(document: Document) -> list[Figure]:
-    """All curves of the report; those that share axes stand in one row of pictures, named alike up to their last word."""
-    groups: dict[tuple[str, ...], list[Curve]] = {}
-    for stress in document.stresses().values():
-        for entry in stress.curves:
-            curve = entry.curve()
-            family = " ".join(curve.name.split()[:2])
-            groups.setdefault((curve.axis, curve.unit, curve.quantity, family), []).append(curve)
-    parts = [(family, part) for (*_, family), curves in groups.items() for part in split(curves)]
+    """Every chart of the report, two in a row."""
+    known = list(charts(document).items())
     figures = []
-    for first in range(0, len(parts), 2):
-        row = parts[first : first + 2]
-        figure, axes = new_figure(columns=len(row), size=(5.2, 3.6))
-        for place, (family, curves) in zip(axes, row, strict=True):
-            title = family if len(curves) > 1 else curves[0].name
-            curve_figure([shortened(curve, title) for curve in curves], title=title, axes=place)
+    for first in range(0, len(known), 2):
+        row = known[first : first + 2]
+        figure, axes = new_figure(columns=len(row), size=(5.6, 3.4))
+        for place, (title, curves) in zip(axes, row, strict=True):
+            curve_figure(curves, title="\n".join(wrap(title, 52)), axes=place)
             zoom(place, curves)
         figures.append(figure)
     return figures
 
 
-def page(document: Document, drawn: Sequence[str]) -> str:
-    """The Markdown text of one study's page."""
+def image(name: str, caption: str) -> list[str]:
+    """A figure of the page."""
+    return (
+        [f"```{{figure}} {name}", ":width: 100%", "", cell(caption), "```", ""]
+        if caption
+        else [f"```{{image}} {name}", ":width: 100%", "```", ""]
+    )
+
+
+def sentence_row(entry: SentenceEntry) -> tuple[str, str]:
+    """A sentence of the abstract, and what came out here."""
+    figure = f" {cell(entry.figure.text)}." if entry.figure else ""
+    return f"{cell(entry.says)} ({entry.n})", f"**{entry.verdict}**.{figure} {cell(entry.reason[:1].upper() + entry.reason[1:])}."
+
+
+def claims(document: Document, sources: Sequence[str]) -> list[str]:
+    """The claims below the sentences that they decide, then controls, then folded the checks of the implementation."""
+    view = study_view(document)
+    header = ("id", "claim", "status", "value", "95 % interval", "expected", "source")
+
+    def rows(entries: Iterable[ClaimEntry]) -> list[str]:
+        return table(header, [claim_row(claim, sources) for claim in entries])
+
+    lines = []
+    for one in view.sentences:
+        also = ", ".join(claim.id for claim in one.elsewhere)
+        if one.claims or also:
+            lines += [f"### {cell(one.entry.says)} ({one.entry.n})", ""]
+            lines += rows(one.claims) if one.claims else []
+            lines += [f"{'Also decided' if one.claims else 'Decided'} by {also}.", ""] if also else []
+    for title, entries in (("Other claims of the paper", view.others), ("Controls", view.controls)):
+        lines += [f"### {title}", "", *rows(entries)] if entries else []
+    if view.checks:
+        passed = sum(claim.status == "pass" for claim in view.checks)
+        summary = f"Checks of the implementation: {passed} of {len(view.checks)} pass. They decide no sentence."
+        lines += ["<details>", f"<summary>{summary}</summary>", "", *rows(view.checks), "</details>", ""]
+    return lines
+
+
+def page(document: Document, drawn: Sequence[tuple[str, str]]) -> str:
+    """The Markdown text of one study's page; `drawn` are pairs of a figure's file and its caption."""
     run = document.run
-    notes = [f"* {note}" for note in run.notes]
+    notes = [note for stress in document.stresses().values() for note in stress.notes]
     sources = list(dict.fromkeys(claim.source for claim in document.claims if claim.source))
-    rows = [claim_row(claim, sources) for claim in document.claims]
     lines = [
         f"# {run.name}",
         "",
         *([run.title if run.title.endswith("?") else f"{run.title}.", ""] if run.title else []),
         *([f"Source: {run.source}.", ""] if run.source else []),
-        tally(document),
-        "An *undecided* claim has an interval that contains its threshold, or none, for the reason that its note gives.",
-        "",
+        *([answer(document), ""] if document.sentences else []),
+        *table(("the paper says", "here"), [sentence_row(entry) for entry in document.sentences]),
+        *([line for name, caption in drawn for line in image(name, caption)]),
         *(["## Findings", "", *(f"* {cell(finding.text)}" for finding in document.findings), ""] if document.findings else []),
         "## Claims",
         "",
-        *table(("id", "claim", "status", "value", "95 % interval", "expected", "source"), rows),
+        *claims(document, sources),
         *(["Sources:", "", *(f"{place}. {cell(source)}" for place, source in enumerate(sources, 1)), ""] if sources else []),
-        *([line for name in drawn for line in (f"```{{image}} {name}", ":width: 100%", "```", "")]),
-        *(["## Notes", "", *notes, ""] if notes else []),
+        *(["## Notes", "", *(f"* {cell(note)}" for note in dict.fromkeys([*run.notes, *notes])), ""] if run.notes or notes else []),
         "## The run",
         "",
         *table(("fact", "value"), provenance(document)),
@@ -174,11 +195,17 @@ def write(folder: str | Path, results: Path = RESULTS) -> Path:
     if document.run.kind != "study":
         refuse("folder", f"is {str(folder)!r}, which holds an {document.run.kind}", allowed="runs of `holdfast study run`")
     results.mkdir(parents=True, exist_ok=True)
+    for old in results.glob(f"{document.run.name}-*.png"):
+        old.unlink()
     drawn = []
+    for place, entry in enumerate(document.drawings, start=1):
+        name = f"{document.run.name}-picture-{place}.png"
+        (results / name).write_bytes(base64.b64decode(entry.png))
+        drawn.append((name, f"{entry.title}. {entry.note}".strip()))
     for place, figure in enumerate(pictures(document), start=1):
         name = f"{document.run.name}-{place}.png"
         save(figure, results / name)
-        drawn.append(name)
+        drawn.append((name, ""))
     path = results / f"{document.run.name}.md"
     path.write_text(page(document, drawn), encoding="utf-8")
     return path

@@ -78,10 +78,11 @@ def test_the_marked_up_text_of_a_hostile_name_stays_text():
 
 
 def test_a_logarithmic_axis_needs_positive_strengths():
-    response = Curve(name="gain", axis="frequency", unit="Hz", at=(1e6, 1e9), estimates=(exact(1.0), exact(0.1)))
-    assert curve_figure([response], logarithmic=True).axes[0].get_xscale() == "log"
+    response = Curve(name="gain", axis="frequency", unit="Hz", at=(1e6, 1e9), estimates=(exact(1.0), exact(0.1)), log="xy")
+    axes = curve_figure([response]).axes[0]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     with pytest.raises(InputError, match="strengths > 0"):
-        curve_figure([Curve(name="a", axis="eps", at=(0.0, 0.1), estimates=(exact(1.0), exact(0.1)))], logarithmic=True)
+        Curve(name="a", axis="eps", at=(0.0, 0.1), estimates=(exact(1.0), exact(0.1)), log="x")
 
 
 def test_curves_can_share_a_figure_of_several_axes():

@@ -100,17 +100,15 @@ def curve_figure(
     *,
     title: str = "",
     chance: float | None = None,
-    logarithmic: bool = False,
     axes: Axes | None = None,
 ) -> Figure:
-    """Curves with their interval bands; axes carry quantity and unit, stress grows to the right.
+    """Curves with their interval bands; axes carry quantity and unit, stress grows to the right, names stand beside the axes.
 
     Parameters
     ----------
-    curves : with one axis, unit and quantity in common
+    curves : with one axis, unit and quantity in common; `log` of the first says which axes have powers of ten
     title : of the axes
     chance : level of guessing, drawn as a dotted line
-    logarithmic : horizontal axis in powers of ten; strengths must be > 0
     axes : draw here instead of in a new figure
 
     Raises
@@ -132,15 +130,13 @@ def curve_figure(
     kinds = {(curve.axis, curve.unit, curve.quantity) for curve in curves}
     if len(kinds) > 1:
         refuse("curves", f"mix {sorted(kinds)}", allowed="one axis, unit and quantity", remedy="Draw one figure for each.")
-    if logarithmic and min(min(curve.at) for curve in curves) <= 0:
-        refuse("logarithmic", "is True for strengths that reach 0", allowed="strengths > 0 on a logarithmic axis")
     with mpl.rc_context(STYLE):
         target = axes if axes is not None else new_figure()[1][0]
         for place, curve in enumerate(curves):
             _draw(target, curve, place)
         if chance is not None:
             target.axhline(chance, color=INK, linewidth=0.9, linestyle=":", label="chance")
-        _dress(target, curves, title=title, logarithmic=logarithmic)
+        _dress(target, curves, title=title)
     figure = target.get_figure(root=True)
     assert figure is not None, "the axes were made with a figure"
     return figure
@@ -159,20 +155,20 @@ def _draw(axes: Axes, curve: Curve, place: int) -> None:
     axes.plot(at, curve.values, color=colour, marker=marker if len(at) <= 24 else "", label=curve.name.replace("_", " "))
 
 
-def _dress(axes: Axes, curves: Sequence[Curve], *, title: str, logarithmic: bool) -> None:
+def _dress(axes: Axes, curves: Sequence[Curve], *, title: str) -> None:
     first = curves[0]
     axes.set_xlabel(first.axis.replace("_", " ") + (f" ({first.unit})" if first.unit else ""))
     axes.set_ylabel(first.quantity.replace("_", " "))
     axes.set_title(title)
-    if logarithmic:
-        axes.set_xscale("log")
+    for letter in first.log:
+        axes.set(**{f"{letter}scale": "log"})
     if len(first.at) > 1 and first.at[0] > first.at[-1]:
         axes.xaxis.set_inverted(True)
     values = [value for curve in curves for value in curve.values]
-    if min(values) >= 0 and max(values) <= 1 and max(values) > 0.2:
+    if min(values) >= 0 and max(values) <= 1 and max(values) > 0.2 and "y" not in first.log:
         axes.set_ylim(0, 1.02)
     if len(axes.get_lines()) > 1:
-        axes.legend()
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _save(figure: Figure, target: Any, *, form: str) -> None:
