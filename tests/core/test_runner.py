@@ -15,7 +15,7 @@ from small_experiments import Asking, Logged, NoisyMean, Troubled
 from holdfast.core.errors import InputError
 from holdfast.core.executors import SpawnPool
 from holdfast.core.experiment import Context, Experiment
-from holdfast.core.runner import Allowance, Identity, measurements, point_key, run, settings_of
+from holdfast.core.runner import Allowance, Identity, measurements, point_key, run, run_until_interrupted, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.core.target import Target
@@ -212,3 +212,19 @@ def test_kill_minus_nine_ten_times_repeats_at_most_one_point_per_kill(tmp_path):
     assert len(measured) <= len(records) + kills
     by_strength = sorted(records, key=lambda record: record.at["strength"])
     assert means(by_strength) == means(uninterrupted)
+
+
+def test_an_interrupt_keeps_what_was_measured_and_the_observer_sees_each_point_once():
+    seen = []
+
+    def observe(record):
+        seen.append(record.at["strength"])
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    found = run_until_interrupted([NoisyMean()], CONTEXT, identity=IDENTITY, on_record=observe)
+    assert found.interrupted
+    assert [record.at["strength"] for record in found.records] == seen == [0, 1]
+    whole = run_until_interrupted([NoisyMean()], CONTEXT, identity=IDENTITY)
+    assert not whole.interrupted
+    assert means(whole.records)[:2] == means(found.records)

@@ -13,7 +13,7 @@ from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.core.checks import refuse
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
-from holdfast.core.runner import Allowance
+from holdfast.core.runner import Allowance, run_until_interrupted
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.core.stress import StressContext
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import Plan
-    from holdfast.core.store import Record
+    from holdfast.core.runner import Finished
     from holdfast.core.stress import Stress
 
 __all__ = ["audit", "audit_with", "plan_audit", "resume"]
@@ -98,7 +98,7 @@ def audit_with(
     progress : print plan, progress and verdicts
     """
     begun = time.time()
-    console = Console(speaks=progress)
+    console = Console(prints=progress)
     check_names(settings, stresses)
     with thread_budget(settings.run.threads):
         inputs = gather(settings, model, data)
@@ -113,18 +113,18 @@ def audit_with(
             started = store.fact("started") or clock()
             objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
             store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects)
-            records, interrupted = _run(settings, inputs, plan, store, console=console, begun=begun)
-            times = {"started": started, "finished": clock(), "seconds": time_used(records, since=begun)}
+            found = _run(settings, inputs, plan, store, console=console, begun=begun)
+            times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
             resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder)])
             document = report_on(
                 settings,
                 inputs,
                 plan,
-                records,
+                found.records,
                 folder=folder,
                 run={**times, "resume": resumption, "notes": list(store.notes)},
                 repeatable=not objects,
-                interrupted=interrupted,
+                interrupted=found.interrupted,
             )
     report = Report(document, folder, settings.undecided)
     console.ended(document, report.page)
@@ -134,7 +134,7 @@ def audit_with(
 def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, progress: bool = True) -> Plan:
     """What :func:`audit_with` would run, and for how long; nothing is run but the probe."""
     begun = time.time()
-    console = Console(speaks=progress)
+    console = Console(prints=progress)
     check_names(settings)
     with thread_budget(settings.run.threads):
         inputs = gather(settings, model, data)
@@ -167,9 +167,7 @@ def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-") or "network"
 
 
-def _run(
-    settings: AuditSettings, inputs: Inputs, plan: Plan, store: Store, *, console: Console, begun: float
-) -> tuple[list[Record], bool]:
+def _run(settings: AuditSettings, inputs: Inputs, plan: Plan, store: Store, *, console: Console, begun: float) -> Finished:
     """Measure what the plan holds; an interrupt keeps what was measured."""
     context = StressContext(
         seeds=Seeds(settings.seed),
@@ -185,4 +183,13 @@ def _run(
     allowance = Allowance(deadline=deadline, queries=plan.query_limit if settings.max_queries is not None else None)
     workers = settings.run.workers
     executor = InProcess() if workers == 1 else SpawnPool(workers, threads=settings.run.threads)
-    return console.run(plan.stresses, context, identity=inputs.identity, store=store, executor=executor, allowance=allowance)
+    with console.progress(sum(len(stress.points()) for stress in plan.stresses)) as observe:
+        return run_until_interrupted(
+            plan.stresses,
+            context,
+            identity=inputs.identity,
+            store=store,
+            executor=executor,
+            allowance=allowance,
+            on_record=observe,
+        )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.experiment import Context, Experiment, Measurement, Point
 
-__all__ = ["Allowance", "Identity", "measurements", "point_key", "run", "settings_of"]
+__all__ = ["Allowance", "Finished", "Identity", "measurements", "point_key", "run", "run_until_interrupted", "settings_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +42,25 @@ class Allowance:
     Parameters
     ----------
     deadline : Unix time in s after which no point and no batch is begun, or None
-    queries : (experiment, point) -> largest number of questions to the target; None: no limit
+    queries : (experiment, point) -> largest number of queries to the target; None: no limit
     """
 
     deadline: float | None = None
     queries: Callable[[Experiment, Point], int | None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a run left.
+
+    Parameters
+    ----------
+    records : in the order of experiments and points; after an interrupt, of the finished points in the order in which they ended
+    interrupted : the user stopped the run
+    """
+
+    records: list[Record]
+    interrupted: bool
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:
@@ -122,6 +136,35 @@ def run(
             waiting.append(task)
     _execute(waiting, context, executor=executor or InProcess(), store=store, keep=keep)
     return [records[task.key] for task in tasks]
+
+
+def run_until_interrupted(
+    experiments: Sequence[Experiment],
+    context: Context,
+    *,
+    identity: Identity,
+    on_record: Callable[[Record], None] | None = None,
+    **options: Any,
+) -> Finished:
+    """:func:`run`, where an interrupt by the user ends the run and keeps what was measured.
+
+    Parameters
+    ----------
+    experiments, context, identity, on_record : as for :func:`run`
+    options : further arguments of :func:`run`
+    """
+    finished: list[Record] = []
+
+    def keep(record: Record) -> None:
+        finished.append(record)
+        if on_record is not None:
+            on_record(record)
+
+    try:
+        records = run(experiments, context, identity=identity, on_record=keep, **options)
+    except KeyboardInterrupt:
+        return Finished(records=finished, interrupted=True)
+    return Finished(records=records, interrupted=False)
 
 
 def _execute(

@@ -1,18 +1,14 @@
-"""What a run prints while it runs and when it ends: plan, progress, verdicts. Silent unless it is told to speak."""
+"""What is printed of a run: plan, progress, verdicts. A console observes; the runner (:mod:`holdfast.core.runner`) runs."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from holdfast.core import runner
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from holdfast.core.experiment import Context, Experiment
-    from holdfast.core.runner import Identity
     from holdfast.core.store import Record
     from holdfast.report.document import Comparison, Document
 
@@ -30,12 +26,12 @@ class Console:
 
     Parameters
     ----------
-    speaks : False: nothing is ever printed
+    prints : False: nothing is ever printed
     """
 
-    def __init__(self, *, speaks: bool = True) -> None:
-        self.speaks = speaks
-        if speaks:
+    def __init__(self, *, prints: bool = True) -> None:
+        self.prints = prints
+        if prints:
             from rich.console import Console as RichConsole
 
             class Terminal(RichConsole):
@@ -46,12 +42,12 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print one line; square brackets are rich's markup."""
-        if self.speaks:
+        if self.prints:
             self._rich.print(text)
 
     def note(self, text: str) -> None:
         """Print a line as it stands, without markup."""
-        if self.speaks:
+        if self.prints:
             self._rich.print(f"  {text}", markup=False, style="dim", soft_wrap=True)
 
     def plan(self, rows: Sequence[Mapping[str, Any]], *, seconds: float) -> None:
@@ -62,7 +58,7 @@ class Console:
         rows : mappings with stress, decision, examples, points, queries, seconds (predicted) and reason
         seconds : predicted for all
         """
-        if not self.speaks:
+        if not self.prints:
             return
         from rich.markup import escape
         from rich.table import Table
@@ -89,7 +85,7 @@ class Console:
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Print mappings with the same keys as a table; the keys are its header."""
-        if not self.speaks or not rows:
+        if not self.prints or not rows:
             return
         from rich.table import Table
 
@@ -100,31 +96,10 @@ class Console:
             table.add_row(*(_cell(item) for item in row.values()))
         self._rich.print(table)
 
-    def run(
-        self, experiments: Sequence[Experiment], context: Context, *, identity: Identity, **options: Any
-    ) -> tuple[list[Record], bool]:
-        """:func:`holdfast.core.runner.run` with its progress shown; an interrupt by the user keeps what was measured.
-
-        Returns
-        -------
-        Records, and whether the user interrupted.
-        """
-        finished: list[Record] = []
-        with self.progress(sum(len(experiment.points()) for experiment in experiments)) as advance:
-
-            def keep(record: Record) -> None:
-                finished.append(record)
-                advance(record)
-
-            try:
-                return runner.run(experiments, context, identity=identity, on_record=keep, **options), False
-            except KeyboardInterrupt:
-                return finished, True
-
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[Record], None]]:
-        """Give a callback for finished points; a bar on a terminal, lines elsewhere."""
-        if not self.speaks:
+        """Give an observer of finished points, for ``on_record`` of the runner; a bar on a terminal, lines elsewhere."""
+        if not self.prints:
             yield lambda record: None  # noqa: ARG005 (nothing is printed)
         elif self._rich.is_terminal:
             yield from self._bar(total)
@@ -167,7 +142,7 @@ class Console:
 
     def verdicts(self, document: Document) -> None:
         """Print the table of claims or gates, and the findings that matter."""
-        if not self.speaks:
+        if not self.prints:
             return
         from rich.markup import escape
         from rich.table import Table
@@ -206,7 +181,7 @@ class Console:
     def ended(self, document: Document, page: Path) -> None:
         """Print the verdicts and where the page lies; the line to resume with is the last one of an incomplete run."""
         self.verdicts(document)
-        if not self.speaks:
+        if not self.prints:
             return
         if document.run.status == "complete":
             self.say(f"[dim]{_duration(document.run.seconds or 0.0)}[/]")

@@ -13,7 +13,7 @@ from holdfast.core.digest import digest
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.experiment import Context
 from holdfast.core.figures import png
-from holdfast.core.runner import Identity, measurements, settings_of
+from holdfast.core.runner import Identity, measurements, run_until_interrupted, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.report import (
@@ -76,7 +76,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     crashed, 130 after an interrupt.
     """
     begun = time.time()
-    console = Console(speaks=progress)
+    console = Console(prints=progress)
     scales = find_study(name).PRESETS
     if preset not in scales:
         check_one_of(preset, "preset", allowed=presets(name))
@@ -96,7 +96,11 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             folder=store.folder,
         )
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
-        records, interrupted = console.run([study], context, identity=Identity(seed=seed), store=store, executor=executor)
+        with console.progress(len(study.points())) as observe:
+            found = run_until_interrupted(
+                [study], context, identity=Identity(seed=seed), store=store, executor=executor, on_record=observe
+            )
+        records, interrupted = found.records, found.interrupted
         missing = len(records) < len(study.points()) or any(record.status != "ok" for record in records)
         run = Run(
             id=digest(identity)[:16],
