@@ -425,10 +425,10 @@ def test_a_pickled_network_is_refused_and_told_how_to_insist(net, tmp_path):
         load_target(tmp_path / "whole.pt")
 
 
-def test_insisting_once_is_not_enough(net, tmp_path, monkeypatch):
+def test_an_unsafe_pickle_needs_a_confirmation(net, tmp_path, monkeypatch):
     monkeypatch.delenv("HOLDFAST_UNSAFE_PICKLE", raising=False)
     torch.save(net, tmp_path / "whole.pt")
-    with pytest.raises(UnsafePickleError, match="nobody agreed"):
+    with pytest.raises(UnsafePickleError, match="was not confirmed"):
         load_target(tmp_path / "whole.pt", unsafe_pickle=True)
 
 
@@ -452,7 +452,7 @@ def test_the_second_yes_may_be_typed_at_the_terminal(net, tmp_path, monkeypatch,
         if agreed:
             assert load_target(tmp_path / "whole.pt", unsafe_pickle=True).unsafe
         else:
-            with pytest.raises(UnsafePickleError, match="nobody agreed"):
+            with pytest.raises(UnsafePickleError, match="was not confirmed"):
                 load_target(tmp_path / "whole.pt", unsafe_pickle=True)
 
 

@@ -87,3 +87,27 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path):
     path.write_text("preset = quick = standard")
     with pytest.raises(InputError, match="is no TOML"):
         read_settings(path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"flags": {"bounds": (-1, 1), "examples": 50, "device": "cuda", "model": {"name": "mine"}}},
+        {"assignments": ("bounds=[-1, 1]", "examples=50", "device=cuda", "name=mine")},
+        {"flags": {"model": {"bounds": "-1,1", "name": "mine"}, "data": {"examples": 50}, "run": {"device": "cuda"}}},
+    ],
+)
+def test_a_word_of_a_table_may_stand_outside_it(arguments):
+    settings = read_settings(**arguments)
+    assert (settings.model.bounds, settings.data.examples, settings.run.device) == ((-1.0, 1.0), 50, "cuda")
+    assert settings.model.name == "mine"
+
+
+def test_a_table_called_device_is_the_card_and_a_text_is_where_the_audit_runs():
+    settings = read_settings(flags={"device": {"weight_noise": {"chips": 3}}}, assignments=("device=cpu",))
+    assert settings.overrides() == {"weight_noise": {"chips": 3}}
+    assert settings.run.device == "cpu"
+
+
+def test_arguments_of_a_factory_may_be_a_mapping():
+    assert read_settings(flags={"arguments": {"width": 3}}).model.arguments == ("width=3",)

@@ -191,7 +191,7 @@ def test_a_printed_configuration_reproduces_the_settings(workplace):
         (("audit", "--gate", "clean.accuracy > 97%"), "Write a share"),
         (("audit", "--set", "adversarial.pgd.stps=3"), "Did you mean 'steps'?"),
         (("audit", "--device", "quda"), "quda"),
-        (("audit", "--model", "mynet:make", "--data", "test.npz", "--range", "-1,x"), "`range` is '-1,x'"),
+        (("audit", "--model", "mynet:make", "--data", "test.npz", "--range", "-1,x"), "`bounds` is '-1,x'"),
         (("audit", "--model", "mynet:make", "--weights", "w.safetensors", "--data", "test.npz", "--out", "mynet.py"), "mynet.py"),
         (("resume", "nowhere"), "holds no run"),
         (("study", "run", "spintronic"), "Did you mean 'spintronic-neuron'?"),
@@ -233,3 +233,9 @@ def test_a_reader_that_leaves_early_is_no_error(workplace):
 def test_schemas_are_json(workplace):
     for what in ("report", "config"):
         assert json.loads(holdfast("schema", what, folder=workplace).stdout)["properties"]
+
+
+@pytest.mark.parametrize("flag", ["--bounds", "--range"])
+def test_the_bounds_of_the_input_have_two_names(flag, tmp_path):
+    shown = holdfast("audit", f"{flag}=-1,1", "--print-config", folder=tmp_path)
+    assert "bounds = [-1.0, 1.0]" in shown.stdout

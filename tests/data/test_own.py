@@ -118,7 +118,7 @@ def test_the_division_of_pixels_leaves_a_note(caplog):
     examples_from((FLOAT, Y))
     assert not caplog.messages
     examples_from((X, Y))
-    assert caplog.messages == ["pixels 0 to 255 were divided by 255; pass bounds=(0, 255) to keep them"]
+    assert caplog.messages == ["pixels 0 to 255 were divided by 255; pass --bounds 0,255 (Python: bounds=(0, 255)) to keep them"]
 
 
 def test_declared_bounds_admit_other_ranges():
@@ -148,8 +148,8 @@ BAD = {
     "integers of unknown range": ((X.astype(np.int64), Y), {}, "dtype int64, whose range is unknown.*uint8"),
     "normalised images": (((FLOAT - 0.5) / 0.25, Y), {}, r"has values in \[-2, 2\]; allowed: the declared bounds \(0, 1\)"),
     "pixels as floats": ((FLOAT * 255, Y), {}, r"values in \[0, 255\]"),
-    "NHWC undeclared": ((X.transpose(0, 2, 3, 1), Y), {}, 'looks like NHWC.*Pass layout="NHWC"'),
-    "NCHW declared as NHWC": ((X, Y), {"layout": "NHWC"}, 'looks like NCHW.*layout="NCHW"'),
+    "NHWC undeclared": ((X.transpose(0, 2, 3, 1), Y), {}, "looks like NHWC.*Pass --layout NHWC"),
+    "NCHW declared as NHWC": ((X, Y), {"layout": "NHWC"}, "looks like NCHW.*--layout NCHW"),
     "grey without a channel": ((X[:, 0], Y), {}, 'layout="NHW"'),
     "an unknown layout": ((X, Y), {"layout": "CHWN"}, "`layout` is 'CHWN'"),
     "items that are no pairs": ([FLOAT[0], FLOAT[1], FLOAT[2]], {}, "gives a Tensor at item 0; allowed: pairs"),

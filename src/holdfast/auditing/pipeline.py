@@ -49,10 +49,10 @@ def audit(
     data : pair of tensors ``(x, y)``, ``Dataset``, loader, :class:`holdfast.data.Examples`, or what ``--data`` takes
     name : what the report calls the network
     progress : print plan, progress and verdicts
-    settings : nested settings in the shape of the configuration file, e.g. ``{"data": {"examples": 500}, "run": {"device":
-        "cuda"}, "adversarial": {"pgd": {"steps": 100}}}``
-    options : single settings of :class:`~holdfast.auditing.settings.AuditSettings`, e.g. ``preset="quick"``, ``budget="5m"``,
-        ``gates=["clean.accuracy >= 0.97"]``, ``out="runs/mine"``, ``seed=0``; `stresses` may hold stresses as well as names
+    settings : nested settings in the shape of the configuration file, e.g. ``{"adversarial": {"pgd": {"steps": 100}}}``
+    options : single settings, by the words of the command line, e.g. ``preset="quick"``, ``budget="5m"``, ``bounds=(-1, 1)``,
+        ``examples=500``, ``device="cuda"``, ``gates=["clean.accuracy >= 0.97"]``, ``out="runs/mine"``, ``seed=0``; `stresses` may
+        hold stresses as well as names
 
     Returns
     -------

@@ -34,7 +34,7 @@ def check_baseline(settings: AuditSettings, inputs: Inputs) -> None:
             "baseline",
             f"is {settings.baseline!r}, a run on {len(table.example)} other examples",
             allowed="a run on the same examples",
-            remedy="Run both with the same --data, --seed, --examples and --preset.",
+            remedy="Run both with the same data, seed, number of examples and preset.",
         )
 
 

@@ -53,8 +53,13 @@ def _pair(value: Any) -> Any:
     try:
         low, high = (float(part) for part in value.split(","))
     except ValueError:
-        refuse("range", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
+        refuse("bounds", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
     return low, high
+
+
+def _words(value: Any) -> Any:
+    """``name=value`` texts out of a mapping."""
+    return tuple(f"{name}={entry}" for name, entry in value.items()) if isinstance(value, Mapping) else value
 
 
 def _path(value: Any) -> Any:
@@ -77,7 +82,7 @@ class ModelSettings(SettingsTable):
     """``module:factory``, ``file.py:factory``, ``model.pt2`` or ``model.ts``; absent: the built-in example."""
     weights: PathText | None = None
     """``.safetensors``, or a ``.pt`` file that holds tensors only."""
-    arguments: tuple[str, ...] = ()
+    arguments: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
     """``name=value`` for the factory."""
     name: str | None = None
     access: Access = "weights"
@@ -152,6 +157,21 @@ class AuditSettings(SettingsTable):
         return [(card, name) for card, tables in self.cards.items() for name in tables]
 
 
+TABLES: dict[str, type[SettingsTable]] = {"model": ModelSettings, "data": DataSettings, "run": RunSettings}
+
+
+HOMES = {word: table for table, kind in TABLES.items() for word in kind.model_fields if word != "source"}
+
+
+def _placed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with each word of a table that stands outside it, such as `bounds`, put into its table."""
+    placed: dict[str, Any] = {}
+    for key, value in settings.items():
+        single = key == "arguments" or not isinstance(value, Mapping)  # a table `device` is a card
+        _merge(placed, {HOMES[key]: {key: value}} if key in HOMES and single else {key: value})
+    return placed
+
+
 def _check_tables(merged: Mapping[str, Any]) -> None:
     """Refuse a key that is neither a setting nor a card; the cards of plug-ins are looked up only where one is named."""
     others = [key for key in merged if key not in AuditSettings.model_fields]
@@ -162,7 +182,7 @@ def _check_tables(merged: Mapping[str, Any]) -> None:
     cards = {kind.card.name for kind in known_stresses().values()}
     for key in others:
         if key not in cards:
-            _refuse_key(key, [*AuditSettings.model_fields, *sorted(cards)])
+            _refuse_key(key, [*AuditSettings.model_fields, *HOMES, *sorted(cards)])
 
 
 def _refuse_key(name: str, known: Sequence[str]) -> NoReturn:
@@ -242,14 +262,16 @@ def read_settings(
     assignments : each as :func:`assign` takes it
     flags : nested mapping in the shape of :class:`AuditSettings`; None values are left out
 
+    A setting of the tables model, data or run may also stand outside its table, e.g. ``bounds = [-1, 1]``.
+
     Raises
     ------
     InputError : an unknown key (the nearest one is named), a value out of range, a gate that is no check
     """
-    merged: dict[str, Any] = _read_file(file) if file is not None else {}
+    merged: dict[str, Any] = _placed(_read_file(file)) if file is not None else {}
     for text in assignments:
-        _merge(merged, assign(text))
-    _merge(merged, _without_absent(flags or {}))
+        _merge(merged, _placed(assign(text)))
+    _merge(merged, _placed(_without_absent(flags or {})))
     _check_tables(merged)
     try:
         settings = AuditSettings.model_validate(merged)

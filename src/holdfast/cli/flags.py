@@ -27,11 +27,11 @@ class AuditFlags:
     name: str | None = None
     """What the report calls the network."""
     preset: Literal["quick", "standard", "deep"] | None = None
-    """How thorough: minutes, a quarter of an hour, or a GPU's night."""
+    """How thorough: minutes, 15 minutes, or a night on a GPU."""
     budget: str | None = None
     """Time for everything, e.g. `5m`; the plan is cut to fit and says what was left out."""
     max_queries: int | None = None
-    """Largest number of questions that stresses without sight of the network may ask."""
+    """Largest number of queries of the black-box stresses."""
     stress: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
     """Run only these; may be repeated. See `holdfast list stresses`."""
     gate: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
@@ -47,10 +47,10 @@ class AuditFlags:
     fresh: Annotated[bool, Parameter(negative=())] = False
     """Throw away what an earlier run left in the folder."""
     examples: int | None = None
-    """Use at most so many examples, each class in its share."""
+    """Largest number of examples, each class in its share."""
     unlabelled: str | None = None
     """Inputs without labels, from which an attacker may learn to imitate the network: as --data, or an .npz with x alone."""
-    range: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    bounds: Annotated[str | None, Parameter(name=["--bounds", "--range"], allow_leading_hyphen=True)] = None
     """Smallest and largest input value, e.g. `0,1`."""
     normalize: str | None = None
     """`mean,std`, applied inside the network, so that attack sizes stay in input units."""
@@ -61,13 +61,13 @@ class AuditFlags:
     access: Literal["labels", "scores", "gradients", "weights"] | None = None
     """What the simulated adversary or deployer has, at most."""
     outputs: Literal["logits", "probabilities"] | None = None
-    """What the network returns; probabilities are recognised by themselves."""
+    """What the network returns; probabilities are detected automatically."""
     output_key: str | None = None
     """Which entry holds the logits, for a network that returns a mapping or a tuple."""
     expect_accuracy: float | None = None
     """Refuse to start if the clean accuracy is more than 5 points below this."""
     allow_low_accuracy: Annotated[bool, Parameter(negative=())] = False
-    """Audit a network that hardly beats chance."""
+    """Audit a network whose accuracy is barely above chance."""
     unsafe_pickle: Annotated[bool, Parameter(negative=())] = False
     """Load a whole pickled module, which executes code; asks before it does."""
     device: str | None = None
@@ -106,7 +106,7 @@ class AuditFlags:
                 "arguments": tuple(self.model_arg),
                 "name": self.name,
                 "access": self.access,
-                "bounds": self.range,
+                "bounds": self.bounds,
                 "normalize": self.normalize,
                 "outputs": self.outputs,
                 "output_key": self.output_key,

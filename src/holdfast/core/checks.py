@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "as_written",
     "check_finite",
     "check_labels",
     "check_one_of",
@@ -38,6 +39,24 @@ def refuse(name: str, got: str, *, allowed: str, remedy: str = "") -> NoReturn:
     holdfast.core.errors.InputError: `bits` is 0; allowed: whole numbers from 1 to 16.
     """
     raise InputError(f"`{name}` {got}; allowed: {allowed}." + (f" {remedy}" if remedy else ""))
+
+
+def as_written(name: str, value: str = "", *, python: str = "") -> str:
+    """A setting as the command line and as Python write it, for messages that are read in both.
+
+    Parameters
+    ----------
+    name : of the setting, e.g. ``"output_key"``
+    value : after the flag; empty for a flag without one
+    python : the same value in Python; default: `value` as text, True for a flag without one
+
+    Examples
+    --------
+    >>> as_written("output_key", "logits"), as_written("fresh"), as_written("bounds", "-1,1", python="(-1, 1)")
+    ("--output-key logits (Python: output_key='logits')", '--fresh (Python: fresh=True)', '--bounds=-1,1 (Python: bounds=(-1, 1))')
+    """
+    separator = "=" if value.startswith("-") else " " if value else ""
+    return f"--{name.replace('_', '-')}{separator}{value} (Python: {name}={python or (repr(value) if value else True)})"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdfast.core.checks import as_written
 from holdfast.core.combination import Combination
 from holdfast.core.digest import jsonable
 from holdfast.core.errors import InputError
@@ -142,7 +143,8 @@ def _sides(check: Comparison, table: MetricTable, baseline: MetricTable | None) 
     if not check.uses_baseline:
         return left, _evaluate(check.right, table)
     if baseline is None:
-        raise InputError("The check names `baseline`, but no baseline run was given; name one with --baseline.")
+        named = as_written("baseline", "FOLDER")
+        raise InputError(f"The check names `baseline`, but no baseline run was given; name one with {named}.")
     try:
         before = _evaluate(check.left, baseline)
     except InputError as problem:

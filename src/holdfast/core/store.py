@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from filelock import FileLock, Timeout
 
+from holdfast.core.checks import as_written
 from holdfast.core.digest import canonical_json, jsonable
 from holdfast.core.errors import InputError, RunLockedError, RunMismatchError, last_line
 from holdfast.core.estimate import Estimate
@@ -133,7 +134,8 @@ class Store:
             lock.acquire(timeout=0)
         except Timeout:
             raise RunLockedError(
-                f"`{store.folder}` is being written by another process. Wait for it to end, or choose another --out."
+                f"`{store.folder}` is being written by another process. Wait for it to end, or choose another "
+                f"{as_written('out', 'FOLDER')}."
             ) from None
         try:
             if fresh:
@@ -156,7 +158,9 @@ class Store:
         try:
             store.fact("identity")
         except sqlite3.DatabaseError as error:
-            raise InputError(f"`{folder}` holds a run that cannot be read ({error}). Start it again with --fresh.") from error
+            raise InputError(
+                f"`{folder}` holds a run that cannot be read ({error}). Start it again with {as_written('fresh')}."
+            ) from error
         return store
 
     @property
@@ -269,7 +273,7 @@ class Store:
             changed = sorted(key for key in {*known, *identity} if known.get(key) != identity.get(key))
             raise RunMismatchError(
                 f"`{self.folder}` holds a run with another {', '.join(changed)}; allowed: the same run again. "
-                "Choose another --out, or throw the old run away with --fresh."
+                f"Choose another {as_written('out', 'FOLDER')}, or throw the old run away with {as_written('fresh')}."
             )
 
     def _refuse_foreign_folder(self) -> None:
@@ -280,7 +284,7 @@ class Store:
         ):
             raise InputError(
                 f"`{self.folder}` holds files that are not of a run; allowed: a new or empty folder, or a run's. "
-                "Choose another --out."
+                f"Choose another {as_written('out', 'FOLDER')}."
             )
 
     def _clear(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.core.checks import check_one_of, refuse
+from holdfast.core.checks import as_written, check_one_of, refuse
 from holdfast.core.errors import QueryBudgetError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class QueryCounter:
         if self.limit is not None and self.count + examples > self.limit:
             raise QueryBudgetError(
                 f"{examples} more queries would exceed the limit of {self.limit} ({self.count} are spent). "
-                "Raise --max-queries or ask about fewer examples."
+                f"Raise {as_written('max_queries', 'N', python='N')} or use fewer examples."
             )
         self.count += examples
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from holdfast.core.checks import check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
+from holdfast.core.checks import as_written, check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
 from holdfast.data.examples import Examples
 from holdfast.data.files import load_folder, load_npz_arrays
 
@@ -163,7 +163,7 @@ def _floating(x: torch.Tensor, bounds: Bounds | None) -> torch.Tensor:
         )
     if bounds is not None and bounds[1] == 255:
         return x.float()
-    LOG.info("pixels 0 to 255 were divided by 255; pass bounds=(0, 255) to keep them")
+    LOG.info("pixels 0 to 255 were divided by 255; pass %s to keep them", as_written("bounds", "0,255", python="(0, 255)"))
     return x.float().div_(255)
 
 
@@ -184,7 +184,7 @@ def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
             "x",
             f"has shape {tuple(x.shape)}, which looks like {other}",
             allowed=f"{layout}",
-            remedy=f'Pass layout="{other}".',
+            remedy=f"Pass {as_written('layout', other)}.",
         )
     return x.permute(0, 3, 1, 2) if layout == "NHWC" else x
 
@@ -192,11 +192,12 @@ def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
 def _check_bounds(x: torch.Tensor, bounds: Bounds) -> None:
     low, high = x.min().item(), x.max().item()
     if low < bounds[0] or high > bounds[1]:
+        declared = as_written("bounds", f"{low:.4g},{high:.4g}", python=f"({low:.4g}, {high:.4g})")
         refuse(
             "x",
             f"has values in [{low:.4g}, {high:.4g}]",
             allowed=f"the declared bounds ({bounds[0]:g}, {bounds[1]:g})",
-            remedy="Pass raw images and let the target normalise them, or declare their range with `bounds=`.",
+            remedy=f"Pass raw images and let the target normalise them, or declare {declared}.",
         )
 
 

@@ -42,7 +42,7 @@ def compare(before: PerExample, after: PerExample, *, documents: tuple[Document,
             "after",
             f"has {len(after.example)} examples that are not the {len(before.example)} of `before`",
             allowed="two runs on the same examples in the same order",
-            remedy="Run both with the same --data, --seed and preset.",
+            remedy="Run both with the same data, seed, number of examples and preset.",
         )
     first, second = documents
     cards = {name: card for card, entry in second.cards.items() for name in entry.stresses}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
+from holdfast.core.checks import as_written
 from holdfast.core.errors import InputError, UnsafePickleError
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def _refuse_executable(content: bytes) -> None:
     if found:
         raise UnsafePickleError(
             f"it carries {found[0]!r}, which loading would execute; allowed: programs of operations and tensors. Nothing of it was "
-            "executed. Export the network without custom objects and without compiling it, or pass --unsafe-pickle if it is yours."
+            "executed. Export the network without custom objects and without compiling it, or if it is yours pass "
+            f"{as_written('unsafe_pickle')}."
         )
 
 
@@ -136,7 +138,8 @@ def _tensors_only() -> Iterator[None]:
         if "weights_only" in str(error).lower() or "weights only" in str(error).lower():
             raise UnsafePickleError(
                 "it carries a pickle of more than tensors, which loading would execute; allowed: programs of operations and "
-                "tensors. Nothing of it was executed. Export the network again where you trust it, or pass --unsafe-pickle."
+                "tensors. Nothing of it was executed. Export the network again where you trust it, or pass "
+                f"{as_written('unsafe_pickle')}."
             ) from error
         raise
     finally:

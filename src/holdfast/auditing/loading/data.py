@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from holdfast.auditing.loading import locate
 from holdfast.auditing.loading.factories import call_factory
 from holdfast.auditing.loading.source import refuse_unread
-from holdfast.core.checks import check_whole, refuse
+from holdfast.core.checks import as_written, check_whole, refuse
 from holdfast.core.errors import HoldfastError
 from holdfast.data import IMAGE_SETS, Examples, examples_from, load_folder, load_images
 
@@ -101,7 +101,8 @@ def load_inputs(
 def _images(text: str, *, bounds: tuple[float, float], name: str | None, size: int | tuple[int, int] | None) -> Examples:
     """A built-in set or a folder of images; both are read as [0, 1]."""
     if tuple(bounds) != UNIT:
-        remedy = "Leave --range out and let the network scale its input, e.g. --normalize 0,0.003922 for one that expects 0 to 255."
+        scaled = as_written("normalize", "0,0.003922")
+        remedy = f"Leave out --bounds (Python: bounds) and let the network scale its input, e.g. {scaled} for one of 0 to 255."
         refuse("bounds", f"is {tuple(bounds)}", allowed="(0, 1) for image files and built-in sets", remedy=remedy)
     if text in IMAGE_SETS:
         found = load_images(text, "test")

@@ -18,7 +18,7 @@ from torch import nn
 from holdfast.auditing.loading import factories, locate
 from holdfast.auditing.loading.archive import archive_form, open_archive
 from holdfast.auditing.loading.weights import PICKLED, read_tensors_only, refuse_pickle
-from holdfast.core.checks import refuse
+from holdfast.core.checks import as_written, refuse
 from holdfast.core.errors import UnsafePickleError
 
 if TYPE_CHECKING:
@@ -162,12 +162,12 @@ def _from_path(path: Path, *, unsafe_pickle: bool) -> Obtained:
 
 
 def _from_pickle(path: Path, *, unsafe_pickle: bool) -> Obtained:
-    """A pickled module: refused, unless the user insists twice."""
+    """A pickled module: needs `unsafe_pickle` and a confirmation."""
     try:
         read_tensors_only(path, parameter="model")
     except UnsafePickleError:
         if not unsafe_pickle:
-            refuse_pickle(path, parameter="model", insist="If you made the file yourself: --unsafe-pickle.")
+            refuse_pickle(path, parameter="model", insist=f"If you made the file yourself: {as_written('unsafe_pickle')}.")
     else:
         _refuse_weights(path)
     _consent(path)
@@ -184,7 +184,7 @@ def _from_pickle(path: Path, *, unsafe_pickle: bool) -> Obtained:
 
 
 def _consent(path: Path) -> None:
-    """The user's second yes, or a refusal."""
+    """The user's confirmation, or a refusal."""
     if os.environ.get(CONSENT) == "1":
         return
     if sys.stdin is not None and sys.stdin.isatty():
@@ -192,14 +192,15 @@ def _consent(path: Path) -> None:
         if answer.strip().lower() in ("y", "yes"):
             return
     raise UnsafePickleError(
-        f"`unsafe_pickle` is set, but reading {path.name!r} executes code and nobody agreed; allowed: a yes at the terminal, or "
-        f"{CONSENT}=1 in the environment. Nothing of it was executed."
+        f"`unsafe_pickle` is set, but reading {path.name!r} executes code and was not confirmed; allowed: a yes at the "
+        f"terminal, or {CONSENT}=1 in the environment. Nothing of it was executed."
     )
 
 
 def _refuse_weights(path: Path) -> NoReturn:
     got = f"is {path.name!r}, which holds weights and no network"
-    remedy = f"Pass --model package.module:factory --weights {path.name}."
+    factory = as_written("model", "package.module:factory")
+    remedy = f"Pass {factory} with {as_written('weights', path.name)}."
     refuse("model", got, allowed="the network's code, and its weights beside it", remedy=remedy)
 
 

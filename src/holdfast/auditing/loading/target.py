@@ -19,7 +19,7 @@ from holdfast.auditing.loading.adapt import Adapted, CallableNetwork
 from holdfast.auditing.loading.normalisation import normalised
 from holdfast.auditing.loading.source import Obtained, obtain
 from holdfast.auditing.loading.weights import install, read_weights
-from holdfast.core.checks import check_one_of, refuse
+from holdfast.core.checks import as_written, check_one_of, refuse
 from holdfast.core.target import ACCESS_LEVELS, Access, Target
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _network(obtained: Obtained, *, output_key: str | None, differentiable: bool
             "model",
             f"is a {type(network).__name__} that cannot be copied ({type(error).__name__}: {error})",
             allowed="a module that copy.deepcopy accepts, since yours is not changed",
-            remedy="Pass a factory that makes it: --model package.module:factory.",
+            remedy=f"Pass a factory that makes it: {as_written('model', 'package.module:factory')}.",
         )
 
 

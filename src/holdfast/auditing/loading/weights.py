@@ -17,7 +17,7 @@ import torch
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from holdfast.auditing.loading.locate import missing_file
-from holdfast.core.checks import nearest, refuse
+from holdfast.core.checks import as_written, nearest, refuse
 from holdfast.core.errors import InputError, UnsafePickleError
 
 if TYPE_CHECKING:
@@ -103,15 +103,15 @@ def read_tensors_only(path: Path, *, parameter: str) -> Any:
 
 
 def refuse_pickle(path: Path, *, parameter: str, insist: str = "", cause: Exception | None = None) -> NoReturn:
-    """Refuse a pickle of more than tensors: what it asks for, how to convert it, and how to `insist`."""
+    """Refuse a pickle of more than tensors: what it asks for, how to convert it, and how to load it all the same (`insist`)."""
     names = named_globals(path)
     if not names:
-        raise InputError(f"`{parameter}` is {path.name!r}, which is damaged or no file of torch.save.") from cause
+        raise InputError(f"`{parameter}` is {path.name!r}, which is damaged or not a file of torch.save.") from cause
     asks = ", ".join(f"`{name}`" for name in names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     raise UnsafePickleError(
         f"`{parameter}` is {path.name!r}, a pickle that asks for {asks}: reading it would execute code; allowed: files of tensors. "
         "Nothing of it was executed. Where you trust it, convert it once with `safetensors.torch.save_file(model.state_dict(), "
-        f'"weights.safetensors")` and pass --model package.module:factory --weights weights.safetensors. {insist}'.rstrip()
+        f'"weights.safetensors")` and pass it with {as_written("weights", "weights.safetensors")}. {insist}'.rstrip()
     ) from cause
 
 
@@ -233,7 +233,7 @@ def install(model: nn.Module, tensors: Tensors) -> None:
             "weights",
             f"do not fit the network: {'; '.join(part for part in parts if part)}",
             allowed=f"exactly the {len(own)} entries of the network's state dict",
-            remedy="Build the network that was saved: its class, and its arguments (--model-arg).",
+            remedy="Build the network that was saved: its class, and its arguments (--model-arg, Python: arguments).",
         )
     try:
         model.load_state_dict({**tensors, **tied}, strict=True)

@@ -11,7 +11,7 @@ from torch import nn
 
 from holdfast.auditing.loading.adapt import LabelScores
 from holdfast.auditing.loading.locate import blame
-from holdfast.core.checks import check_labels, refuse
+from holdfast.core.checks import as_written, check_labels, refuse
 from holdfast.core.errors import HoldfastError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _refuse_container(answer: Any) -> None:
         "model",
         f"returns a {type(answer).__name__} with the parts {', '.join(parts) or 'none'}",
         allowed="one tensor (examples, classes)",
-        remedy=f'Say which part: --output-key {key} (Python: output_key="{key}").',
+        remedy=f"Say which part: {as_written('output_key', key)}.",
     )
 
 
@@ -152,7 +152,8 @@ def declare(target: Target, answer: torch.Tensor) -> tuple[Target, Kind, tuple[s
     if target.outputs == "probabilities" and not probable:
         low, total = float(answer.min()), float(answer.sum(1)[0])
         got = f"declares probabilities, but a number is {low:.4g} and a row sums to {total:.4g}"
-        refuse("outputs", got, allowed="rows >= 0 that sum to 1", remedy="Leave --outputs out, and the probe will tell.")
+        remedy = "Leave out --outputs (Python: outputs); it is detected automatically."
+        refuse("outputs", got, allowed="rows >= 0 that sum to 1", remedy=remedy)
     if not probable:
         return target, "logits", ()
     if target.outputs == "probabilities":

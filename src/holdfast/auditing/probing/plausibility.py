@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from holdfast.core.checks import check_finite, check_within, refuse
+from holdfast.core.checks import as_written, check_finite, check_within, refuse
 from holdfast.core.estimate import Estimate, mcnemar, proportion
 from holdfast.nets import Normalized
 
@@ -43,11 +43,12 @@ def check_inputs(target: Target, examples: Examples) -> tuple[str, ...]:
     check_finite(examples.x, "data")
     (low, high), (least, most) = target.bounds, (float(examples.x.min()), float(examples.x.max()))
     if least < low or most > high:
+        declared = as_written("bounds", f"{least:.4g},{most:.4g}", python=f"({least:.4g}, {most:.4g})")
         refuse(
             "data",
             f"has values in [{least:.4g}, {most:.4g}]",
             allowed=f"the declared range ({low:g}, {high:g})",
-            remedy=f"Pass raw inputs and the normalisation by --normalize mean,std, or declare --range {least:.4g},{most:.4g}.",
+            remedy=f"Pass raw inputs and {as_written('normalize', 'mean,std')}, or declare {declared}.",
         )
     if most - least < (high - low) / 10:
         return (f"the data lie in [{least:.4g}, {most:.4g}], a small part of the declared range ({low:g}, {high:g}): is it right?",)
@@ -103,12 +104,12 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
 
 def _alternatives(model: nn.Module, x: torch.Tensor) -> list[tuple[str, nn.Module]]:
     if isinstance(model, Normalized):
-        return [("without --normalize (the network normalises its own input)", model.model)]
+        return [("without --normalize (Python: normalize), because the network normalises its own input", model.model)]
     over = [0, *range(2, x.ndim)]
     mean, std = (x.mean(over), x.std(over)) if x.ndim > 2 else (x.mean()[None], x.std()[None])
     tried = [([0.5], [0.5]), ([0.0], [1 / 255]), (mean.tolist(), std.clamp_min(1e-6).tolist())]
     return [
-        (f"with --normalize {','.join(f'{number:.4g}' for number in (*m, *s))}", Normalized(model, m, s).to(x.device))
+        (f"with {as_written('normalize', ','.join(f'{number:.4g}' for number in (*m, *s)))}", Normalized(model, m, s).to(x.device))
         for m, s in tried
     ]
 
@@ -137,7 +138,11 @@ def check_accuracy(
         check_within(expected, "expect_accuracy", low=0, high=1)
     least = TIMES_CHANCE / classes
     got = f"is right on {accuracy} of {accuracy.n} examples"
-    better = f"it is right on {alternative.accuracy} {alternative.advice}" if alternative else "see --normalize"
+    better = (
+        f"it is right on {alternative.accuracy} {alternative.advice}"
+        if alternative
+        else f"see {as_written('normalize', 'mean,std')}"
+    )
     hint = f"Normalisation is probably missing or applied twice: {better}"
     if accuracy.value < least:
         allowed = f"at least {least:.3g}, 1.5 times chance"
@@ -151,4 +156,4 @@ def check_accuracy(
         return (f"is the normalisation the one that the network was trained with? {better}",)
     if allow:
         return (f"the network {got}; expected was {allowed}", hint)
-    return refuse("model", got, allowed=allowed, remedy=f"{hint}. To go on nevertheless: --allow-low-accuracy.")
+    return refuse("model", got, allowed=allowed, remedy=f"{hint}. To go on nevertheless: {as_written('allow_low_accuracy')}.")

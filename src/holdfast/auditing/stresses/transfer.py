@@ -12,7 +12,7 @@ from holdfast.attacks.transfer import distil
 from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
 from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
-from holdfast.core.checks import check_one_of, check_whole, check_within
+from holdfast.core.checks import as_written, check_one_of, check_whole, check_within
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.stress import Card, Cost, Stress, StressContext
@@ -83,7 +83,8 @@ class Transfer(Stress):
         pool = facts.unlabelled or facts.examples - min(self.examples or facts.examples, facts.examples)
         if pool >= FEWEST:
             return ""
-        return f"it needs {FEWEST} inputs to learn from besides those that it attacks and there are {pool}; give --unlabelled"
+        more = as_written("unlabelled", "SOURCE")
+        return f"it needs {FEWEST} inputs to learn from besides those that it attacks and there are {pool}; give {more}"
 
     def strength(self, point: Point) -> tuple[str, float]:
         """Norm and radius."""
