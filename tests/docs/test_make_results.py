@@ -1,24 +1,60 @@
 """A study's report becomes a page that hides nothing: every claim with its status, value, interval, expectation and source."""
 
+import base64
 import importlib.util
 
 import pytest
 from doc_blocks import ROOT
 
-from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import mean_t, proportion
-from holdfast.report import CardEntry, ClaimEntry, CurveEntry, Document, EstimateEntry, FindingEntry, Run, StressEntry, dump
+from holdfast.report import (
+    CardEntry,
+    ClaimEntry,
+    CurveEntry,
+    Document,
+    DrawingEntry,
+    EstimateEntry,
+    FindingEntry,
+    Run,
+    SentenceEntry,
+    SentenceFigure,
+    StressEntry,
+    dump,
+)
 
 SPEC = importlib.util.spec_from_file_location("make_results", ROOT / "docs" / "make_results.py")
 make_results = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(make_results)
 
 CLAIMS = [
-    ClaimEntry(id="1", statement="It holds", status="pass", value=0.99, lo=0.98, hi=0.995, expected=">= 0.97", source="Table 1"),
-    ClaimEntry(id="2", statement="a | b < c", status="fail", value=0.5, lo=0.5, hi=0.5, expected=">= 0.9", source="ours"),
+    ClaimEntry(
+        id="1",
+        statement="It holds",
+        status="pass",
+        value=0.99,
+        lo=0.98,
+        hi=0.995,
+        expected=">= 0.97",
+        source="Table 1",
+        kind="paper",
+    ),
+    ClaimEntry(
+        id="2", statement="a | b < c", status="fail", value=0.5, lo=0.5, hi=0.5, expected=">= 0.9", source="ours", kind="control"
+    ),
     ClaimEntry(id="3", statement="Who knows", status="undecided", value=0.1, lo=-0.1, hi=0.3, expected=">= 0", note="small scale"),
     ClaimEntry(id="4", statement="Lost", status="error", expected=">= 0", reason="the point crashed"),
+]
+SENTENCES = [
+    SentenceEntry(
+        n=4,
+        says="Networks stay right",
+        verdict="fails",
+        reason="2 of its 2 claims and controls fails",
+        claims=["1", "2"],
+        figure=SentenceFigure(text="0.50 at eps 0.1", claim="2"),
+    ),
+    SentenceEntry(n=5, says="Out of reach", verdict="untestable", reason="it needs a wafer"),
 ]
 
 
@@ -41,6 +77,7 @@ def a_study(claims):
             notes=["It ran on a small set."],
         ),
         claims=claims,
+        sentences=SENTENCES if claims else [],
         cards={"tiny-study": CardEntry(stresses={"tiny-study": StressEntry(curves=[curve])})},
     )
 
@@ -54,7 +91,6 @@ def page(tmp_path):
 def test_every_claim_stands_in_the_table_with_its_status(page):
     rows = [line for line in page.splitlines() if line.startswith(("| 1 ", "| 2 ", "| 3 ", "| 4 "))]
     assert [mark in row for mark, row in zip(("✓ pass", "✗ fail", "? undecided", "! error"), rows, strict=True)] == [True] * 4
-    assert "4 claims: 1 pass, 1 fail, 1 undecided, 1 error." in page
     assert "| 0.99 | [0.98, 0.995] | `>= 0.97` | 1 |" in rows[0]
     assert rows[1].endswith("| 2 |")
     assert "1. Table 1\n2. ours\n" in page
@@ -85,15 +121,41 @@ def test_findings_stand_on_the_page(tmp_path):
     assert "## Findings\n\n* Both fell by a third: 0.3 [0.2, 0.4] &lt; 0.5.\n" in text
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (7, [7]), (8, [4, 4]), (11, [5, 6]), (15, [5, 5, 5]), (22, [5, 6, 5, 6])])
-def test_curves_are_shared_out_evenly(count, sizes):
-    assert [len(part) for part in make_results.split(list(range(count)))] == sizes
+def test_a_page_opens_with_the_paper_and_what_came_out(page):
+    assert page.index("| the paper says | here |") < page.index("## Claims") < page.index("## The run")
+    assert "| Networks stay right (4) | **fails**. 0.50 at eps 0.1. 2 of its 2 claims and controls fails. |" in page
+    assert "| Out of reach (5) | **untestable**. It needs a wafer. |" in page
 
 
-def test_a_legend_does_not_repeat_its_title():
-    curve = Curve(name="short sigmoid in situ", axis="spread", at=(0.0,), estimates=(proportion(95, 100),))
-    assert make_results.shortened(curve, "short sigmoid").name == "in situ"
-    assert make_results.shortened(curve, "short sigmoid in situ").name == "short sigmoid in situ"
+def test_claims_stand_below_their_sentence_and_checks_are_folded_away(page):
+    places = [
+        page.index(text)
+        for text in ("### Networks stay right (4)", "It holds", "### Controls", "a \\| b", "<details>", "Who knows")
+    ]
+    assert places == sorted(places)
+    assert "Also decided by 2." in page
+    assert "Checks of the implementation: 0 of 2 pass." in page
+
+
+def test_pictures_of_a_study_come_with_their_words(tmp_path):
+    drawing = DrawingEntry(title="A map", note="In red what binds.", png=base64.b64encode(b"picture").decode())
+    dump(a_study(CLAIMS).model_copy(update={"drawings": [drawing]}), tmp_path / "report.json")
+    text = make_results.write(tmp_path, tmp_path / "results").read_text()
+    assert "tiny-study-picture-1.png" in text
+    assert "A map. In red what binds." in text
+    assert (tmp_path / "results" / "tiny-study-picture-1.png").read_bytes() == b"picture"
+
+
+def test_curves_of_one_chart_share_a_figure():
+    curves = [
+        CurveEntry(name=name, axis="spread", at=[0.0, 0.1], estimates=[EstimateEntry(value=1.0)] * 2, chart="A") for name in "ab"
+    ]
+    other = CurveEntry(name="c", axis="spread", at=[0.0, 0.1], estimates=[EstimateEntry(value=1.0)] * 2)
+    study = a_study([]).model_copy(update={"cards": {"tiny": CardEntry(stresses={"tiny": StressEntry(curves=[*curves, other])})}})
+    assert {title: [curve.name for curve in found] for title, found in make_results.charts(study).items()} == {
+        "A": ["a", "b"],
+        "accuracy against spread": ["c"],
+    }
 
 
 def test_equal_reports_give_equal_pages_and_pictures(tmp_path):
@@ -111,11 +173,6 @@ def test_a_single_training_whose_interval_has_no_end_can_be_drawn(tmp_path):
     dump(study, tmp_path / "report.json")
     make_results.write(tmp_path, tmp_path / "results")
     assert (tmp_path / "results" / "tiny-study-1.png").stat().st_size > 1000
-
-
-def test_a_run_without_claims_says_so(tmp_path):
-    dump(a_study([]), tmp_path / "report.json")
-    assert "judged no claim" in make_results.write(tmp_path, tmp_path / "results").read_text()
 
 
 def test_the_report_of_an_audit_is_refused(tmp_path):

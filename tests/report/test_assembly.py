@@ -20,13 +20,12 @@ class Learning:
     version: ClassVar[int] = 2
 
     def points(self):
-        return [{"part": "solved", "spread": spread} for spread in (0.05, 0.1, 0.2)]
+        return [{"spread": spread} for spread in (0.05, 0.1, 0.2)]
 
 
-def record(spread, status="ok", experiment="learning", error=""):
+def record(spread, status="ok", experiment="learning", error="", **place):
     measured = Measurement(estimates={"accuracy": proportion(9, 10)}) if status == "ok" else None
-    at = {"part": "solved", "spread": spread}
-    return Record(key="k", experiment=experiment, at=at, status=status, measurement=measured, queries=7, error=error)
+    return Record(key="k", experiment=experiment, at={"spread": spread, **place}, status=status, measurement=measured, queries=7, error=error)
 
 
 def entry(*records, summary=None, **options):
@@ -70,12 +69,27 @@ def test_a_finding_keeps_its_number_and_threshold():
 
 
 def test_a_quantity_that_needs_a_crashed_point_says_which_and_why():
-    table = metric_table({"": entry(record(0.05), record(0.1, "error", error=CRASH), record(0.2))}, part="part")
+    table = metric_table({"": entry(record(0.05), record(0.1, "error", error=CRASH), record(0.2))})
     assert table.find("accuracy", {"spread": 0.05}).value == 0.9
     with pytest.raises(InputError, match=r"solved.share\[spread=0.1\], which was not measured: .*spread 0.1: ValueError: boom"):
         table.find("solved.share", {"spread": 0.1})
-    with pytest.raises(InputError, match=r"which was not measured: 1 of 3 points crashed"):
+    with pytest.raises(InputError, match=r"which was not measured: spread 0.1: ValueError: boom"):
         table.find("locking.width")
+
+
+def test_a_part_of_a_study_has_its_own_points_and_no_settings():
+    @dataclass(frozen=True)
+    class Parts(Learning):
+        starts: int = 3
+
+        def points(self):
+            return [{"part": part, "spread": 0.1} for part in ("solved", "locking")]
+
+    records = [record(0.1, part="solved"), record(0.1, "error", error=CRASH, part="locking")]
+    solved, locking = (stress_entry(Parts(), records, Summary(), part=part) for part in ("solved", "locking"))
+    assert (solved.status, locking.status) == ("ok", "error")
+    assert [point.at for point in solved.points] == [{"spread": 0.1}]
+    assert solved.config == {}
 
 
 def test_a_stored_entry_gives_the_same_table():
