@@ -121,7 +121,7 @@ class Characteristic:
     def csv(self, name: str = "") -> str:
         """An output as a table: the swept parameter in the first column, then one column per row of the output.
 
-        What :meth:`CharacteristicCurves.from_csv` reads. Lines that begin with ``#`` say where the numbers come from.
+        What :meth:`CharacteristicCurves.from_csv` reads. Lines that begin with ``#`` name the source of the numbers.
         """
         output = self.output(name)
         swept = f"{self.sweep.name} ({self.units.get(self.sweep.name, '')})".replace(" ()", "")
@@ -187,7 +187,7 @@ class Characteristic:
 
 
 def _earlier(place: Path) -> list[Path]:
-    """Files of the characteristic that ``characteristic.json`` in this folder tells of."""
+    """Files of the characteristic that ``characteristic.json`` in this folder lists."""
     try:
         document = json.loads((place / "characteristic.json").read_text(encoding="utf-8"))
         device, names = str(document["device"]), [str(name) for name in document["outputs"]]

@@ -24,7 +24,7 @@ WIDE_TITLE = 50  # letters above one axes
 
 
 def characteristic_figure(characteristic: Characteristic) -> Figure:
-    """One axes per output against the swept parameter; the title says what tells the devices of an ensemble apart.
+    """One axes per output against the swept parameter; the title says what varies in an ensemble.
 
     Examples
     --------

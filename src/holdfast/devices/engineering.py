@@ -1,4 +1,4 @@
-"""Numbers as a reader of data sheets wants them: with the prefix of the unit that leaves one to three digits before the point."""
+"""Numbers as in data sheets: with the prefix of the unit that leaves one to three digits before the point."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A device on the bench: its parameters with units, what comes out of it, and how it is measured over any of its parameters.
 
-Every number of a device may be swept, may tell the members of a family apart, and may vary over an ensemble. All three are the
+Every number of a device may be swept, may distinguish the members of a family, and may vary over an ensemble. All three are the
 same thing to a measurement: parameters are arrays that broadcast to (rows, K), one row per device and one column per swept value.
 """
 
@@ -47,7 +47,7 @@ class Parameter(Quantity):
 
     Parameters
     ----------
-    default : value unless told otherwise
+    default : value where none is given
     choices : words, where it is one
     whole : the least whole number, where it counts something
     shared : whether it belongs to the measurement, so that all devices have it in common: neither swept nor varied
@@ -59,7 +59,7 @@ class Parameter(Quantity):
     shared: bool = False
 
     def taken(self, value: Any) -> Any:
-        """`value` as this parameter holds it; refused where it is no number or no choice."""
+        """`value` as this parameter holds it; refused where it is neither a number nor one of its choices."""
         if self.choices:
             return check_one_of(str(value), self.name, allowed=self.choices)
         try:
@@ -115,7 +115,7 @@ class DeviceEntry:
     source : where its description comes from
     parameters : all that can be set, swept and varied
     outputs : what comes out; the first is the main one
-    sweep : what is swept unless told otherwise: a sweep, or a function of the parameters that gives it
+    sweep : what is swept by default: a sweep, or a function of the parameters that gives it
     measure : bench -> arrays (rows, K) by the names of the outputs
     also : other sweeps that show something, in the notation of :class:`Sweep`
     """
@@ -156,7 +156,7 @@ class DeviceEntry:
         return {entry.name: entry.default for entry in self.parameters} | taken
 
     def default_sweep(self, settings: Mapping[str, Any]) -> Sweep:
-        """What is swept unless told otherwise."""
+        """What is swept by default."""
         return self.sweep(settings) if callable(self.sweep) else self.sweep
 
     def characteristic(
@@ -175,7 +175,7 @@ class DeviceEntry:
         Parameters
         ----------
         parameters : name -> value in SI units; the others keep their defaults
-        sweeps : what is swept, and what tells the members of a family apart; as text in the notation of :class:`Sweep`
+        sweeps : what is swept, and what distinguishes the members of a family; as text in the notation of :class:`Sweep`
         samples : devices of an ensemble
         spread : name -> relative standard deviation from device to device
         absolute : name -> standard deviation in the parameter's own unit
@@ -190,7 +190,7 @@ class DeviceEntry:
         swept, family = self._sweeps([sweeps] if isinstance(sweeps, (str, Sweep)) else sweeps, settings)
         drawn = self._ensemble(settings, samples=samples, spread=spread or {}, absolute=absolute or {}, seed=seed)
         if drawn and family is not None:
-            refuse("samples", "are asked for together with a second sweep", allowed="a family of designs or an ensemble of one")
+            refuse("samples", "are given together with a second sweep", allowed="a family of designs or an ensemble of one")
         if swept.name in drawn:
             said = "absolute" if swept.name in map(_plain, absolute or {}) else "spread"
             refuse(said, f"names {swept.name!r}, which is swept", allowed="parameters that are not swept")

@@ -2,7 +2,7 @@ r"""Four numbers for every device: curves of an ensemble fitted by least squares
 
 Each curve is described by ``y = y0 + A g(k (u - u0))`` (:mod:`holdfast.devices.neuron`). The shape `g` is the logistic function,
 or the soft corner with saturation of :class:`~holdfast.devices.neuron.ReluNeuron`, whose sharpness and saturation are fitted to
-the nominal device and shared by all. Where a curve does not say how steep it is (a straight rise knows only the product of
+the nominal device and shared by all. Where a curve does not determine its steepness (a straight rise gives only the product of
 amplitude and steepness), a weak pull towards the nominal steepness decides.
 """
 

@@ -15,7 +15,7 @@ offset       standard deviation `s / 2` in units of the nominal amplitude
 ===========  ======================================================
 
 Curves that were simulated or measured are a :class:`CharacteristicCurves`. One map for the whole ensemble turns their physical
-units into those of a network: a map per device would erase the very variation that one wants to study.
+units into those of a network: a map per device would erase the variation under study.
 The use of such devices as neurons: arXiv:2106.16043; the reduced four-number description is ours.
 """
 
@@ -140,7 +140,7 @@ AnyNeuron = TypeVar("AnyNeuron", bound=LinearNeuron)
 def vary(
     neuron: AnyNeuron, spread: float, *, samples: int, seed: int = 0, drive_scale: float = 1.0, output_scale: float = 1.0
 ) -> AnyNeuron:
-    """An ensemble of neurons with the relative spread `spread`, distributed as the module's table says.
+    """An ensemble of neurons with the relative spread `spread`, distributed as in the module's table.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LANES = 64  # devices in a block; what a block needs stays in the first-level cache
-# no assumption that a NaN does away with: a diverged lane must stay visible
+# no flag that assumes finite numbers: a diverged lane must stay NaN
 FAST = {"nsz", "contract", "arcp", "reassoc"}
 Function = TypeVar("Function", bound=Callable[..., Any])
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -146,7 +146,7 @@ def noise_spectrum(
     if not (np.asarray(diode.layer.temperature) > 0).any():
         refuse("temperature", "is 0 K", allowed="above 0 K", remedy="A device at rest makes no magnetic noise.")
     found = simulate(diode, drive, duration=duration, settle=settle, every=every, trace=True, **run)
-    assert found.trace is not None, "a trace was asked for"
+    assert found.trace is not None, "a trace was requested"
     assert found.times is not None, "a trace has times"
     motion = Motion(diode, drive)
     m = found.trace if motion.sublattices == 2 else found.trace[..., None, :]

@@ -118,8 +118,8 @@ def _warn_of_breakdown(diode: SpinDiode, drive: Drive, resistance: NDArray[np.fl
     highest = float(np.max((np.abs(np.asarray(drive.i_dc)) + np.abs(np.asarray(drive.i_ac))) * resistance))
     if highest > diode.junction.breakdown:
         warnings.warn(
-            f"The junction sees up to {highest:.3g} V, beyond its breakdown at {diode.junction.breakdown:g} V: lower the currents, "
-            "or set TunnelJunction(breakdown=...) to what the barrier stands.",
+            f"The voltage across the junction reaches {highest:.3g} V, beyond its breakdown at {diode.junction.breakdown:g} V: "
+            "lower the currents, or set TunnelJunction(breakdown=...) to what the barrier withstands.",
             stacklevel=3,
         )
 
@@ -168,7 +168,7 @@ def read_voltage(driven: Response, idle: Response, *, read: Drive) -> NDArray[np
     r"""Direct voltage in V of a junction that a current of its own reads while another one drives the layer.
 
     In a device of three terminals the drive runs in a strip below the layer and the read current, too small to act, through the
-    junction. A direct read current sees the mean resistance change, an alternating one of the drive's frequency the part that
+    junction. A direct read current measures the mean resistance change, an alternating one of the drive's frequency the part that
     swings in phase: :math:`V = I_{dc} (\bar R - \bar R_0) + \tfrac12 I_{ac} (R_{\sin} \cos\varphi + R_{\cos} \sin\varphi)`.
 
     Parameters

@@ -38,7 +38,7 @@ __all__ = ["oscillator_entries"]
 
 MS, THICKNESS, AREA = 1e6, 2e-9, 1e-14  # of no consequence where the torque is given as a field and it is cold
 PARTS = ("frequency", "coupling", "delay", "sources")  # of a network, which the pair sets by itself
-PAIR_TIMES = {"duration": "of the run, the transient included", "discard": "transient that is not looked at"}
+PAIR_TIMES = {"duration": "of the run, the transient included", "discard": "transient that is left out"}
 NEAR = 0.9999  # of the largest tilt, where a run beyond it begins
 
 

@@ -63,7 +63,7 @@ def antiferromagnetic_modes(layer: MacrospinDevice) -> tuple[Any, Any]:
 
 
 def rotation_field(layer: MacrospinDevice) -> Any:
-    """Damping-like field in A/m from which on the Neel vector has no rest, half the easy-axis field."""
+    """Damping-like field in A/m above which the Neel vector does not rest, half the easy-axis field."""
     return _fields(layer)[1] / 2
 
 

@@ -80,7 +80,7 @@ def equilibrium(diode: SpinDiode, drive: Drive | None = None, *, start: ArrayLik
 
     Returns
     -------
-    Equilibrium, with ``converged`` False where the torque has no zero near the path (a moment that rotates for ever)
+    Equilibrium, with ``converged`` False where no zero of the torque lies near the path (a moment that rotates for ever)
 
     Raises
     ------
@@ -101,9 +101,9 @@ def equilibrium(diode: SpinDiode, drive: Drive | None = None, *, start: ArrayLik
     first = _both_sublattices(natural_start(diode) if start is None else np.asarray(start, dtype=float), motion)
     shape = np.broadcast_shapes(motion.shape, first.shape[:-2])
     layer = diode.layer
-    eager = diode.replace(alpha=np.maximum(layer.alpha, DAMPING))
+    damped = diode.replace(alpha=np.maximum(layer.alpha, DAMPING))
     m, converged = _relax(
-        Motion(eager, constant), np.broadcast_to(first, (*shape, *first.shape[-2:])), GAMMA0 * fastest_field(eager, constant)
+        Motion(damped, constant), np.broadcast_to(first, (*shape, *first.shape[-2:])), GAMMA0 * fastest_field(damped, constant)
     )
     current, resistance = motion.current_and_resistance(m)
     return Equilibrium(
@@ -177,7 +177,7 @@ def threshold_current(
     """
     check_one_of(str(check_whole(direction, "direction", low=-1)), "direction", allowed=("1", "-1"))
     if not diode.torques or diode.series is not None:
-        refuse("diode", "has no torque of a current of its own", allowed="a torque, and no series diode")
+        refuse("diode", "is not driven by the torque of a current", allowed="a torque, and no series diode")
     rest = equilibrium(diode, start=start)
     if not rest.stable.all():
         refuse("start", f"leads to no stable state in {int((~rest.stable).sum())} devices", allowed="stable states at 0 A")

@@ -41,7 +41,7 @@ class Jet:
     ----------
     value : (B..., n + 1)
     first : (B..., n + 1, n + 1), row by row the gradient of each quantity
-    second : (B..., n + 1, n + 1, n + 1), its Hessian; None if it was not asked for
+    second : (B..., n + 1, n + 1, n + 1), its Hessian; None if it was not requested
     """
 
     value: Array

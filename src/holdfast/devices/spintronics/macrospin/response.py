@@ -25,7 +25,7 @@ class Response:
 
     Parameters
     ----------
-    v_dc : mean voltage in V, of which the part at no drive has not been taken off
+    v_dc : mean voltage in V, with the part that remains without drive
     r_mean : mean resistance in ohm
     i_mean : mean current in A
     lock_in : complex amplitude in ohm of the resistance at the drive's frequency; the real part is in phase with its sine

@@ -40,7 +40,7 @@ PACE = 64 * kernels.STIR  # steps between two looks at progress and interrupts; 
 
 
 def natural_start(diode: SpinDiode) -> NDArray[np.floating]:
-    """The direction (..., 3) in which a run begins unless told otherwise: along the field, or the axis, tilted by 1 degree.
+    """The direction (..., 3) in which a run begins by default: along the field, or the axis, tilted by 1 degree.
 
     The tilt takes the moment off directions of unstable equilibrium.
     """
@@ -86,7 +86,7 @@ def simulate(  # noqa: PLR0913 (each is a choice of its own)
     method : ``"rk4"`` is for 0 K only, ``"heun"`` for any temperature
     seed : of the noise; device k of the batch has the stream (seed, offset + k)
     offset : place of the first device in a larger batch that is run in parts
-    window : ``"hann"`` forgives a window that is no whole number of periods, ``"flat"`` weighs all samples alike
+    window : ``"hann"`` suits windows that are not a whole number of periods, ``"flat"`` weighs all samples equally
     every : steps from sample to sample; there must be 4 samples in a period of the drive
     watch : direction (..., 3) whose component is watched for its frequency
     trace : keep the magnetisation at each sample

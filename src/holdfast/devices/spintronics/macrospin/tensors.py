@@ -200,7 +200,7 @@ class _Motion:
         return m.expand(*self.shape_with(m), *m.shape[-2 if self.terms.coupled else -1 :])
 
     def learns(self, m: Tensor) -> bool:
-        """Whether a gradient is asked for."""
+        """Whether a gradient is required."""
         return any(values.requires_grad for values in (*self.rows.values(), self.frequency, self.phase, m))
 
     def wave(self, count: float) -> Tensor:

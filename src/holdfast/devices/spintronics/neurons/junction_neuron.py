@@ -1,6 +1,6 @@
 r"""Magnetic neurons: a free layer that a drive moves, a tunnel junction that reads it, and the curves of a whole wafer of them.
 
-The subclasses of :class:`JunctionNeuron` say how the free layer answers the drive, in closed form and as an experiment with
+The subclasses of :class:`JunctionNeuron` define how the free layer responds to the drive, in closed form and as an experiment with
 macrospins. All of them read it through the junction's
 conductance, linear in the alignment `c` of free and reference layer,
 

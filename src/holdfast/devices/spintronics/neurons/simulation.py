@@ -1,6 +1,6 @@
 """Simulated neurons: every device at every drive, several times over, in one batch of macrospins.
 
-A device says with :class:`Experiment` which macrospins it is, what to read of them, and how long they need. The time average of
+The :class:`Experiment` of a device holds its macrospins, what is read of them, and how long they need. The time average of
 the state comes from independent runs, which give its standard error too.
 """
 

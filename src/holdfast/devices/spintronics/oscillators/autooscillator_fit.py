@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoOscillatorFit", "fit_autooscillator"]
 
-LEAST_POWER = 1e-3  # below it the device hardly oscillates
+LEAST_POWER = 1e-3  # below it the oscillation is too weak to be fitted
 TILT = 0.05  # rad, of the precession whose decay is watched
 
 
@@ -118,7 +118,7 @@ def fit_autooscillator(
 def _decay(diode: SpinDiode, rest: NDArray[np.float64], across: NDArray[np.float64], frequency: float, *, dt: float) -> float:
     """Rate in 1/s at which the amplitude of a small precession about `rest` decays without current."""
     seen = simulate(diode, duration=10 / frequency, dt=dt, start=rest + TILT * across, trace=True)
-    assert seen.trace is not None, "it was asked for"
+    assert seen.trace is not None, "a trace was requested"
     assert seen.times is not None, "it comes with the trace"
     power = 1 - seen.trace @ rest
     return -0.5 * float(np.polyfit(seen.times, np.log(power), 1)[0])

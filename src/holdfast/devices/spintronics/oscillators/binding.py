@@ -5,7 +5,7 @@ Event number k of a sequence sets the current of oscillator k, which holds it: i
 .. math:: f_k = f_{base} + W_k (e_k - r_k)
 
 with the event's number :math:`e_k` in [-1, 1] and a trained offset :math:`r_k`. Oscillators whose event has not come yet idle far
-away. After each event the partition says what is bound: the first two events when oscillators 1 and 2 lock, a sequence of three
+away. The partition after each event shows what is bound: the first two events when oscillators 1 and 2 lock, a sequence of three
 when all three do. The weights :math:`W_k` must be incommensurate: with equal ones every sequence that is shifted by the same
 amount would lock too. A residual mismatch, added to the frequencies and inside the locking range, makes sure that it is coupling
 that binds and not the programmed equality of frequencies.
@@ -55,7 +55,7 @@ class EventCourse:
     mean_frequency : array (m, n, K, K), measured frequencies in Hz, event by oscillator
     emitted : array (m, n, K), power into one load after each event
     seen : what the simulation gave for each event, its transient left out
-    times : array (times,), s since the first event, where traces were asked for
+    times : array (times,), s since the first event, where traces were requested
     frequency : array (m, n, times, K), frequency in Hz of each oscillator, transients included; it resolves what lies within half
         of the inverse trace interval of the mean of a group's frequencies
     """
@@ -89,12 +89,12 @@ class SequenceBinder:
     mismatch : frequencies in Hz, fixed, that come on top of what the currents are meant to give
     learning : ``"closed"`` takes offsets from the target sequence, ``"rule"`` learns them from random ones
     rule : see :class:`BindingRule`
-    reject : the label of sequences that nobody should bind to
+    reject : the label of sequences to which no oscillators should bind
     nominal : the oscillators that the currents are computed for; default `net`. Another one stands for devices that deviate
     hold, discard : time in s that each event is held, and transient of each
     dt : time step in s; default: the largest up to 1 ns that is safe for all sequences of the alphabet, whichever are presented
     criterion : when oscillators count as synchronised
-    seed : of phases, noise and learning; the rule sees other phases and other noise in every presentation
+    seed : of phases, noise and learning; every presentation of the rule has other phases and other noise
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ class SequenceBinder:
         return f"SequenceBinder(length={self.length}, weights={tuple(self.weights)}, learning={self.learning!r})"
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn wants to know of an estimator."""
+        """The tags of the estimator for scikit-learn."""
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
         return Tags(
@@ -336,7 +336,7 @@ class SequenceBinder:
         return None
 
     def _warn_of_merged_events(self) -> None:
-        """Say which events of an oscillator set the same frequency after learning."""
+        """Warn of events of an oscillator that set the same frequency after learning."""
         known = self._events()
         every = np.repeat(np.linspace(-1, 1, len(known))[:, None], self.length, axis=1)
         same = (np.diff(self._set_frequencies(every, self.offsets_), axis=1) == 0) & (self._weights != 0)

@@ -115,7 +115,7 @@ class _Equations:
         return z
 
     def looks(self, stride: int) -> Iterator[torch.Tensor]:
-        """The states at which the window is looked at, the first at its begin."""
+        """The states at which the window is sampled, the first at its begin."""
         z, step, end = self.start, 0, self.run.discard + self.run.window
         while True:
             if step >= self.run.discard:

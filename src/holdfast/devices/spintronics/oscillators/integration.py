@@ -50,7 +50,7 @@ def _flat(net: OscillatorNetwork, value: Any, *, tail: int = 1) -> NDArray[Any]:
 def trace_steps(run: Run) -> tuple[int, int]:
     """Steps between two looks at the phases, and looks between two rows of the trace (0 without one).
 
-    They depend on the settings of the run alone: a network is looked at equally often whatever else is in its batch.
+    They depend on the settings of the run alone: a network is sampled equally often whatever else is in its batch.
     """
     if run.trace_every is None:
         return STRIDE, 0

@@ -29,7 +29,7 @@ TURN = 2 * np.pi
 
 
 class Plan(NamedTuple):
-    """What a kernel must know besides the numbers of its lanes; all in steps or rows."""
+    """The settings of a kernel besides the numbers of its lanes; all in steps or rows."""
 
     oscillators: int
     discard: int

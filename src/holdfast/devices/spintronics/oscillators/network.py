@@ -42,7 +42,7 @@ class OscillatorNetwork:
     """What all models of coupled oscillators share: shapes, checks and the rotating frame.
 
     A model is a frozen dataclass with the fields `coupling`, `delay`, `noise`, `sources`, `supercriticality` and those that it
-    names in `rows` (with the least values in `least`), and says how its free oscillators run.
+    names in `rows` (with the least values in `least`), and defines how its free oscillators run.
     """
 
     rows: ClassVar[tuple[str, ...]]

@@ -37,7 +37,7 @@ class Oscillation:
     time : end of the window in s, counted from the very first start
     steps : number of time steps until then
     window : length of the window in s
-    trace : complex array (..., times, K), amplitudes in the frame that rotates at `reference`; None unless asked for
+    trace : complex array (..., times, K), amplitudes in the frame that rotates at `reference`; None unless requested
     trace_interval : time between two rows of `trace` in s
     reference : array (...,), frequency of the rotating frame in Hz
     """

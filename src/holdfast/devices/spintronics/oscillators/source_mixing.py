@@ -38,7 +38,7 @@ class SourceMixing:
     offset : array (2,) in Hz
     ladder : array (K,), frequencies in Hz at which the oscillators should stand
     owner : array (K + 1, K + 1) of whole numbers, the class that owns the pattern "source A locks the row's oscillator, source B
-        the column's", -1 where nobody does; in the last row source A locks none, in the last column source B
+        the column's", -1 where none does; in the last row source A locks none, in the last column source B
     margin : the sources' range in Hz beyond both ends of the ladder; frequencies outside are clipped
     """
 
@@ -86,9 +86,9 @@ class SourceMixing:
 
 
 def design_mixing(x: ArrayLike, y: ArrayLike, ladder: ArrayLike, *, seed: int = 0) -> SourceMixing:
-    """Linear combinations of features whose ideal lattice tells the classes apart best.
+    """Linear combinations of features whose ideal lattice separates the classes best.
 
-    Classes are described by their means and covariances; examples drawn from these are told apart by the most frequent class of
+    Classes are described by their means and covariances; examples drawn from these are classified by the most frequent class of
     each cell. The best of several random searches is taken. A cell in which one oscillator should follow both sources counts as
     unusable.
 

@@ -51,7 +51,7 @@ class LockCriterion:
     """When two oscillators count as synchronised: their mean frequencies agree and their phases do not slip.
 
     A window has a floor: two uncoupled oscillators whose frequencies differ by less than about 1 / window slip by less than a
-    turn within it and count as synchronised. Only a longer window tells them from locked ones.
+    turn within it and count as synchronised. Only a longer window distinguishes them from locked ones.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ belongs to which class.
 
 The topology, four electrically coupled spin-torque oscillators whose currents are trained until they recognise spoken vowels that
 come in through two microwave sources, is that of M. Romera et al., "Vowel recognition with four coupled spin-torque
-nano-oscillators", Nature 563 (2018) 230, arXiv:1711.02704. Only the abstract and short descriptions were at hand: device
+nano-oscillators", Nature 563 (2018) 230, arXiv:1711.02704. Only the abstract and short descriptions were read: device
 parameters, combinations of features, patterns and learning rule are ours, and so are all accuracies.
 """
 
@@ -70,7 +70,7 @@ def pattern_names(locked: NDArray[np.bool_]) -> NDArray[np.str_]:
 def linear_baselines(x: ArrayLike, y: ArrayLike, *, x_test: ArrayLike, y_test: ArrayLike) -> dict[str, Estimate]:
     """Test accuracy, with Wilson intervals, of what needs no oscillators: the nearest class mean and logistic regression.
 
-    Both see features that are scaled to unit variance.
+    The features of both are scaled to unit variance.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import NearestCentroid
@@ -161,14 +161,14 @@ class SynchronizationClassifier:
         return f"SynchronizationClassifier(oscillators={self._group.oscillators}, spacing={self.spacing:g})"
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn wants to know of an estimator."""
+        """The tags of the estimator for scikit-learn."""
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
         tags = {"target_tags": TargetTags(required=True), "classifier_tags": ClassifierTags(), "input_tags": InputTags()}
         return Tags(estimator_type="classifier", **tags)
 
     def fit(self, x: ArrayLike, y: ArrayLike) -> SynchronizationClassifier:
-        """Design the input stage unless it is given, learn the currents, and see which pattern belongs to which class.
+        """Design the input stage unless it is given, learn the currents, and assign the patterns to the classes.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class SynchronizationClassifier:
             seen = self._present(sources, self._currents(frequencies), seed=self.seed + number)
             locked = locked_to(seen, sources)
             self._name_patterns(locked, classes)
-            # an example whose class owns no pattern wants what it sees
+            # an example whose class has no pattern is taught the one that it shows
             wanted[~taught] = locked[~taught]
             return LockingPass(locked=locked, measured=np.asarray(seen.mean_frequency), right=self._answer(locked) == classes)
 
