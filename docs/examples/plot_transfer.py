@@ -85,7 +85,7 @@ print("victim:  ", evaluate(victim_net, victims[1]).accuracy)
 victim = Target(model=victim_net, access="labels")
 found = class_correspondence(victim, mine[1], 200, target_classes=victims[1].class_names)
 print(
-    f"{victim.queries.count} questions; entropy of each row in nat:",
+    f"{victim.queries.count} queries; entropy of each row in nat:",
     found.entropy.round(decimals=2).tolist(),
 )
 

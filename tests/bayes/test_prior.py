@@ -48,7 +48,7 @@ def test_frozen_parameters_are_not_drawn():
         (lambda: Prior(math.nan), "`std` is nan"),
         (lambda: Prior({"fc1": -1.0}), "`std` is -1.0"),
         (lambda: Prior("kaimin"), "Did you mean 'kaiming'"),
-        (lambda: Prior({"fc1": 1.0}).scale("head.weight", (2, 3)), "says nothing about 'head.weight'"),
+        (lambda: Prior({"fc1": 1.0}).scale("head.weight", (2, 3)), "has no entry for 'head.weight'"),
         (lambda: Prior().draw(nn.ReLU(), 1, torch.Generator()), "no parameter that takes gradients"),
         (lambda: Prior().draw(nn.Linear(2, 2), 0, torch.Generator()), "`samples` is 0"),
     ],

@@ -139,7 +139,7 @@ def test_saturated_logits_blind_the_papers_protocol_and_not_the_adaptive_one(dig
     steep = {name: values * (1000 if name.startswith("head") else 1) for name, values in post.params.items()}
     saturated = Posterior(model=post.model, params=steep).take([0])
     threat = ThreatModel("linf", 0.3)
-    with pytest.warns(UserWarning, match="exactly zero, so this attack stands still"):
+    with pytest.warns(UserWarning, match="exactly zero, so this attack does not move"):
         naive = paper_protocol(saturated, digits.x, digits.y, threat, methods=("fgsm",), attack_samples=None)
     assert naive.accuracy.value > naive.clean_accuracy.value - 0.03 > 0.8, "the naive attack should have failed"
     assert naive.zero_gradients > 0.9 * len(digits)
@@ -410,8 +410,8 @@ def test_bad_input_is_refused(protocol, change, message):
     ("p", "q", "message"),
     [
         (torch.eye(3), torch.eye(2), r"\(N, K\) like"),
-        (torch.eye(3) * 5, torch.eye(3), "no probabilities"),
-        (torch.eye(3), torch.tensor([[2.0, -1.0, 0.0]] * 3), "no probabilities"),
+        (torch.eye(3) * 5, torch.eye(3), "not probabilities"),
+        (torch.eye(3), torch.tensor([[2.0, -1.0, 0.0]] * 3), "not probabilities"),
     ],
 )
 def test_what_is_no_probability_is_refused(p, q, message):

@@ -189,11 +189,11 @@ def test_an_npz_file_with_objects_or_without_its_arrays_is_refused(tmp_path):
     (tmp_path / "text.npz").write_text("no archive")
     (tmp_path / "cut.npz").write_bytes((tmp_path / "names.npz").read_bytes()[:-50])
     for name, message in {
-        "objects": "no sound .npz of numbers .*Object arrays cannot be loaded",
+        "objects": "not a sound .npz of numbers .*Object arrays cannot be loaded",
         "names": "holds images, labels; allowed: arrays named x and y",
-        "single": "no sound .npz",
-        "text": "no sound .npz",
-        "cut": "no sound .npz",
+        "single": "not a sound .npz",
+        "text": "not a sound .npz",
+        "cut": "not a sound .npz",
     }.items():
         with pytest.raises(InputError, match=message):
             load_npz(tmp_path / f"{name}.npz")

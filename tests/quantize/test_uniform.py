@@ -284,7 +284,7 @@ class TestActivations:
         (lambda: quantize_activations(nn.Linear(2, 2), 4, torch.rand(3, 2)), "two linear"),
         (lambda: quantize_activations(mlp(2), 0, torch.rand(3, 2)), "bits"),
         (lambda: ActivationQuantizer(4, percentile=101), "percentile"),
-        (lambda: ActivationQuantizer(4)(torch.zeros(1)), "seen no activations"),
+        (lambda: ActivationQuantizer(4)(torch.zeros(1)), "has no measured range"),
     ],
 )
 def test_impossible_quantizers_are_refused(attempt, message):

@@ -1,4 +1,4 @@
-"""The active set of an attack: the examples of a batch that it still works on, and everything that it knows of each of them.
+"""The active set of an attack: the examples of a batch that it still works on, and all numbers that belong to each of them.
 
 Most examples are fooled, or out of queries, long before the last step. Dropping them makes later steps cheaper. The same examples
 must leave everywhere, or the numbers of one would go to another.

@@ -74,7 +74,7 @@ class AutoAttackResult:
     ----------
     version : of the ensemble
     clean : accuracy without an attack
-    rows : one per attack, in order; an attack that nobody was left for is missing
+    rows : one per attack, in order; an attack is missing where no example remained for it
     first : integer tensor (N,), place in `rows` of the attack that fooled the example; -1 where it held or was wrong from the start
     combined : the worst case; `loss` is the margin, and `x_adv` has the largest one found where an example held
     """

@@ -148,7 +148,7 @@ def nearest_adversarial(  # noqa: PLR0913 - as above
     Parameters
     ----------
     model, x, y, steps, restarts, batch_size, seed : as in :func:`fab`
-    threat : norm, box and mask; its radius only says how far from the example a restart begins
+    threat : norm, box and mask; its radius only sets how far from the example a restart begins
     classes : None walks toward the class that is nearest at each step, a number toward that many classes one after another
 
     Examples
@@ -285,7 +285,7 @@ class _FABSearch:
             self.steps_used[part] = steps
 
     def result(self) -> AttackResult:
-        """What lies within the radius."""
+        """The inputs found within the radius."""
         problem = self.problem
         success = self.norm <= problem.eps
         warn_of_invalid(self.invalid & success)
@@ -354,7 +354,7 @@ class _FABWalk(ActiveSet):
         return slope
 
     def advance(self, gap: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-        """The next point: overshooting both boundary points, with a bias toward the one seen from the example."""
+        """The next point: overshooting both boundary points, with a bias toward the one nearest to the example."""
         norm, point = self.search.problem.threat.norm, self.point
         normal, gap = slope.flatten(1), gap.to(slope.dtype)
         gap_at_x = gap + (normal * (self.x - point).flatten(1)).sum(1)

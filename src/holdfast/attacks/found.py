@@ -26,7 +26,7 @@ class Found:
 
     Parameters
     ----------
-    problem : the checked question
+    problem : the checked problem
     objective : decides between inputs that fool, and between inputs that do not
     """
 
@@ -72,7 +72,7 @@ class Found:
         """
         goal = None if self.problem.goal is None else self.problem.goal[rows]
         loss, wild = self.objective.value(logits, self.problem.y[rows], goal).to(self.loss.dtype), invalid(logits)
-        loss = loss.masked_fill(wild | loss.isnan(), -torch.inf)  # what is no number gives way to any number
+        loss = loss.masked_fill(wild | loss.isnan(), -torch.inf)  # NaN and infinity give way to any number
         old = self.success[rows]
         better = (success & ~old) | ((success == old) & ((loss > self.loss[rows]) | self.loss[rows].isneginf()))
         chosen = rows[better]
@@ -83,7 +83,7 @@ class Found:
         self.steps_used[chosen] = steps[better] if isinstance(steps, torch.Tensor) else steps
 
     def result(self) -> AttackResult:
-        """All of it, detached; warns of answers that are no numbers."""
+        """All of it, detached; warns of answers that are NaN or infinite."""
         warn_of_invalid(self.invalid)
         return AttackResult(
             x_adv=self.x_adv,

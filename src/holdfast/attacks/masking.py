@@ -1,7 +1,7 @@
-"""Was the attack beaten, or only blinded? Seven checks for masked gradients, each with its evidence.
+"""Is the network robust, or are its gradients masked? Seven checks, each with its evidence.
 
 After A. Athalye, N. Carlini and D. Wagner, *Obfuscated gradients give a false sense of security*, ICML 2018 (arXiv:1802.00420),
-section 3.1, with fixed thresholds. A flag says that the robustness that gradient attacks report may be overstated.
+section 3.1, with fixed thresholds. A flag means that gradient attacks may overstate the robustness.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
     vii  the outputs of two passes differ                                               0
     ==== ============================================================================== ==================
 
-    Check v takes the cross entropy as other tools do (float32, from the logits), so it sees saturation, to which
+    Check v takes the cross entropy as other tools do (float32, from the logits), so it detects saturation, to which
     :func:`~holdfast.attacks.pgd` itself is immune. In checks ii and vi it is the lower end of the interval that
     must exceed the threshold.
 

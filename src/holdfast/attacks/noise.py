@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.projection import Ball, perturbation_norm
-from holdfast.attacks.query.oracle import GROUP, Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, query_problem
 from holdfast.core.checks import check_whole
 from holdfast.core.seeds import torch_generator
 
@@ -40,7 +40,7 @@ def random_noise(
     True
     """
     check_whole(draws, "draws", low=1)
-    problem = question(model, x, y, threat, target_class=None, access="scores")
+    problem = query_problem(model, x, y, threat, target_class=None, access="scores")
     oracle = Oracle(problem, queries=draws + 1, batch_size=batch_size)
     generator = torch_generator(seed, device=x.device)
     with oracle.asking():

@@ -1,4 +1,4 @@
-r"""How APGD paces itself: what it remembers of every example, and when it shortens its steps or makes them sparser.
+r"""How APGD paces itself: its record of every example, and when it shortens its steps or makes them sparser.
 
 In L-infinity and L2 a step carries the last one along, :math:`x_{k+1} = P(x_k + \alpha(z - x_k) + (1 - \alpha)(x_k - x_{k-1}))`
 with :math:`z = P(x_k + \eta\,d(g_k))`. At checkpoints the step size is halved where fewer than a share rho of the steps rose, or
@@ -84,7 +84,7 @@ class Trace(ActiveSet):
         self.best_gradient[better] = gradient[better]
 
     def return_to_best(self, rows: torch.Tensor) -> None:
-        """Go on from the best point where the boolean `rows` (n,) say so."""
+        """Go on from the best point where the boolean `rows` (n,) are True."""
         wide = _wide(rows, self.adv)
         self.adv = torch.where(wide, self.best, self.adv)
         self.gradient = torch.where(wide, self.best_gradient, self.gradient)

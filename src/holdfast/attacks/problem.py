@@ -1,4 +1,4 @@
-"""What an attack checks before its first step, once, at the door."""
+"""The checked problem of an attack, posed once at the door."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROBE_ROWS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A checked question: find, for each row of `x`, an allowed input that the target answers wrongly.
+    """A checked problem: find, for each row of `x`, an allowed input that the target answers wrongly.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Problem:
         return self.threat.eps_per_example(self.x)
 
     def of_rows(self, rows: torch.Tensor) -> Problem:
-        """The same question about the examples `rows` (indices or boolean) alone."""
+        """The same problem for the examples `rows` (indices or boolean) alone."""
         goal = None if self.goal is None else self.goal[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], goal=goal, threat=self.threat.of_rows(rows))
 
@@ -66,9 +66,9 @@ class Problem:
         return perturbation_norm(inputs - self.x[rows], self.threat.norm)
 
     def fooled(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Boolean (len(rows),): the answers `logits` to the examples `rows` are what the attacker wants, or no answers at all.
+        """Boolean (len(rows),): the answers `logits` to the examples `rows` reach the attacker's goal, or are invalid.
 
-        A network that says NaN or infinity has no right answer, so it never counts as robust; see :func:`invalid`.
+        An answer with NaN or infinity counts as not robust; see :func:`invalid`.
         """
         answer = logits.argmax(1)
         hit = answer != self.y[rows] if self.goal is None else answer == self.goal[rows]
@@ -93,7 +93,7 @@ class Problem:
         return classes
 
     def examine(self, answers: torch.Tensor, asked: int) -> int:
-        """Number of classes, if the `answers` to `asked` inputs are logits of a network that knows all labels."""
+        """Number of classes, if the `answers` to `asked` inputs are logits of a network with all the labels."""
         if answers.ndim != 2 or len(answers) != asked:
             refuse("model", f"answers with shape {tuple(answers.shape)}", allowed=f"logits of shape ({asked}, classes)")
         check_finite(answers, "logits")
@@ -120,7 +120,7 @@ def pose(
     target_class: int | torch.Tensor | None = None,
     access: Access = "gradients",
 ) -> Problem:
-    """The checked question of an attack that needs `access` to the model.
+    """The checked problem of an attack that needs `access` to the model.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def pgd_sweep(
     threat : norm, box and mask; its own radius is not used
     eps : increasing radii >= 0
     settings : further arguments of :func:`~holdfast.attacks.pgd`, except `skip_wrong`, `start` and `target_class`; in the largest
-        ball the first run begins at `x`, all others as `random_start` says, also that of examples without a gradient at `x`
+        ball the first run begins at `x`, all others according to `random_start`, also that of examples without a gradient at `x`
 
     Returns
     -------
@@ -124,7 +124,7 @@ class _Sweep:
             self.best[rows], self.held[rows] = found.x_adv, torch.where(fell, 0, places)
             on = fell & (inward >= self.first)
             if start is not None and self.settings.get("random_start", True):
-                on |= ~fell & found.no_gradient  # a random start may see more than the input itself
+                on |= ~fell & found.no_gradient  # the gradient at a random start may differ from zero
             rows, places, start = rows[on], torch.where(fell, inward, places)[on], None
 
     def try_inside(self) -> None:

@@ -4,7 +4,7 @@ r"""How far the input gradients of posterior samples cancel, against the number 
 
 For independent samples with random directions r falls as :math:`1/\sqrt S`; where all samples agree it stays 1. Source of the
 question: G. Carbone et al., arXiv:2002.04359. Many correlated samples of one chain cancel less than few of many chains, so the
-number of chains is part of the table. What cancels is one attack's direction: it says nothing about the security of the prediction.
+number of chains is part of the table. Only one attack's direction cancels, which proves no security of the prediction.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Part = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class CancellationRow:
-    """Averages of the gradients of so many samples.
+    """Averages of the gradients of a number of samples.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def cancellation_ratio(
 ) -> CancellationTable:
     r"""The ratio r for several numbers of samples, from one pass over the posterior.
 
-    A row of S samples is a mean over disjoint groups of S, as many as 64 MB hold, so that small S do not depend on which samples
+    A row of S samples is a mean over as many disjoint groups of S as 64 MB hold, so that small S do not depend on which samples
     they are; mean lengths are over the same samples, so r never exceeds 1.
 
     Parameters

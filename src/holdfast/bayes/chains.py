@@ -50,7 +50,7 @@ Report = Callable[[Progress], None]
 
 
 class ChainState(Protocol):
-    """What every kernel knows of its C chains after an update; kernels keep more."""
+    """The part of a state that all kernels share, after an update of C chains."""
 
     @property
     def position(self) -> torch.Tensor:
@@ -106,7 +106,7 @@ class Kernel(Generic[S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Chains:
-    """What C chains of T draws leave behind.
+    """C chains of T draws.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def run_chains(kernel: Kernel[S], start: torch.Tensor, *, progress: Report | Non
 
 
 def descend(potential: NetworkPotential, start: torch.Tensor, *, steps: int, lr: float) -> torch.Tensor:
-    """Points (C, P) after so many steps of Adam on the potential per example."""
+    """Points (C, P) after `steps` steps of Adam on the potential per example."""
     check_whole(steps, "init_steps", low=0)
     place = start.clone()
     update = torch.optim.Adam([place], lr=lr)
@@ -199,7 +199,7 @@ def descend(potential: NetworkPotential, start: torch.Tensor, *, steps: int, lr:
 
 
 def posterior_of(found: Chains, potential: NetworkPotential, *, method: str) -> Posterior:
-    """The posterior of all draws in chain-major order, with what the chains say of themselves on some of the examples.
+    """The posterior of all draws in chain-major order, with diagnostics on some of the examples.
 
     These are drawn at random, always the same for one number of examples: the first may all be of one class.
     """

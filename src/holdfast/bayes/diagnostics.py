@@ -27,7 +27,7 @@ HIGH_QUANTILE = 0.9  # over logits
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostics:
-    """What a sampler says of its own run.
+    """How a sampler's run went.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class Diagnostics:
     rhat_potential, ess_potential : of the potential energy
     rhat_logits, ess_logits : medians over inputs and classes of those of the logits, each less its mean over classes (or of the
         values of a regression)
-    worst_rhat_logits : the largest of them, which over hundreds of logits and few draws exceeds 1.1 by chance alone
-    high_rhat_logits : their 90 % quantile: where it is large, the answers to some inputs did not settle, whatever the median says
+    worst_rhat_logits : the largest of them, which over hundreds of logits and few draws exceeds 1.1 at random
+    high_rhat_logits : their 90 % quantile: where it is large, the answers to some inputs did not converge, whatever the median is
     divergences : trajectories after the warm-up whose energy error exceeded 1000 or was not a number
     chains, samples : how many chains, and draws of each
 
@@ -63,7 +63,7 @@ class Diagnostics:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What speaks against the run, in words."""
+        """The reasons against relying on the run, in words."""
         found = []
         if self.accept and min(self.accept) < LOW_ACCEPT:
             found.append(f"the acceptance rate of a chain is {min(self.accept):.2f} < {LOW_ACCEPT}")
@@ -83,7 +83,7 @@ class Diagnostics:
 
     @property
     def converged(self) -> bool:
-        """True if nothing speaks against the run."""
+        """True if there are no warnings."""
         return not self.warnings
 
 

@@ -111,7 +111,7 @@ def _apply(layer: nn.Module, x: torch.Tensor, weight: torch.Tensor, bias: torch.
     """The layer's operation with other weights."""
     if isinstance(layer, nn.Linear):
         return nn.functional.linear(x, weight, bias)
-    return layer._conv_forward(x, weight, bias)  # type: ignore[operator]  # noqa: SLF001 - knows the padding
+    return layer._conv_forward(x, weight, bias)  # type: ignore[operator]  # noqa: SLF001 - it applies the padding
 
 
 def _local(layer: nn.Module, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

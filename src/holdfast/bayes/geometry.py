@@ -3,7 +3,7 @@ r"""Along the data and off them: tangent spaces, the two parts of a gradient, an
 .. math:: g_{\parallel} = T T^\top g, \qquad g_\perp = g - g_{\parallel}
 
 with T an orthonormal basis of the directions in which data vary near x. Where data fill only a part of the input space, a
-likelihood says nothing of weights that act on :math:`g_\perp`: their posterior is their prior, and under a symmetric prior the
+likelihood does not depend on weights that act on :math:`g_\perp`: their posterior is their prior, and under a symmetric prior the
 posterior mean of :math:`g_\perp` is zero. Source of the argument: G. Carbone et al., arXiv:2002.04359, section 3.
 """
 
@@ -163,7 +163,7 @@ def ascend_off(
     step_size: float | torch.Tensor | None = None,
     batch_size: int = 500,
 ) -> torch.Tensor:
-    """Inputs after so many steps up `objective` among the perturbations that are orthogonal to the data.
+    """Inputs after `steps` steps up `objective` among the perturbations that are orthogonal to the data.
 
     Every step along the normalised gradient ends at the nearest perturbation that is orthogonal to the data and in the box (where a
     coordinate stops at a wall, the others make up for it), shortened to the ball.
@@ -213,7 +213,7 @@ def _warn_of_rest(still: int, examples: int) -> None:
     """Warn on behalf of the caller's caller."""
     if still:
         warnings.warn(
-            f"The perturbation of {still} of {examples} inputs is exactly zero, which says nothing about robustness: the objective "
+            f"The perturbation of {still} of {examples} inputs is exactly zero, which proves no robustness: the objective "
             "has no gradient off the data there, or the walls of the box leave no way. Widen `bounds` or lower `dim` of the basis.",
             UserWarning,
             stacklevel=3,

@@ -96,7 +96,7 @@ class ExpectedGradient:
 
     @property
     def zero_rows(self) -> torch.Tensor:
-        """Boolean (N,): the mean is exactly zero, so a step along its sign leads nowhere; `direction` may know better."""
+        """Boolean (N,): the mean is exactly zero, so a step along its sign leads nowhere; `direction` may differ from zero."""
         return ~self.mean.flatten(1).any(1)
 
     @property
@@ -120,7 +120,7 @@ def expected_input_gradient(
     x : tensor (N, ...), floating point; its precision is that of the passes
     y : integer tensor (N,)
     loss : ``"ce"`` or a callable ``(logits (N, K), labels (N,)) -> (N,)``
-    chunk : so many samples at once; None: as many as fit in 64 MB
+    chunk : number of samples at once; None: as many as fit in 64 MB
 
     Returns
     -------

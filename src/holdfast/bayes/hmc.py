@@ -199,8 +199,8 @@ def hmc(  # noqa: PLR0913 - every argument is a setting that a user chooses by n
     likelihood : ``"categorical"``, ``"gaussian"`` or a callable; see :func:`~holdfast.bayes.potential.network_potential`
     samples : kept draws of each chain, one per trajectory
     warmup : trajectories before them, which adapt the step size
-    steps : L, leapfrog steps of a trajectory; weights that the data hardly see are as wide as their prior, and only trajectories
-        about as long, step size times L, forget them (compare `ess_logits` for two values)
+    steps : L, leapfrog steps of a trajectory; weights that the data hardly constrain are as wide as their prior, and only
+        trajectories about as long, step size times L, decorrelate them (compare `ess_logits` for two values)
     step_size : of the first trajectory; None: found by doubling
     target_accept : acceptance rate that the step size adapts to; None: the step size stays
     jitter : every trajectory's step size is changed by up to this share, at random

@@ -1,4 +1,4 @@
-r"""Laplace approximations: a normal distribution around the mode of the posterior, as wide as the curvature there says.
+r"""Laplace approximations: a normal distribution around the mode of the posterior, with the width of the curvature there.
 
 .. math:: q(w) = N(w^*, H^{-1}), \qquad H = \sum_i J_i^\top\, \nabla^2_f L_i\, J_i + \mathrm{diag}(1/s^2)
 
@@ -187,7 +187,7 @@ def _features(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> tuple[torc
 
 
 def _gives_outputs(model: nn.Module, layer: nn.Linear, x: torch.Tensor) -> bool:
-    """Whether the network says what `layer` says, whatever that is: asked with random answers of both signs in its place."""
+    """Whether the network returns the output of `layer`: tested with random outputs of both signs in its place."""
     said: list[torch.Tensor] = []
 
     def replaced(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 r"""Noisy hardware as a posterior: a network on S chips is S samples of its weights, so everything here evaluates it.
 
-Nobody inferred such weights from data, but the question is the same: what do a prediction averaged over random weights, its input
-gradients and its attackers do? The chips are those of :mod:`holdfast.hardware`.
+Such weights were not inferred from data, but the question is the same: what happens to a prediction averaged over random weights,
+to its input gradients, and under attack? The chips are those of :mod:`holdfast.hardware`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def noisy_posterior(
     seed: int = 0,
     everything: bool = False,
 ) -> Posterior:
-    """A network whose memory cells hold each weight with a Gaussian error, on so many chips.
+    """A network whose memory cells hold each weight with a Gaussian error, on a number of chips.
 
     Sample s is chip s of :func:`~holdfast.hardware.weight_noise` under the same settings; ``resample`` makes other chips.
 
@@ -55,7 +55,7 @@ def noisy_posterior(
 
 
 def device_posterior(model: nn.Module, *, samples: int = 20, seed: int = 0) -> Posterior:
-    """A network with layers of devices, carried with its weights to so many other chips.
+    """A network with layers of devices, carried with its weights to a number of other chips.
 
     Sample s is chip s of :func:`~holdfast.hardware.other_chips` under the same seed; ``resample`` makes other chips.
 

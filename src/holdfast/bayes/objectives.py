@@ -87,7 +87,7 @@ def posterior_objective(
     posterior : samples of a network's weights
     y : integer tensor (N,), the right classes of all examples
     loss : one of the five names of :mod:`holdfast.bayes.objectives`
-    chunk : so many weight samples at once, to bound memory; each part is computed again on the way back
+    chunk : number of weight samples at once, to bound memory; each part is computed again on the way back
 
     Returns
     -------

@@ -49,7 +49,7 @@ def softmax_robustness(p_clean: torch.Tensor, p_adv: torch.Tensor) -> torch.Tens
     for name, values in (("p_clean", p_clean), ("p_adv", p_adv)):
         if not bool((values >= 0).all() and ((values.sum(1) - 1).abs() < 1e-3).all()):
             refuse(
-                name, "holds rows that are no probabilities", allowed="rows >= 0 with sum 1", remedy="Take .softmax(1) of logits."
+                name, "holds rows that are not probabilities", allowed="rows >= 0 with sum 1", remedy="Take .softmax(1) of logits."
             )
     return (1 - (p_clean - p_adv).abs().amax(1)).clamp(0, 1)
 
@@ -156,7 +156,7 @@ class ProtocolResult:
 
 
 class Judge:
-    """The predictive of all defending samples, and what it answers at attacked inputs."""
+    """The predictive of all defending samples, and its answers at attacked inputs."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Judge:
     def judge(
         self, x_adv: torch.Tensor, *, steps: int, rows: torch.Tensor | None = None, clean_counts: bool = False
     ) -> AttackResult:
-        """`x_adv` as the result of an attack that took so many steps, on all examples or on `rows`.
+        """`x_adv` as the result of an attack that took `steps` steps, on all examples or on `rows`.
 
         With `clean_counts` an attacker may also leave an input as it is, so that no attack mends a wrong answer.
         """
@@ -204,7 +204,7 @@ class Judge:
         outcomes = {}
         for name, result in found.items():
             p_adv = predict(self.predictive, result.x_adv, batch_size=self.batch_size).exp()
-            lost = ~(p_adv.isfinite().all(1) & p_clean.isfinite().all(1))  # an answer that is no number: nothing of it held
+            lost = ~(p_adv.isfinite().all(1) & p_clean.isfinite().all(1))  # NaN or infinity counts as not robust
             before, after = (torch.where(lost[:, None], 1 / p_adv.shape[1], p) for p in (p_clean, p_adv))
             outcomes[name] = AttackOutcome(
                 result=result,

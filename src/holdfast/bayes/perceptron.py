@@ -23,7 +23,7 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of one number whose derivative can be told from its result.
+    """A function of one number whose derivative follows from its result.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def _activation(module: nn.Module) -> Activation | None:
         return Activation(torch.tanh_, aten.tanh_backward)
     if type(module) is nn.Sigmoid:
         return Activation(torch.sigmoid_, aten.sigmoid_backward)
-    if type(module) is nn.LeakyReLU and (slope := module.negative_slope) >= 0:  # below, the result does not tell its argument
+    if type(module) is nn.LeakyReLU and (slope := module.negative_slope) >= 0:  # below, the result has two arguments
         return Activation(
             lambda values: nn.functional.leaky_relu_(values, slope),
             lambda gradient, result: aten.leaky_relu_backward(gradient, result, slope, True),

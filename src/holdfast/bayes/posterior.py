@@ -33,11 +33,11 @@ Reduce = Literal["log_mean_exp", "mean_logits"]
 Sampler = Callable[[int, torch.Generator], Mapping[str, torch.Tensor]]
 RANDOM_IN_TRAINING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU)  # noqa: SLF001 - the common ancestors
 RANDOM_WITH_DROPOUT = (nn.MultiheadAttention, nn.RNNBase)  # where their own attribute `dropout` is not zero
-PROBE_ROWS = 8  # fewer rows may add up to one by chance
+PROBE_ROWS = 8  # fewer rows may add up to one at random
 
 
 def check_mode(model: nn.Module) -> nn.Module:
-    """`model`, unless its answer to one example depends on the rest of the batch or on chance: then no likelihood is defined.
+    """`model`, unless its answers are nondeterministic or depend on the rest of the batch: then no likelihood is defined.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class Posterior:
     params : parameters (or buffers) by name, each (S, *shape)
     chains : samples are in chain-major order: sample s belongs to chain ``s // (S // chains)``
     method : what drew them, for tables
-    diagnostics : what the sampler says of its own run, if it says anything
+    diagnostics : of the sampler's run, if it has any
     sampler : ``(samples, generator) -> params`` draws more of them, where that is possible
 
     Raises
@@ -181,7 +181,7 @@ class Posterior:
         return replace(self, params=params, chains=1, diagnostics=None)
 
     def spread(self, samples: int) -> Posterior:
-        """So many of the samples, evenly spaced over all chains.
+        """`samples` of the samples, evenly spaced over all chains.
 
         The chains stay apart where each gives the same number; fewer samples than chains are chains of one draw each.
         """
@@ -193,7 +193,7 @@ class Posterior:
         return torch.arange(check_whole(samples, "samples", low=1, high=len(self))) * len(self) // samples
 
     def resample(self, samples: int, generator: torch.Generator) -> Posterior:
-        """So many fresh draws where a sampler is known, else samples drawn without replacement, in random order.
+        """`samples` fresh draws where a sampler is known, else samples drawn without replacement, in random order.
 
         Raises
         ------
@@ -232,8 +232,8 @@ class Posterior:
         ----------
         reduce : ``"log_mean_exp"``, the logarithm of the predictive, whose cross entropy is the predictive's negative log
             likelihood; or ``"mean_logits"``, another prediction, whose gradients survive where the first one saturates
-        samples : use so many, evenly spaced; None: all
-        chunk : so many at once; each chunk is computed again on the way back, so memory is bounded with gradients too
+        samples : number of samples to use, evenly spaced; None: all
+        chunk : number of samples at once; each chunk is computed again on the way back, so memory is bounded with gradients too
 
         Examples
         --------
@@ -278,7 +278,7 @@ class Predictive(nn.Module):
 def _answers(model: nn.Module, params: Mapping[str, torch.Tensor], x: torch.Tensor, *, chunk: int | None) -> Iterator[torch.Tensor]:
     """Logits (., N, K) of parts of the samples; with `chunk` each part is computed again on the way back."""
     plain = not (torch.is_grad_enabled() and x.requires_grad) or torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001
-    again = chunk is not None and not plain  # torch.func's transforms do not know checkpoints
+    again = chunk is not None and not plain  # torch.func's transforms do not support checkpoints
     for part in split_samples(params, chunk):
 
         def logits(inputs: torch.Tensor, part: dict[str, torch.Tensor] = part) -> torch.Tensor:
@@ -296,7 +296,7 @@ def split_samples(params: Mapping[str, torch.Tensor], chunk: int | None) -> Iter
 
 
 def reduce_logits(parts: Iterator[torch.Tensor], reduce: Reduce, samples: int) -> torch.Tensor:
-    """One answer (N, K) from the logits (., N, K) of parts of so many `samples`."""
+    """One answer (N, K) from the logits (., N, K) of parts of `samples` samples."""
     if reduce == "mean_logits":
         return torch.stack([part.sum(0) for part in parts]).sum(0) / samples
     return torch.stack([part.log_softmax(-1).logsumexp(0) for part in parts]).logsumexp(0) - math.log(samples)

@@ -68,7 +68,7 @@ class Prior:
         fitting = [part for part in self.std if part in ("", name) or name.startswith(f"{part}.")]
         if not fitting:
             refuse(
-                "std", f"says nothing about {name!r}", allowed="a number for every parameter", remedy='Add {"": 1.0} for the rest.'
+                "std", f"has no entry for {name!r}", allowed="a number for every parameter", remedy='Add {"": 1.0} for the rest.'
             )
         return float(self.std[max(fitting, key=len)])
 
@@ -92,7 +92,7 @@ class Prior:
         return -0.5 * rows.square().sum(1) / s**2 - constant
 
     def draw(self, model: nn.Module, samples: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """So many `samples` of the parameters of `model` that take gradients, by name, each ``(samples, *shape)``."""
+        """`samples` draws of the parameters of `model` that take gradients, by name, each ``(samples, *shape)``."""
         check_whole(samples, "samples", low=1)
         drawn = {}
         for name, values in random_parameters(model).items():

@@ -1,4 +1,4 @@
-"""Two ways to attack a posterior: as a paper did, and as somebody would who wants to get in.
+"""Two ways to attack a posterior: as a paper did, and with a strong adaptive attack.
 
 ``paper``: the gradient of few weight samples, through the loss of the public code of G. Carbone et al., arXiv:2002.04359, who ask
 what this one attack does. ``adaptive``: the same samples as the defence, losses that do not vanish, adaptive steps, restarts, an
@@ -64,11 +64,11 @@ def paper_protocol(  # noqa: PLR0913 - each argument is a setting chosen by name
     loss : ``"second_softmax"`` as in the code; ``"expected"`` is the equation of the paper
     attack_samples : weight samples of the attacker: fresh draws where the posterior can draw, otherwise samples that do not defend
         where these are enough, otherwise any; None: the same as the defence
-    defence_samples : so many samples defend, evenly spaced; None: all
+    defence_samples : number of samples that defend, evenly spaced; None: all
     steps : of PGD
     step_size : of PGD; ``"paper"`` is 2 over the largest pixel of each image, which leaves the whole box in one step, as in the
         branch of the code that runs with a dictionary of hyperparameters
-    chunk : so many weight samples at once, to bound memory
+    chunk : number of weight samples at once, to bound memory
     seed : of the attacker's samples
 
     Warns
@@ -132,7 +132,7 @@ def adaptive_protocol(  # noqa: PLR0913 - as above
     steps, restarts : of APGD for each loss
     queries : of the Square attack; 0 leaves it out
     retry_double : repeat in double precision where a gradient was exactly zero and nothing was found
-    chunk : so many weight samples at once
+    chunk : number of weight samples at once
     seed : of starts and search
 
     Warns
@@ -218,8 +218,8 @@ def _warn_of_zeros(zeros: int, examples: int) -> None:
     """Warn, on behalf of the caller's caller."""
     if zeros > 0.01 * examples:
         warnings.warn(
-            f"The gradient of {zeros} of {examples} examples is exactly zero, so this attack stands still and its accuracy says "
-            "nothing about robustness. Use adaptive_protocol, whose losses survive saturation, or pass double precision.",
+            f"The gradient of {zeros} of {examples} examples is exactly zero, so this attack does not move and its accuracy "
+            "proves no robustness. Use adaptive_protocol, whose losses survive saturation, or pass double precision.",
             UserWarning,
             stacklevel=3,
         )
@@ -246,7 +246,7 @@ class _PosteriorClimb:
         return with_rows(first, left, replace(more, queries=more.queries + first.queries[left]))
 
     def climb(self, rows: torch.Tensor, *, double: bool, **changes: Any) -> tuple[AttackResult, torch.Tensor]:
-        """What the predictive says of one climb, and whether it fooled what it climbed (n,)."""
+        """The result of one climb as the predictive judges it, and whether the climb fooled its own network (n,)."""
         problem = self.on.problem.of_rows(rows)
         network = self.on.posterior.as_module("mean_logits" if self.loss == "mean_logits" else "log_mean_exp", chunk=self.on.chunk)
         x, threat = problem.x, problem.threat

@@ -121,7 +121,7 @@ def reliability(logits: ArrayLike, labels: ArrayLike, *, bins: int = 15, binning
     ----------
     logits : array (n, classes)
     labels : integer array (n,)
-    bins : at most so many
+    bins : largest number of bins
     binning : ``"mass"``: equally many examples in each, as near as ties allow (equal confidences are never parted, so their order
         cannot matter); ``"width"``: equal intervals of [0, 1]
     """

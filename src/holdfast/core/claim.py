@@ -1,7 +1,7 @@
 """A checkable sentence and its verdict; the claims of a study and the gates of a user are of this one kind.
 
 A check (:mod:`holdfast.core.grammar`) compares two expressions over measured quantities (:mod:`holdfast.core.metrics`). Each side
-becomes a combination of estimates (:mod:`holdfast.core.combination`, which says what its intervals assume), and the interval of
+becomes a combination of estimates (:mod:`holdfast.core.combination`, which states what its intervals assume), and the interval of
 left minus right is held against 0. Whether an undecided check may pass is not judged here: that is the caller's policy.
 """
 
@@ -46,7 +46,7 @@ class Claim:
 
     Raises
     ------
-    InputError : `check` is no comparison; the message shows the place
+    InputError : `check` is not a comparison; the message shows the place
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the measurements say about a claim.
+    """The judgement of the measurements on a claim.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _evaluate(node: Node, table: MetricTable, before: Combination | None = None)
         case Metric(path, selector):
             return Combination.of(table.find(path, selector))
         case Baseline():
-            assert before is not None, "the grammar knows `baseline` on the right side only"
+            assert before is not None, "the grammar has `baseline` on the right side only"
             return before
         case Absolute(part):
             return _evaluate(part, table, before).size()
@@ -169,7 +169,7 @@ def _evaluate(node: Node, table: MetricTable, before: Combination | None = None)
 
 
 def _status(difference: Estimate, operator: Operator, *, slack: float) -> Status:
-    """Where the interval of left minus right lies: wholly where the operator wants it, wholly outside, or across."""
+    """Where the interval of left minus right lies: wholly where the operator holds, wholly outside, or across."""
     lo, hi = (0.0 if abs(end) <= slack else end for end in (difference.lo, difference.hi))
     if operator == "==":
         return "pass" if lo == hi == 0 else "undecided" if lo <= 0 <= hi else "fail"

@@ -45,7 +45,7 @@ class Task:
     experiment, point : what to measure
     key : of the point
     deadline : Unix time in s, or None
-    queries : largest number of questions to the target, or None
+    queries : largest number of queries to the target, or None
     """
 
     experiment: Experiment

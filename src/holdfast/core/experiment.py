@@ -40,7 +40,7 @@ class Measurement:
     estimates : named estimates
     arrays : named arrays, per example where that makes sense (first dimension = examples), so that every later figure can be
         recomputed without the model
-    details : JSON-able facts that are no estimates (a trained temperature, a list of layers)
+    details : JSON-able facts that are not estimates (a trained temperature, a list of layers)
     """
 
     estimates: Mapping[str, Estimate]
@@ -117,7 +117,7 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What all points together say.
+    """The results of all points together.
 
     Parameters
     ----------
@@ -215,4 +215,4 @@ class Experiment(Protocol[ContextT_contra]):
         """Measure one point; must not change the target or the data."""
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """What all finished points together say, in the order of :meth:`points`."""
+        """The results of all finished points together, in the order of :meth:`points`."""

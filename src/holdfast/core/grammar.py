@@ -180,7 +180,7 @@ def parse(text: str, *, known: Iterable[str] | None = None) -> Comparison:
 
     Raises
     ------
-    InputError : the text is no comparison; the message shows the place
+    InputError : the text is not a comparison; the message shows the place
 
     Examples
     --------
@@ -215,7 +215,7 @@ class _Token(NamedTuple):
 
 
 class _Parser:
-    """Recursive descent over the tokens of one text; each method reads what its name says."""
+    """Recursive descent over the tokens of one text; each method reads the rule of its name."""
 
     def __init__(self, text: str, known: Iterable[str] | None) -> None:
         self.text = text
@@ -235,7 +235,7 @@ class _Parser:
         return self.tokens.pop() if self.next.kind == "sign" and self.next.text in signs else None
 
     def refuse(self, allowed: str, *, hint: str = "", token: _Token | None = None, got: str = "") -> NoReturn:
-        """Point at `token` (default: the next one) and say what could stand there."""
+        """Point at `token` (default: the next one) and list what could stand there."""
         token = token or self.next
         got = got or ("ends too early" if token.kind == "end" else f"has {token.text!r}")
         place = f"Here:\n    {self.text}\n    {' ' * token.at}^"

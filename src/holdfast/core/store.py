@@ -56,7 +56,7 @@ class Record:
     status : ``"ok"``, ``"error"`` (`error` holds the traceback) or ``"late"`` (the time budget ended first)
     measurement : what was measured, if `status` is ``"ok"``
     seconds : wall time in s
-    queries : questions that the target was asked
+    queries : queries to the target
     error : traceback or reason
     reused : True if the record comes from an earlier run
     """

@@ -1,4 +1,4 @@
-"""What the world does to a network, at a strength: an experiment that also says what it needs, what it costs and how it is told.
+"""What the world does to a network, at a strength: an experiment that also says its needs, its cost and its words.
 
 Everything about a stress stands in its own class: settings, points, costs, and the words by which the plan, the page and the gates
 know it. A stress names its card; a card that no other stress names is a new section of the report.
@@ -51,7 +51,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a stress may know about the target and the data when its settings are chosen.
+    """Facts about the target and the data that a stress may use when its settings are chosen.
 
     Parameters
     ----------

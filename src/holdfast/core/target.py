@@ -1,4 +1,4 @@
-"""The network under examination: what it accepts, what it answers with, who may see how much of it, and how often it was asked."""
+"""The network under examination: its inputs, its answers, the access to it, and the number of queries."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class DataFile:
 
     @property
     def is_fetchable(self) -> bool:
-        """True if somebody publishes it."""
+        """True if it is published."""
         return bool(self.urls) or self.archive is not None
 
 

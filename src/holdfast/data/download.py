@@ -76,7 +76,7 @@ def _download(file: DataFile, folder: Path, *, progress: bool) -> Path:
         return target
     failures = _first_working(file.urls, target, f"sha256:{file.sha256}", progress=progress)
     if failures is not None:
-        raise _unavailable(file, folder, failures or ["nobody publishes this file"])
+        raise _unavailable(file, folder, failures or ["this file is not published anywhere"])
     return target
 
 

@@ -76,7 +76,7 @@ def load_npz_arrays(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = [archive[key] for key in ("x", "y") if key in held]
     except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        refuse("path", f"leads to {path}, which is no sound .npz of numbers ({error})", allowed="arrays of numbers, no objects")
+        refuse("path", f"leads to {path}, which is not a sound .npz of numbers ({error})", allowed="arrays of numbers, no objects")
     if len(arrays) != 2:
         refuse("path", f"leads to {path}, which holds {', '.join(held)}", allowed="arrays named x and y")
     return arrays[0], arrays[1]

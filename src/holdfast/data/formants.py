@@ -1,6 +1,6 @@
 """Generated vowels: pairs of formant frequencies, drawn around the means of recorded speech.
 
-A vowel is heard by the resonances of the vocal tract; the first two, F1 and F2, tell most vowels apart. Each vowel here is a normal
+The ear distinguishes most vowels by the first two resonances of the vocal tract, F1 and F2. Each vowel here is a normal
 distribution in the plane (F1, F2). Its means, standard deviations and correlation are those of 33 men who said ten words of the
 form h-d twice each (66 utterances per vowel), computed from the recordings of G. Peterson and H. Barney, J. Acoust. Soc. Am. 24
 (1952) 175, as they are distributed with the program Praat. Nothing recorded is stored here: every pair is drawn. What is left

@@ -39,7 +39,7 @@ CLASS_NAMES = {
     "citeseer": ("AI", "ML", "IR", "DB", "Agents", "HCI"),
 }
 GRAPHS = ("cora", "citeseer", "cora_ml")
-"""Names that :func:`load_graph` knows."""
+"""Names that :func:`load_graph` takes."""
 PARTS = {"y": np.ndarray, "tx": "csr", "ty": np.ndarray, "allx": "csr", "ally": np.ndarray, "graph": dict}
 VALIDATION = 500
 TEST = 1000

@@ -95,7 +95,7 @@ READERS = {
     "cifar10": _ImageReader(_read_cifar, CIFAR10_CLASSES),
 }
 IMAGE_SETS = tuple(READERS)
-"""Names that :func:`load_images` knows."""
+"""Names that :func:`load_images` takes."""
 
 
 def load_images(name: str, split: str = "train", *, n: int | None = None, seed: int = 0) -> Examples:
@@ -115,7 +115,7 @@ def load_images(name: str, split: str = "train", *, n: int | None = None, seed: 
     Raises
     ------
     InputError : an unknown name or split; a damaged file
-    DataUnavailableError : the files are neither here nor to be had; the message says which file belongs where
+    DataUnavailableError : the files are neither here nor to be had; the message names each file and its place
 
     Examples
     --------

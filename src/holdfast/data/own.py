@@ -56,7 +56,7 @@ def examples_from(
 
     Raises
     ------
-    InputError : no rows; items that are no pairs; labels that are not whole numbers in range; NaN; values outside `bounds`;
+    InputError : no rows; items that are not pairs; labels that are not whole numbers in range; NaN; values outside `bounds`;
         integers other than ``uint8``; an order of axes that contradicts `layout`
 
     Examples

@@ -1,7 +1,7 @@
 r"""Pickles that hold arrays, read without running them.
 
-A pickle is a program. This reader gives it a world of inert stand-ins: of the names a pickle may ask for, the exact list below is
-known, none of them is the real NumPy or SciPy object, and everything else is refused. A stand-in only records what the file says;
+A pickle is a program. This reader gives it inert stand-ins: of the names that a pickle may ask for, the exact list below is
+allowed, none of them is the real NumPy or SciPy object, and everything else is refused. A stand-in only records the file's content;
 arrays are then rebuilt from the recorded bytes after their element type, shape and length have been checked. (Handing out the real
 ``numpy.dtype`` would not do: a forged state makes NumPy take raw bytes for object pointers.) Read are NumPy arrays and scalars of
 numbers, booleans and text, SciPy CSR matrices, and Python's own containers, as Python 2 or 3 wrote them.
@@ -158,7 +158,7 @@ ALLOWED_GLOBALS: dict[tuple[str, str], type] = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that knows :data:`ALLOWED_GLOBALS` and nothing else."""
+    """An unpickler of :data:`ALLOWED_GLOBALS` and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """The stand-in for ``module.name``, or a refusal that names it."""
@@ -214,7 +214,7 @@ def loads_arrays(content: bytes | bytearray, *, name: str = "pickle") -> Any:
     Raises
     ------
     UnsafePickleError : it asks for a name outside :data:`ALLOWED_GLOBALS`, or describes an impossible array
-    InputError : the bytes are no pickle, or end too early
+    InputError : the bytes are not a pickle, or end too early
 
     Examples
     --------
@@ -240,4 +240,4 @@ def _read(file: IO[bytes], name: str) -> Any:
     except UnsafePickleError:
         raise
     except Exception as error:  # noqa: BLE001 -- a forged pickle may fail in any way; all of them mean the same
-        refuse(name, f"is no readable pickle ({type(error).__name__}: {error})", allowed="a complete pickle of arrays")
+        refuse(name, f"is not a readable pickle ({type(error).__name__}: {error})", allowed="a complete pickle of arrays")

@@ -105,7 +105,7 @@ def dirichlet(y: ArrayLike, *, clients: int, alpha: float, seed: int = 0, smalle
         refuse(
             "alpha",
             f"is {alpha:g} for {clients} clients and {len(labels)} rows: no draw gave each {smallest} rows",
-            allowed="a split that leaves nobody without data",
+            allowed="a split in which every client has data",
             remedy="Raise alpha, or lower `clients` or `smallest`.",
         )
     return rows
@@ -114,8 +114,8 @@ def dirichlet(y: ArrayLike, *, clients: int, alpha: float, seed: int = 0, smalle
 def classes_per_client(y: ArrayLike, *, clients: int, classes: int, seed: int = 0) -> list[NDArray[np.int64]]:
     """Every client holds exactly `classes` classes; the rows of a class are shared equally by its holders.
 
-    Classes are dealt in rounds of a random order, so the numbers of holders of two classes differ by at most one; a class that
-    nobody holds is left out.
+    Classes are dealt in rounds of a random order, so the numbers of holders of two classes differ by at most one; a class
+    without a holder is left out.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ __all__ = ["CurveActivation"]
 
 Extrapolation = Literal["clamp", "linear"]
 Grid = tuple[float, float, bool, bool]  # first drive, step, whether to go on linearly, whether to look for inputs outside
-SHARE_OUTSIDE = 0.05  # of all pre-activations: above it the user is told that the grid is too narrow
-SHARE_TURNING = 0.10  # of all curves: above it the user is told that they are not monotone
+SHARE_OUTSIDE = 0.05  # of all pre-activations: above it a warning says that the grid is too narrow
+SHARE_TURNING = 0.10  # of all curves: above it a warning says that they are not monotone
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nsz", "contract", "arcp", "reassoc"})

@@ -247,7 +247,7 @@ def device_seeds(model: nn.Module, seed: int) -> dict[str, int]:
     """The seed of each layer of devices, by its place, on the chip `seed`: from its stream, or its place where it has none.
 
     Streams make the chip the same for a network, its trimmed copy and its copy inside a wrapper. Where several layers have one
-    stream (two copies of a network side by side), their places tell them apart.
+    stream (two copies of a network side by side), their places distinguish them.
     """
     layers = device_layers(model, required=True)
     streams = {place: place if layer.stream is None else layer.stream for place, layer in layers.items()}

@@ -6,7 +6,7 @@ Each layer has one interface, the same for all its devices: a gain and an offset
 
 They are chosen by least squares between the layer's own activation `a` and the *nominal* device `f`, over the pre-activations that
 real examples make, plus what `A` makes of the variance of the ensemble and of a read error of 0.5 % of the nominal span: a corner
-of the curve that imitates well but drowns in deviations is no good. All devices go through the same interface and keep their
+of the curve that imitates well but is hidden by deviations is not usable. All devices go through the same interface and keep their
 distance from the nominal one. What is left between the nominal device and the activation is the price of its shape; what the
 others add is that of their spread. Layers are set in the order of the pass, with nominal devices before them, and beyond the
 drives that were measured a device is held at its ends.
@@ -173,7 +173,7 @@ def _interfaces(model: nn.Module, places: list[str], curves: CharacteristicCurve
         module = model.get_submodule(name)
         module.register_forward_hook(settle(name))
         if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010 - torch's types do not know it; the hook needs what went in
+            setattr(module, "inplace", False)  # noqa: B010 - torch's types do not have it; the hook needs what went in
     model.eval()
     with torch.no_grad():
         model(x)

@@ -122,7 +122,7 @@ class OscillatorLayer(nn.Module):
         return step, skipped * look, looks * look
 
     def extra_repr(self) -> str:
-        """What a printed network says of the layer."""
+        """The layer's line in a printed network."""
         return f"currents=({self.low:g}, {self.high:g}), duration={self.duration:.3g}, discard={self.discard:.3g}, dt={self.dt:.3g}"
 
     def supercriticality(self, x: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,7 @@ class Converter:
     Parameters
     ----------
     bits : resolution, 1 to 16
-    full_scale : lowest and highest output that it can tell apart; what lies outside is clipped
+    full_scale : lowest and highest output that it resolves; values outside are clipped
 
     Examples
     --------

@@ -68,7 +68,7 @@ class ChipResults:
     def accuracy(self) -> Estimate:
         """Mean over chips with Student's t interval, no narrower than the Wilson interval over all answers.
 
-        Chips that are all equal are no proof that the next one is. One chip alone says nothing about the others and has the Wilson
+        Equal chips do not prove that the next one is equal. One chip alone gives no information about the others and has the Wilson
         interval of its answers.
         """
         answers = proportion(int(self.correct.sum()), self.correct.size)
@@ -120,7 +120,7 @@ class ChipResults:
 
     @property
     def _seen(self) -> float:
-        """Standard deviation over chips, at least half of what one answer counts: less cannot be seen."""
+        """Standard deviation over chips, at least half the weight of one answer, the smallest that is resolved."""
         return max(float(self.accuracies.std(ddof=1)), 0.5 / self.correct.shape[1])
 
     def yield_at(self, accuracy: float) -> Estimate:

@@ -1,6 +1,6 @@
 """The package's one training loop.
 
-Everything a topic wants to add comes from outside: augmentation, another loss, an extra loss term, a change of each batch
+Everything that a topic adds comes from outside: augmentation, another loss, an extra loss term, a change of each batch
 (adversarial examples, devices drawn anew), a projection after each step. Under one seed the result is the same bits on one
 machine, and the global random state is not touched.
 """
@@ -140,8 +140,8 @@ def fit(  # noqa: PLR0913 - the one training loop; every argument is a setting t
     on_batch : ``(model, x, y, generator) -> (x, y)``, called before each step: adversarial training, devices drawn anew
     after_step : ``(model) -> None``, called after each step: projections of weights
     validation : examples on which every epoch is evaluated; they decide nothing without `patience`
-    patience : stop after so many epochs without a better validation accuracy (ties: loss), and restore the best weights
-    max_seconds : end after the epoch's current batch once so many seconds have passed
+    patience : stop after this number of epochs without a better validation accuracy (ties: loss), and restore the best weights
+    max_seconds : end after the epoch's current batch once this number of seconds has passed
     seed : of the order of examples, of augmentation, `on_batch` and dropout
     device : where to train; default: where the model is
     progress : True draws a bar, a callable gets each :class:`Epoch`
@@ -149,7 +149,7 @@ def fit(  # noqa: PLR0913 - the one training loop; every argument is a setting t
     Raises
     ------
     InputError : settings outside their range
-    FloatingPointError : the loss became NaN or infinite; the message says when and at which rate
+    FloatingPointError : the loss became NaN or infinite; the message names the step and the rate
 
     Examples
     --------

@@ -261,7 +261,7 @@ def stacked_logits(
     model : gives the form, and the values of everything that `stacked` does not name; used in evaluation mode
     stacked : parameters or buffers by name, each (models, ...)
     x : one batch (N, ...) for all models
-    chunk : at most so many models at once, to bound memory; None: all
+    chunk : largest number of models at once, to bound memory; None: all
 
     Returns
     -------
@@ -333,7 +333,7 @@ def per_example_gradients(
     model : network without coupling between examples
     x, y : batch (N, ...) and labels (N,)
     loss : from logits (1, classes) and labels (1,) to a scalar
-    chunk : at most so many examples at once
+    chunk : largest number of examples at once
 
     Returns
     -------

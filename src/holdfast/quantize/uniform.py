@@ -41,7 +41,7 @@ class UniformQuantizer:
     Parameters
     ----------
     bits : width of a code with its sign, 1 to 16
-    per_channel : an own step for each output channel; False: one step for the whole tensor
+    per_channel : a separate step for each output channel; False: one step for the whole tensor
     channel_dim : the axis that counts channels
 
     Examples
@@ -59,7 +59,7 @@ class UniformQuantizer:
 
     @property
     def levels(self) -> int:
-        """Largest code; codes run from its negative to it. One bit knows only -1 and 1."""
+        """Largest code; codes run from its negative to it. One bit has only the codes -1 and 1."""
         return max(1, 2 ** (self.bits - 1) - 1)
 
     def step(self, weight: torch.Tensor) -> torch.Tensor:
@@ -108,7 +108,7 @@ def quantize_weights(model: nn.Module, bits: int, *, per_channel: bool = True) -
     ----------
     model : network, unchanged
     bits : width of a code with its sign, 1 to 16
-    per_channel : an own step for each output channel; False: one step per tensor
+    per_channel : a separate step for each output channel; False: one step per tensor
 
     Raises
     ------
@@ -151,12 +151,12 @@ class _Sample:
 
 
 class ActivationQuantizer(nn.Module):
-    """Rounds what flows into a layer to the levels of a range that was seen before; refuses to work without one.
+    """Rounds what flows into a layer to the levels of a range that was measured before; without one it raises an error.
 
     Parameters
     ----------
-    bits : width of a code, 1 to 16; with its sign where negative values were seen, otherwise without
-    percentile : of all sizes seen that becomes the largest level; 100 is the maximum, less clips outliers. It is taken from
+    bits : width of a code, 1 to 16; with its sign where negative values occurred, otherwise without
+    percentile : of all measured sizes that becomes the largest level; 100 is the maximum, less clips outliers. It is taken from
         262144 of them, drawn evenly, however they come in batches
 
     Examples
@@ -184,7 +184,7 @@ class ActivationQuantizer(nn.Module):
 
     @property
     def signed(self) -> bool:
-        """True if negative values were seen."""
+        """True if negative values occurred."""
         return bool(self.lowest < 0)
 
     def observe(self, x: torch.Tensor) -> None:
@@ -199,7 +199,7 @@ class ActivationQuantizer(nn.Module):
         self.lowest.copy_(torch.minimum(self.lowest, seen.min()))
 
     def forget(self) -> None:
-        """Keep the range alone; a percentile seen later begins anew."""
+        """Keep the range alone; a later percentile begins anew."""
         self._sample = _Sample()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -207,7 +207,7 @@ class ActivationQuantizer(nn.Module):
         if self.limit.isnan():
             refuse(
                 "ActivationQuantizer",
-                "has seen no activations",
+                "has no measured range",
                 allowed="layers with a range",
                 remedy="Call quantize_activations with a batch that passes through every layer.",
             )
@@ -235,7 +235,7 @@ def quantize_activations(model: nn.Module, bits: int, x: torch.Tensor, *, percen
 
     Raises
     ------
-    InputError : no second layer whose input could be rounded, or one whose input is never seen (it is named), such as the output
+    InputError : no second layer whose input could be rounded, or one whose input never passes (it is named), such as the output
         projection that ``nn.MultiheadAttention`` reads without calling it
 
     Examples
@@ -280,7 +280,7 @@ def _first_layer(model: nn.Module, x: torch.Tensor) -> nn.Module:
 
 
 def _observe(model: nn.Module, layers: Sequence[nn.Module], quantizers: Sequence[ActivationQuantizer], x: torch.Tensor) -> None:
-    """One pass over `x` in which each quantizer sees the inputs of its layer."""
+    """One pass over `x` in which each quantizer measures the inputs of its layer."""
     handles = []
     for layer, quantizer in zip(layers, quantizers, strict=True):
 

@@ -1,7 +1,7 @@
 r"""Images at another resolution: resized, sent through a low resolution and back, or resized and cropped.
 
 A change of resolution turns two knobs that a result must name apart: the *apparent object size* (pixels that an object covers) and
-the *field of view* (how much of the scene the network sees). :func:`resize` turns the first and keeps the second, for networks
+the *field of view* (the part of the scene in the image). :func:`resize` turns the first and keeps the second, for networks
 that accept any size; :func:`resize_and_crop` enlarges objects and narrows the view; :func:`resolution_round_trip` keeps both and
 takes away detail alone, so it fits a network of fixed size. Source of the words and of the effect: H. Touvron, A. Vedaldi,
 M. Douze, H. Jégou, *Fixing the train-test resolution discrepancy*, arXiv:1906.06423.
@@ -133,7 +133,7 @@ def resolution_round_trip(
     antialias: bool = True,
     bounds: tuple[float, float] | None = (0.0, 1.0),
 ) -> torch.Tensor:
-    """Images sent through another resolution and back: the detail that `scale` leaves, at the size that the network wants.
+    """Images sent through another resolution and back: the detail that `scale` leaves, at the size that the network takes.
 
     Apparent object size and field of view stay. At ``scale >= 1`` little changes; below, at most ``scale`` times the resolution is
     left in each direction. Arguments as in :func:`resize`.

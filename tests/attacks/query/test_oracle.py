@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from holdfast.attacks import Oracle, ThreatModel, hopskipjump, nes, random_noise, rgf, square
-from holdfast.attacks.query.oracle import question
+from holdfast.attacks.query.oracle import query_problem
 from holdfast.core.errors import InputError
 from holdfast.core.target import QueryCounter, Target
 from holdfast.nets import predict, weights_digest
@@ -23,7 +23,7 @@ def digits(digits_small):
 
 
 def oracle_of(model, x, y, threat, *, access="scores", target_class=None, **settings):
-    return Oracle(question(model, x, y, threat, target_class=target_class, access=access), access=access, **settings)
+    return Oracle(query_problem(model, x, y, threat, target_class=target_class, access=access), access=access, **settings)
 
 
 class Counting(nn.Module):

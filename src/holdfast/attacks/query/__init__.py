@@ -1,4 +1,4 @@
-"""Attacks that ask questions: the target answers with scores or labels, and no budget is ever exceeded."""
+"""Query attacks: the target answers with scores or labels, and the budget of queries is never exceeded."""
 
 from holdfast.attacks.query.hopskipjump import BoundaryResult, hopskipjump
 from holdfast.attacks.query.nes import nes

@@ -1,4 +1,4 @@
-"""Slopes of an attack's objective, asked for by finite differences."""
+"""Slopes of an attack's objective by finite differences of answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SPARED = 1  # queries, to judge the step that the slopes lead to
 
 
 class Differences:
-    r"""Asks for :math:`(L(x + s u) - L(x)) / s`. Questions may leave the box by s.
+    r"""Asks for :math:`(L(x + s u) - L(x)) / s`. Queries may leave the box by s.
 
-    The shift s is one per example. It doubles, and the questions are asked again, as long as all differences of an example are
+    The shift s is one per example. It doubles, and the queries are repeated, as long as all differences of an example are
     exactly zero, as models that round their input or their answers cause.
 
     Parameters

@@ -28,7 +28,7 @@ LENGTH_PROBES = 10  # queries that measure the length of the gradient, each time
 
 @dataclass(frozen=True, kw_only=True)
 class GradientEstimate:
-    """Directions (n, D) of one step, the mean prior as it was given, and what was learnt of it (n,)."""
+    """Directions (n, D) of one step, the mean prior as it was given, and what the answers show about it (n,)."""
 
     direction: torch.Tensor
     prior: torch.Tensor
@@ -48,7 +48,7 @@ class State(ActiveSet):
 
 
 def priors_at(priors: tuple[Prior, ...], state: State) -> torch.Tensor:
-    """Unit directions (n, m, D) of the priors, zero where one knows nothing or the mask forbids it."""
+    """Unit directions (n, m, D) of the priors, zero where a prior gives nothing or the mask forbids it."""
     found = []
     for prior in priors:
         with torch.enable_grad():

@@ -1,7 +1,7 @@
-r"""HopSkipJump: toward the nearest wrong answer by questions whose answers are labels alone.
+r"""HopSkipJump: toward the nearest wrong answer by queries that are answered with labels alone.
 
 Source: J. Chen, M. I. Jordan and M. J. Wainwright, *HopSkipJumpAttack: a query-efficient decision-based attack*, IEEE S&P 2020,
-arXiv:1904.02144, Algorithms 1 and 2. At a point of the boundary, random neighbours on its far side tell where it faces:
+arXiv:1904.02144, Algorithms 1 and 2. At a point of the boundary, the answers at random neighbours give its normal:
 
 .. math:: \hat g = \frac1B \sum_b (\phi(x + \delta u_b) - \bar\phi)\, u_b, \qquad \phi = \pm 1
 
@@ -20,7 +20,7 @@ import torch
 from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.projection import perturbation_norm
 from holdfast.attacks.query.directions import Directions, unit
-from holdfast.attacks.query.oracle import GROUP, Oracle, inside, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, inside, query_problem
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.seeds import Seeds
@@ -75,7 +75,7 @@ def hopskipjump(  # noqa: PLR0913 - each argument is a setting chosen by name
     starts : inputs (N, ...) in the box that are answered as wanted, one per example, such as images of the target class; None:
         random noise, blended into the example as little as it takes. A targeted attack seldom succeeds without
     queries : on each example at most, the first look at it included
-    first_samples : questions in the first estimate of a normal; it grows with the square root of the round
+    first_samples : queries in the first estimate of a normal; it grows with the square root of the round
     start_draws : random inputs tried per example for a start
     stop_inside : an example leaves as soon as its distance is within eps
     seed : of all draws
@@ -103,7 +103,7 @@ def hopskipjump(  # noqa: PLR0913 - each argument is a setting chosen by name
     check_whole(start_draws, "start_draws", low=1)
     if threat.norm not in {"linf", "l2"}:
         refuse("norm", f"is {threat.norm!r}", allowed="linf or l2 for hopskipjump()")
-    problem = question(model, x, y, threat, target_class=target_class, access="labels")
+    problem = query_problem(model, x, y, threat, target_class=target_class, access="labels")
     if starts is not None and starts.shape != x.shape:
         refuse("starts", f"has shape {tuple(starts.shape)}", allowed=f"one input per example, {tuple(x.shape)}")
     if starts is not None and not bool(((starts >= threat.bounds[0]) & (starts <= threat.bounds[1])).all()):
@@ -180,7 +180,7 @@ class _BoundaryWalk:
                 edge.copy_(self.jump(rows, edge, self.normal(rows, edge, turn, directions), turn))
 
     def count(self, turn: int) -> int:
-        """Questions in the estimate of a normal in round `turn` = 1, 2, ..."""
+        """Queries in the estimate of a normal in round `turn` = 1, 2, ..."""
         return int(self.first_samples * math.sqrt(turn))
 
     def ended(self, rows: torch.Tensor) -> torch.Tensor:
@@ -273,7 +273,7 @@ class _BoundaryWalk:
         """The nearest inputs, and which of them lie in the ball."""
         found, problem = self.oracle.found, self.oracle.problem
         size = perturbation_norm(found.x_adv - self.x, self.norm)
-        lucky = found.success & (size < self.distance)  # a question about the normal that fooled inside the ball
+        lucky = found.success & (size < self.distance)  # a query about the normal that fooled inside the ball
         self.nearest[lucky], self.distance[lucky] = found.x_adv[lucky], size[lucky]
         everyone = torch.arange(len(self.x), device=self.x.device)
         chosen = (self.distance > 0) & self.distance.isfinite() & inside(problem, everyone, self.nearest)

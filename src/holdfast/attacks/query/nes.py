@@ -16,7 +16,7 @@ import torch
 from holdfast.attacks.active import ActiveSet
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions
-from holdfast.attacks.query.oracle import GROUP, Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, query_problem
 from holdfast.attacks.threat import per_example
 from holdfast.attacks.transforms import Direction
 from holdfast.core.checks import check_whole, check_within, refuse
@@ -54,7 +54,7 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
     threat : ``"linf"`` or ``"l2"``, radius (one or per example), box, mask
     target_class : class to be reached, one or per example; None: any wrong class
     queries : on each example at most, the first look at it included
-    samples : questions per step, even: half as many directions
+    samples : queries per step, even: half as many directions
     sigma : length of the shift along a direction, in units of the input; doubled where all pairs of a step are answered alike
     step_size : one or per example; default ``eps / 10``
     momentum, loss : as in :func:`~holdfast.attacks.pgd`
@@ -67,7 +67,7 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Raises
     ------
-    InputError : see :func:`~holdfast.attacks.problem.pose`; a target that tells labels alone; an odd number of samples; other norms
+    InputError : see :func:`~holdfast.attacks.problem.pose`; a target that gives labels alone; an odd number of samples; other norms
 
     Examples
     --------
@@ -83,7 +83,7 @@ def nes(  # noqa: PLR0913 - each argument is a setting chosen by name
     check_within(momentum, "momentum", low=0.0)
     if threat.norm not in {"linf", "l2"}:
         refuse("norm", f"is {threat.norm!r}", allowed="linf or l2 for nes()")
-    problem = question(model, x, y, threat, target_class=target_class, access="scores")
+    problem = query_problem(model, x, y, threat, target_class=target_class, access="scores")
     oracle = Oracle(problem, queries=queries, loss=loss, batch_size=batch_size)
     differences = Differences(oracle, sigma)
     sizes = problem.eps / 10 if step_size is None else per_example(step_size, "step_size", problem.x)

@@ -1,8 +1,8 @@
-"""The only way from a query attack to its target: every question is counted, and none is asked that the budget does not allow.
+"""The only way from a query attack to its target: every query is counted, and none exceeds the budget.
 
 Two budgets hold at once: one per example, and the target's own (:class:`~holdfast.core.target.QueryCounter`), which other users of
-the target may share. When the second is spent the attack ends with what it has; it never raises. Every answer that the attacker
-wants is kept if its question lies in ball and box, whatever the question was asked for.
+the target may share. When the second is spent the attack ends with what it has; it never raises. Every input that
+fools the target is kept if it lies in ball and box, whatever its query was for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from holdfast.attacks.threat import AttackResult, ThreatModel
 
-__all__ = ["GROUP", "Oracle", "question"]
+__all__ = ["GROUP", "Oracle", "query_problem"]
 
 GROUP = 500  # examples that draw their random numbers together, however many fit into a pass: results do not depend on memory
 ROUNDING = 1e-6  # relative, of a norm
@@ -35,10 +35,10 @@ ENOUGH = 50  # queries per example from which one can be spared to ask the same 
 
 
 class _SpentError(Exception):
-    """The target accepts no more questions; caught by :meth:`Oracle.asking`."""
+    """The target accepts no more queries; caught by :meth:`Oracle.asking`."""
 
 
-def question(
+def query_problem(
     model: Any,
     x: torch.Tensor,
     y: torch.Tensor,
@@ -47,7 +47,7 @@ def question(
     target_class: int | torch.Tensor | None,
     access: Literal["labels", "scores"],
 ) -> Problem:
-    """The checked problem of an attack by queries; refuses a target that tells too little, and says which attack needs less."""
+    """The checked problem of an attack by queries; refuses a target that gives too little, and names the attack that needs less."""
     if access == "scores" and not as_target(model, bounds=threat.bounds).allows("scores"):
         refuse(
             "access",
@@ -59,11 +59,11 @@ def question(
 
 
 class Oracle:
-    """Answers questions about the examples of a problem within a budget, and keeps the best input found for each.
+    """Sends queries about the examples of a problem within a budget, and keeps the best input found for each.
 
     Parameters
     ----------
-    problem : from :func:`question`
+    problem : from :func:`query_problem`
     queries : that may be spent on each example, the first look at the example itself included, >= 1
     loss : as in :func:`~holdfast.attacks.pgd`; decides which input is kept among those that do not fool
     access : ``"labels"`` shows the attack the predicted class only
@@ -95,16 +95,16 @@ class Oracle:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """A block in evaluation mode, without gradients, that ends once the target accepts no more questions.
+        """A block in evaluation mode, without gradients, that ends once the target accepts no more queries.
 
-        A warning counts the examples that were never asked about: they do not count as fooled, which says nothing of them.
+        A warning counts the examples that were never asked about: they do not count as fooled, but their robustness is unknown.
         """
         with frozen(self.problem.target), torch.no_grad(), suppress(_SpentError):
             yield
         unasked = int((self.found.queries == 0).sum())
         if unasked:
             warnings.warn(
-                f"The target accepts no more questions: {unasked} of {len(self.left)} examples were never asked about, and count "
+                f"The target accepts no more queries: {unasked} of {len(self.left)} examples were never asked about, and count "
                 "as not fooled. Raise its limit, or attack fewer examples.",
                 UserWarning,
                 stacklevel=4,
@@ -133,18 +133,18 @@ class Oracle:
     def ask(self, rows: torch.Tensor, inputs: torch.Tensor, *, steps: int = 0, allowed: bool = True) -> torch.Tensor:
         """Answers (n, K) to the `inputs` (n, ...), which belong to the examples `rows` (n,).
 
-        Under access ``"labels"`` the answer is 1 for the class that was named and 0 for the others; classes that are nobody's label
-        or target share the last column.
+        Under access ``"labels"`` the answer is 1 for the class that was named and 0 for the others; classes that are
+        neither a label nor a target of any example share the last column.
 
         Parameters
         ----------
         rows : examples; they may repeat only where `allowed` is false, and must have queries left
-        inputs : questions
+        inputs : queries
         steps : that led there
-        allowed : all inputs are known to lie in ball and box. Otherwise those that fool are looked at, and the others forgotten
+        allowed : all inputs are known to lie in ball and box. Otherwise those that fool are checked, and the others dropped
         """
         self.left.index_add_(0, rows, torch.full_like(rows, -1))
-        assert bool((self.left[rows] >= 0).all()), "a question beyond the budget of its example"
+        assert bool((self.left[rows] >= 0).all()), "a query beyond the budget of its example"
         parts = []
         for some, some_inputs in zip(rows.split(self.batch_size), inputs.split(self.batch_size), strict=True):
             answers = self._answers(some_inputs)
@@ -152,7 +152,7 @@ class Oracle:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def value(self, rows: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """What the attack climbs (n,): the objective at the answers `logits` (n, K) to questions about the examples `rows`."""
+        """What the attack climbs (n,): the objective at the answers `logits` (n, K) to queries about the examples `rows`."""
         goal = None if self.problem.goal is None else self.problem.goal[rows]
         return self.found.objective.climb(logits, self.problem.y[rows], goal)
 
@@ -206,7 +206,7 @@ class Oracle:
         self.found.take(rows[places], inputs[places], scores[places], success=hit[places], steps=steps)
 
     def _scores(self, answers: torch.Tensor) -> torch.Tensor:
-        """The answers as logits (n, K), of which an attack on labels sees only the largest."""
+        """The answers as logits (n, K), of which an attack on labels uses only the largest."""
         if self.access == "scores":
             return answers
         named = answers if answers.ndim == 1 else answers.argmax(1)

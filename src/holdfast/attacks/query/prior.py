@@ -1,4 +1,4 @@
-r"""What an attacker may know beforehand of the gradient of a network that only answers, and how far to trust it.
+r"""Prior knowledge of the gradient of a network that only answers queries, and the weight that it deserves.
 
 Source: S. Cheng, Y. Dong, T. Pang, H. Su and J. Zhu, *Improving black-box adversarial attacks with a transfer-based prior*, NeurIPS
 2019, arXiv:1906.06919.

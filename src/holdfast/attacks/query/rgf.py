@@ -17,7 +17,7 @@ import torch
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.estimators import Biased, GradientEstimate, Orthogonal, State
-from holdfast.attacks.query.oracle import GROUP, Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, query_problem
 from holdfast.attacks.query.prior import Prior, averaged
 from holdfast.attacks.threat import AttackResult, ThreatModel, per_example
 from holdfast.core.checks import check_one_of, check_whole, refuse
@@ -156,7 +156,7 @@ def p_rgf(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Raises
     ------
-    InputError : see :func:`~holdfast.attacks.problem.pose`; a target that tells labels alone; other norms; a prior of another shape
+    InputError : see :func:`~holdfast.attacks.problem.pose`; a target that gives labels alone; other norms; a prior of another shape
 
     Examples
     --------
@@ -191,7 +191,7 @@ def _oracle(
 ) -> Oracle:
     if threat.norm not in {"linf", "l2"}:
         refuse("norm", f"is {threat.norm!r}", allowed="linf or l2 for attacks along estimated gradients")
-    problem = question(model, x, y, threat, target_class=target_class, access="scores")
+    problem = query_problem(model, x, y, threat, target_class=target_class, access="scores")
     return Oracle(problem, queries=queries, loss=loss, batch_size=batch_size)
 
 

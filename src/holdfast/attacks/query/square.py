@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.active import ActiveSet
-from holdfast.attacks.query.oracle import GROUP, Oracle, question
+from holdfast.attacks.query.oracle import GROUP, Oracle, query_problem
 from holdfast.attacks.query.windows import propose, start
 from holdfast.core.checks import check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
@@ -39,14 +39,14 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
     seed: int = 0,
     batch_size: int = 500,
 ) -> AttackResult:
-    """Random search that changes one block at a time and keeps what raises the loss; examples leave once they are fooled.
+    """Random search that changes one block at a time and keeps changes that raise the loss; examples leave once they are fooled.
 
-    Source: arXiv:1912.00049, Algorithm 1, with its schedule of block sizes stretched to the budget. Inputs that are no images
+    Source: arXiv:1912.00049, Algorithm 1, with its schedule of block sizes stretched to the budget. Inputs that are not images
     (N, channels, height, width) change at random coordinates instead of blocks.
 
     Parameters
     ----------
-    model : module, callable or :class:`~holdfast.core.target.Target` that tells scores; no gradient is needed
+    model : module, callable or :class:`~holdfast.core.target.Target` that answers with scores; no gradient is needed
     x : tensor (N, ...), floating point, inside the box
     y : integer tensor (N,), the right classes
     threat : ``"linf"``, ``"l2"`` or ``"l1"``, radius (one or per example), box, mask
@@ -60,11 +60,11 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Returns
     -------
-    AttackResult inside ball and box; where the budget was spent in vain, the input with the largest loss
+    AttackResult inside ball and box; where the budget is exhausted without success, the input with the largest loss
 
     Raises
     ------
-    InputError : see :func:`~holdfast.attacks.problem.pose`; a target that tells labels alone; the norm ``"l0"``
+    InputError : see :func:`~holdfast.attacks.problem.pose`; a target that gives labels alone; the norm ``"l0"``
 
     Examples
     --------
@@ -79,7 +79,7 @@ def square(  # noqa: PLR0913 - each argument is a setting chosen by name
     check_within(p_init, "p_init", low=0.0, high=1.0, low_open=True)
     if threat.norm == "l0":
         refuse("norm", "is 'l0'", allowed="linf, l2 or l1 for square()")
-    problem = question(model, x, y, threat, target_class=target_class, access="scores")
+    problem = query_problem(model, x, y, threat, target_class=target_class, access="scores")
     oracle = Oracle(problem, queries=queries, loss=loss, batch_size=batch_size)
     seeds = Seeds(seed)
     with oracle.asking():

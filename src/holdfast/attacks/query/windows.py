@@ -2,7 +2,7 @@
 
 Source: M. Andriushchenko, F. Croce, N. Flammarion and M. Hein, ECCV 2020, arXiv:1912.00049, Algorithms 2 (L-infinity) and 3 (L2),
 and Eq. (2); the L1 form: F. Croce and M. Hein, arXiv:2103.01208, section 4. Each example has its own windows. A window is a list of
-places (n, s) in the flattened last axes, which all channels share; inputs that are no images have one channel.
+places (n, s) in the flattened last axes, which all channels share; inputs that are not images have one channel.
 """
 
 from __future__ import annotations

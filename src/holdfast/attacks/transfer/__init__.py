@@ -1,4 +1,4 @@
-"""Attacks that are made on one network and carried to another, also to one whose classes the first does not know.
+"""Attacks that are made on one network and carried to another, also to one with other classes.
 
 Throughout, `model` is the attacker's own network and `victim` the other one, which is only queried.
 """

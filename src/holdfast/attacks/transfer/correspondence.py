@@ -1,11 +1,11 @@
-r"""Which class of one network's world stands for which class of another's: the victim is shown images of classes it does not know.
+r"""Which class of one network stands for which class of another: how the victim answers images of classes that it does not have.
 
 .. math:: C_{ij} = \frac{1}{n} \#\{x \text{ of source class } i : f_T(x) = j\}
 
-An attacker who owns a network of the source classes and wants the victim to answer `t` pushes images towards the *proxy*
+To make the victim answer `t`, an attacker with a network of the source classes pushes images towards the *proxy*
 :math:`p(t) = \arg\max_i C_{it}`. Source: N. Inkawhich et al., arXiv:2103.09916.
 
-A victim with a *sink*, a class that takes in whatever looks strange, fills one column and starves the others. Dividing each column
+A victim with a *sink*, a class for all unusual images, fills one column and leaves little for the others. Dividing each column
 by its mean (its lift) leaves the order within it as it was; so ``normalise="column-lift"`` also gives each row the sum 1 again:
 what counts is then how much more often than other source classes a class is taken for `t`, beside what else it is taken for.
 """

@@ -1,9 +1,9 @@
-r"""What a victim makes of transferred images, beside what it makes of noise and of other proxies.
+r"""Answers of a victim to transferred images, beside its answers to noise and to other proxies.
 
 .. math:: \mathrm{tSuc}(t) = \frac{\#\{x : f_T(x') = t\}}{\#\{x\}}, \qquad
           \text{gain} = \frac1T \sum_t \bigl[\mathrm{tSuc}(t) - \max(\mathrm{noise}(t), \mathrm{random\ proxy}(t))\bigr]
 
-A success rate alone says nothing: a victim that calls everything strange by one name is "hit" by pure noise as often as by any
+A success rate alone proves nothing: a victim that assigns all unusual images to one class is "hit" by noise as often as by any
 attack. Rates of all target classes therefore stand beside two controls, and a warning points out such a class.
 """
 
@@ -126,7 +126,7 @@ class TransferEvaluation:
 def evaluate_transfer(
     victim: Callable[[Any], Any], attacks: Mapping[str, torch.Tensor], y: torch.Tensor, target_class: int | torch.Tensor
 ) -> TransferEvaluation:
-    """Ask the victim about the images of an attack and of its controls; one query for each image.
+    """Query the victim with the images of an attack and of its controls, once for each image.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def evaluate_transfer(
         refuse(
             "attacks",
             f"lacks {' and '.join(missing)}",
-            allowed="an attack with its controls, since a success rate alone says nothing",
+            allowed="an attack with its controls, since a success rate alone proves nothing",
             remedy="Add control_attacks(model, x, target_class, correspondence, threat).",
         )
     goals = torch.as_tensor(target_class, device=y.device).expand(len(y))
@@ -166,7 +166,7 @@ def evaluate_transfer(
         if name not in CONTROLS and not name.startswith("worst") and (sink := found.sink(name)) is not None:
             warnings.warn(
                 f"Noise alone reaches {found.macro('noise').value:.3f} where {name!r} reaches {found.macro(name).value:.3f}: the "
-                f"victim takes what is strange for class {sink}. Read the gain over the controls, or train the victim with noise.",
+                f"victim assigns unusual images to class {sink}. Read the gain over the controls, or train the victim with noise.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -1,4 +1,4 @@
-r"""What a layer knows about the classes: one small network per layer that reads its features.
+r"""How well a layer separates the classes: one small network per layer that reads its features.
 
 For layer l of a frozen network a head gives each class its own probability :math:`p(y = c \mid h_l(x))`: average over parts of the
 image, standardise, one hidden layer, independent sigmoids, trained with binary cross entropy. Sources: N. Inkawhich et al.,
@@ -57,7 +57,7 @@ class _Head(nn.Module):
     def standardise(self, x: torch.Tensor) -> None:
         std = x.std(0, unbiased=False)
         self.mean.copy_(x.mean(0))
-        self.scale.copy_(torch.where(std > 0, 1 / std.clamp_min(1e-12), 0.0))  # what never varies says nothing
+        self.scale.copy_(torch.where(std > 0, 1 / std.clamp_min(1e-12), 0.0))  # constant features carry no information
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers((x - self.mean) * self.scale)

@@ -1,6 +1,6 @@
-"""Which layers an attack should push, found between two networks of one's own; the victim has no part in it.
+"""Which layers an attack should push, found between two networks of the attacker; the victim is not used.
 
-Source of the greedy search: N. Inkawhich et al., arXiv:2004.14861. Both networks know the source classes, but were trained apart:
+Source of the greedy search: N. Inkawhich et al., arXiv:2004.14861. Both networks have the source classes, but were trained apart:
 the attack is made on the first, towards random wrong classes, and judged by the second.
 """
 
@@ -88,7 +88,7 @@ def select_layers(
     check_same_length(examples.x, examples.y)
     candidates = heads.check_layers(layers)
     if heads.classes < 2:
-        refuse("heads", "know one class", allowed="at least two")
+        refuse("heads", "have one class", allowed="at least two")
     hop = torch.from_numpy(Seeds(seed).numpy("aims").integers(1, heads.classes, size=len(examples)))
     goals = (examples.y + hop.to(examples.y.device)) % heads.classes
 

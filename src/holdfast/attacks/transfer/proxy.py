@@ -1,6 +1,6 @@
-"""Push images of the victim's world towards a class that only one's own network knows, and that stands for one of the victim's.
+"""Push images of the victim's classes towards a class of the attacker's own network that stands for one of the victim's.
 
-Source: N. Inkawhich et al., arXiv:2103.09916. The victim is not asked: what was asked of it stands in the correspondence matrix.
+Source: N. Inkawhich et al., arXiv:2103.09916. The victim is not queried: the correspondence matrix holds its answers from before.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
     ascent: dict[str, Any] | None = None,
     **objective: Any,
 ) -> ProxyAttack:
-    """Images `x` pushed towards the proxies of their target classes; no query is asked of the victim.
+    """Images `x` pushed towards the proxies of their target classes; the victim is not queried.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def attack_prior(
 
     Returns
     -------
-    callable that asks nothing of the victim; :func:`~holdfast.attacks.query.averaged` joins those of several sources
+    callable that does not query the victim; :func:`~holdfast.attacks.query.averaged` joins those of several sources
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""On which clean images an attack carries over: its success against what both networks said of the image before."""
+"""On which clean images an attack transfers: its success against the answers of both networks to the clean image."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Sensitivity:
 def clean_signals(
     victim: Any, model: Any, x: torch.Tensor, proxies: Proxies, *, adapter: Adapter | None = None
 ) -> dict[str, NDArray[np.float64]]:
-    """What victim and white box say of the clean images `x` (N, ...): arrays (N,).
+    """Answers of victim and white box to the clean images `x` (N, ...): arrays (N,).
 
     ``confidence``     the victim's largest probability
     ``margin``         its largest logit minus the second

@@ -84,7 +84,7 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
     if len(answers.argmax(1).unique()) == 1:
         warnings.warn(
             f"The victim gave one and the same class to all {len(asked)} inputs, so there is nothing to imitate. "
-            "Ask about inputs that it tells apart.",
+            "Send inputs that it distinguishes.",
             UserWarning,
             stacklevel=2,
         )
@@ -110,7 +110,7 @@ def small_net(shape: tuple[int, ...], classes: int, seed: int) -> nn.Module:
 
 
 def _chosen(target: Target, x: torch.Tensor, queries: int, seed: int) -> torch.Tensor:
-    """The inputs that are asked about: all, or a random part of as many as are allowed."""
+    """The inputs of the queries: all, or a random part as large as the limit."""
     if len(x) == 0:
         refuse("x", "is empty", allowed="at least one input")
     if not x.is_floating_point():

@@ -113,7 +113,7 @@ def read_photographs(folder: Path) -> tuple[NDArray[np.float32], ...]:
     images = {path.name: cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths}
     broken = [name for name, image in images.items() if image is None]
     if broken:
-        refuse("photographs", f"holds files that are no images: {', '.join(broken)}", allowed="readable images")
+        refuse("photographs", f"holds files that are not images: {', '.join(broken)}", allowed="readable images")
     readable = (image[..., ::-1] for image in images.values() if image is not None)
     return tuple(image.astype(np.float32) / np.float32(255) for image in readable)
 

@@ -48,7 +48,7 @@ def snow(
     x : array (n, c, h, w)
     mean, deviation : of the normal noise that flakes are cut from
     zoom : enlargement of a flake, >= 1
-    threshold : noise below it is no flake
+    threshold : noise below it makes no flake
     smear : radius and sigma of the flakes' smear, in px
     keep : share of the image's own colours, the rest is whitened
     generators : one per image
@@ -81,7 +81,7 @@ def spatter(
     x : array (n, c, h, w)
     mean, deviation : of the normal noise
     sigma : of its blur, in px
-    threshold : noise below it is no drop
+    threshold : noise below it makes no drop
     strength : brightness of the water's glints; for mud the blur of the stains, in px
     muddy : mud instead of water
     generators : one per image
