@@ -19,6 +19,7 @@ import numpy as np
 
 from holdfast.core.errors import MacrospinWarning
 from holdfast.core.figures import INK, PALETTE, new_figure
+from holdfast.devices import fabricate
 from holdfast.devices.spintronics import (
     AntiferromagnetDevice,
     Drive,
@@ -35,7 +36,7 @@ from holdfast.devices.spintronics import (
     simulate,
     threshold_current,
 )
-from holdfast.devices.spintronics.diode import DeviceEnsemble, magnetic_noise
+from holdfast.devices.spintronics.diode import magnetic_noise
 from holdfast.devices.spintronics.macrospin import (
     current_for_pull,
     neel_start,
@@ -446,14 +447,15 @@ axes.legend(frameon=False, loc="lower left")
 # Fabrication makes no two diodes alike.
 # An ensemble is one diode with arrays in its fields, and goes through every function above.
 
-ensemble = DeviceEnsemble(
-    nominal=in_plane(60),
-    spread={"alpha": 0.05, "thickness": 0.02, "tmr": 0.1, "misalignment": 0.02},
+ensemble = fabricate(
+    in_plane(60),
+    {"alpha": 0.05, "thickness": 0.02, "tmr": 0.1},
+    absolute={"misalignment": 0.02},  # rad
     samples=1000,
     seed=1,
 )
 grid = np.linspace(5.2e9, 6.1e9, 91)
-spectra = sensitivity_spectrum(ensemble.diode, grid, power=1e-8)
+spectra = sensitivity_spectrum(ensemble, grid, power=1e-8)
 sensitivity = np.abs(spectra.sensitivity_incident)
 histogram_figure, (axes,) = new_figure(size=(5.2, 3.2))
 bins = np.linspace(50, 150, 51)

@@ -98,6 +98,8 @@ def test_an_ensemble_answers_like_its_devices_one_by_one():
             "names 'resistence', no parameter of Resistor; allowed: resistance, offset. Did you mean 'resistance'?",
         ),
         ({"spread": {"material": 0.1}}, "names 'material'"),
+        ({"spread": {"offset": 0.1}}, "names 'offset', which is 0 nominally; allowed: parameters that are not. Use `absolute`"),
+        ({"spread": {"resistance": 0.1}, "absolute": {"resistance": 1.0}}, "varied twice"),
         ({"spread": {"resistance": -0.1}}, "`spread[resistance]` is -0.1"),
         ({"spread": {}, "absolute": {"offset": float("nan")}}, "is nan"),
         ({"spread": {}, "samples": 0}, "`samples` is 0"),

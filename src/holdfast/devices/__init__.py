@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.core.device import fabricate
 from holdfast.devices.catalogue import characterise, find_device, known_devices
 from holdfast.devices.characteristic import Characteristic, Output
 from holdfast.devices.entry import Bench, DeviceEntry, Parameter, Quantity
@@ -24,6 +25,7 @@ __all__ = [
     "Sweep",
     "VariationSummary",
     "characterise",
+    "fabricate",
     "find_device",
     "fit_neurons",
     "in_network_units",

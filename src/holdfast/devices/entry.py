@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.checks import check_one_of, check_whole, refuse
-from holdfast.core.device import deviations, numeric_parameters
-from holdfast.core.seeds import Seeds
+from holdfast.core.device import drawn_parameters, numeric_parameters
 from holdfast.devices.characteristic import Characteristic, Output
 from holdfast.devices.documented import documented
 from holdfast.devices.sweep import Sweep
@@ -259,20 +258,17 @@ class DeviceEntry:
             got = f"is {samples}" if samples else "is missing"
             refuse("samples", got, allowed="a number of devices together with the `spread` of at least one parameter")
         check_whole(samples, "samples", high=MOST)
-        drawn: dict[str, Array] = {}
+        widths: dict[str, dict[str, float]] = {"spread": {}, "absolute": {}}
         for said, table in (("spread", spread), ("absolute", absolute)):
-            relative = said == "spread"
             for given, width in table.items():
-                entry = self.parameter(given, said=said).changing(said)
-                nominal = settings[entry.name]
-                if entry.name in drawn:
-                    refuse(said, f"names {entry.name!r}, which is varied twice", allowed="one width for each parameter")
-                if relative:
-                    _check_relative(entry.name, nominal, width)
-                generator = Seeds(seed).numpy("device", entry.name)
-                moved = deviations(width, f"{said}[{given}]", samples=samples, generator=generator, signed=not relative)
-                drawn[entry.name] = np.append(nominal, nominal * (1 + moved) if relative else nominal + moved)
-        return drawn
+                name = self.parameter(given, said=said).changing(said).name
+                if name in widths[said]:
+                    refuse(said, f"names {name!r}, which is varied twice", allowed="one width for each parameter")
+                widths[said][name] = width
+        for name, width in widths["spread"].items():
+            _check_relative(name, width)
+        drawn = drawn_parameters(settings, widths["spread"], absolute=widths["absolute"], samples=samples, seed=seed)
+        return {name: np.append(settings[name], values) for name, values in drawn.items()}
 
 
 def _plain(name: str) -> str:
@@ -280,15 +276,8 @@ def _plain(name: str) -> str:
     return name.strip().lstrip("-").replace("-", "_")
 
 
-def _check_relative(name: str, nominal: float, width: Any) -> None:
-    """Refuse a relative width that has no meaning, or one so large that the cut at 0 moves the mean far away."""
-    if nominal == 0:
-        refuse(
-            "spread",
-            f"names {name!r}, which is 0 nominally",
-            allowed="parameters that are not",
-            remedy=f"Use `absolute`: {name}=WIDTH.",
-        )
+def _check_relative(name: str, width: Any) -> None:
+    """Refuse a relative width so large that the cut at 0 moves the mean far away."""
     if isinstance(width, (int, float)) and width >= 1:
         refuse(
             f"spread[{name}]",

@@ -9,6 +9,7 @@ import numpy as np
 from holdfast.core.estimate import bootstrap, exact
 from holdfast.core.experiment import Measurement
 from holdfast.core.seeds import Seeds
+from holdfast.devices import fabricate
 from holdfast.devices.spintronics import (
     Drive,
     harvest,
@@ -18,7 +19,7 @@ from holdfast.devices.spintronics import (
     rectified_voltage,
     threshold_current,
 )
-from holdfast.devices.spintronics.diode import DeviceEnsemble, fit_lorentzian, magnetic_noise
+from holdfast.devices.spintronics.diode import fit_lorentzian, magnetic_noise
 from holdfast.devices.spintronics.macrospin import easy_plane_half_width, easy_plane_resonance
 from holdfast.studies.spin_diode.designs import ALPHA, EASY_PLANE, FIELD, cone, in_plane
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AMPLITUDES", "bias", "ensemble", "formulae", "line", "locking", "power", "tail"]
 
 AMPLITUDES = (2e-6, 5e-6, 10e-6, 20e-6, 40e-6)  # A, of the injected current
-SPREAD = {"alpha": 0.05, "thickness": 0.02, "tmr": 0.1, "misalignment": 0.02}
+SPREAD, MISALIGNMENT = {"alpha": 0.05, "thickness": 0.02, "tmr": 0.1}, 0.02  # relative; in rad
 
 
 def line(point: Point, seed: int) -> Measurement:
@@ -164,11 +165,10 @@ def formulae(point: Point, seed: int) -> Measurement:
 
 def ensemble(point: Point, seed: int) -> Measurement:
     """Sensitivity of many passive diodes at one frequency, as fabrication spreads them."""
-    drawn = DeviceEnsemble(
-        nominal=in_plane(temperature=point["temperature"]), spread=SPREAD, samples=point["devices"], seed=point["draw"]
-    )
+    nominal = in_plane(temperature=point["temperature"])
+    drawn = fabricate(nominal, SPREAD, absolute={"misalignment": MISALIGNMENT}, samples=point["devices"], seed=point["draw"])
     drive = Drive(i_ac=1e-5, frequency=point["frequency"])
-    found = rectified_voltage(drawn.diode, drive, duration=point["duration"], settle=20e-9, dt=8e-13, seed=seed)
+    found = rectified_voltage(drawn, drive, duration=point["duration"], settle=20e-9, dt=8e-13, seed=seed)
     sensitivity = -found.sensitivity_absorbed
     spread = bootstrap(sensitivity, lambda values: float(values.std(ddof=1)))
     return Measurement(

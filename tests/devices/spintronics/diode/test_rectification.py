@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
+from holdfast.devices import fabricate
 from holdfast.devices.spintronics import (
     Drive,
     MacrospinDevice,
@@ -21,7 +22,7 @@ from holdfast.devices.spintronics import (
     simulate,
     threshold_current,
 )
-from holdfast.devices.spintronics.diode import DeviceEnsemble, read_voltage
+from holdfast.devices.spintronics.diode import read_voltage
 from holdfast.devices.spintronics.macrospin import easy_plane_half_width
 
 H, MEFF, ALPHA = 4e4, 6e5, 0.01
@@ -79,12 +80,12 @@ def test_a_hot_idle_run_has_the_noise_of_the_driven_one():
 
 
 def test_the_spectrum_of_an_ensemble_has_the_line_of_each_device():
-    ensemble = DeviceEnsemble(nominal=in_plane(60), spread={"alpha": 0.05, "thickness": 0.02, "tmr": 0.1}, samples=7)
+    ensemble = fabricate(in_plane(60), {"alpha": 0.05, "thickness": 0.02, "tmr": 0.1}, samples=7)
     f = np.linspace(5e9, 6.2e9, 241)
-    found = sensitivity_spectrum(ensemble.diode, f, power=1e-8)
+    found = sensitivity_spectrum(ensemble, f, power=1e-8)
     assert found.v_dc.shape == (241, 7)
     assert found.incident == pytest.approx(1e-8, rel=1e-12)
-    alpha = ensemble.diode.layer.alpha
+    alpha = ensemble.layer.alpha
     width = np.array([np.ptp(f[v > v.max() / 2]) / 2 for v in np.abs(found.v_dc).T])
     assert width == pytest.approx(easy_plane_half_width(H, MEFF, alpha=alpha), abs=10e6)  # two steps of the grid
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
+from holdfast.devices import fabricate
 from holdfast.devices.spintronics import (
     Drive,
     MacrospinDevice,
@@ -17,7 +18,6 @@ from holdfast.devices.spintronics import (
     simulate,
     threshold_current,
 )
-from holdfast.devices.spintronics.diode import DeviceEnsemble
 from holdfast.devices.spintronics.macrospin import (
     current_for_pull,
     easy_plane_half_width,
@@ -119,9 +119,9 @@ def test_the_threshold_does_not_depend_on_the_direction_for_opposite_spins():
 
 
 def test_thresholds_follow_the_damping_of_each_device():
-    ensemble = DeviceEnsemble(nominal=in_plane(180), spread={"alpha": 0.1}, samples=20)
-    found = threshold_current(ensemble.diode)
-    assert found == pytest.approx(current_for_pull(in_plane(180), 1) * ensemble.diode.layer.alpha * (H + MEFF / 2), rel=1e-3)
+    ensemble = fabricate(in_plane(180), {"alpha": 0.1}, samples=20)
+    found = threshold_current(ensemble)
+    assert found == pytest.approx(current_for_pull(in_plane(180), 1) * ensemble.layer.alpha * (H + MEFF / 2), rel=1e-3)
 
 
 def test_without_a_destabilising_torque_there_is_no_threshold():

@@ -107,7 +107,7 @@ def test_the_step_is_safe_for_all_sequences(weights):
 
 def test_learnt_offsets_beyond_what_can_be_set_are_reported():
     """Offsets drawn from +-100 MHz that hardly move end where the source of current does not reach."""
-    wild = binder(0.0, learning="rule", rule=BindingRule(passes=1, spread=100e6, largest=1.0))
+    wild = binder(0.0, learning="rule", rule=BindingRule(passes=1, reach=100e6, largest=1.0))
     with pytest.warns(UserWarning, match=r"put events \d and \d of oscillator \d beyond the same end .* powers from 0.05 to 0.6"):
         wild.fit(SEQUENCES, labels((0, 1, 2)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from holdfast.devices.spintronics.diode.ensemble import DeviceEnsemble
 from holdfast.devices.spintronics.diode.harvest import Harvest, harvest
 from holdfast.devices.spintronics.diode.linear import LinearResponse, linear_response
 from holdfast.devices.spintronics.diode.locking import Locking, injection_locking
@@ -18,7 +17,6 @@ from holdfast.devices.spintronics.diode.rectification import Rectification
 from holdfast.devices.spintronics.diode.voltage import read_voltage, rectified_voltage, sensitivity_spectrum
 
 __all__ = [
-    "DeviceEnsemble",
     "Harvest",
     "LinearResponse",
     "Locking",

@@ -10,7 +10,7 @@ With :math:`c = m \cdot r` to the reference direction the conductance is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class TunnelJunction:
     >>> float(TunnelJunction(r_p=500.0, tmr=1.0).resistance(0.0))  # half-way in conductance
     666.6666666666666
     """
+
+    directions: ClassVar[tuple[str, ...]] = ("reference",)
 
     r_p: Scalar = 500.0
     tmr: Scalar = 1.0

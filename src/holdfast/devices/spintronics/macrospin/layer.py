@@ -91,6 +91,7 @@ class MacrospinDevice:
     '1.57e-23'
     """
 
+    directions: ClassVar[tuple[str, ...]] = ("axis",)
     least_field: ClassVar[float] = LEAST_FIELD
 
     ms: Scalar

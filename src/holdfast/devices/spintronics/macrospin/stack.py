@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,18 @@ class SpinDiode:
     def torques(self) -> tuple[SpinTorque, ...]:
         """The sources as a tuple."""
         return (self.torque,) if isinstance(self.torque, SpinTorque) else tuple(self.torque)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What :func:`~holdfast.core.device.fabricate` varies: layer, junction and every source of torque, by their labels."""
+        sources = {f"torque {place}": source for place, source in enumerate(self.torques)}
+        return {"layer": self.layer, "junction": self.junction, **sources}
+
+    def assembled(self, parts: Mapping[str, Any]) -> SpinDiode:
+        """The same diode from other :attr:`parts`."""
+        sources = tuple(parts[label] for label in self.parts if label.startswith("torque"))
+        torque = sources[0] if len(sources) == 1 else sources
+        return replace(self, layer=parts["layer"], junction=parts["junction"], torque=torque)
 
     def replace(self, **changes: Any) -> SpinDiode:
         """The same diode with numbers or parts changed: names of its parts, or of parameters of the layer or the junction."""

@@ -9,7 +9,7 @@ Phys. 13 (2017) 300).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -42,6 +42,9 @@ class SpinTorque:
     >>> SpinTorque.metallic((1, 0, 0), polarization_degree=0.4, asymmetry_parameter=1.0).efficiency
     0.2
     """
+
+    directions: ClassVar[tuple[str, ...]] = ("polarization",)
+    angles: ClassVar[dict[str, str]] = {"misalignment": "polarization"}  # what fabrication tilts, and by which name
 
     polarization: Vector = (1.0, 0.0, 0.0)
     efficiency: Scalar = 0.6

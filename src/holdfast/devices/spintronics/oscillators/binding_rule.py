@@ -39,7 +39,7 @@ class BindingRule:
     push : step in Hz that parts a pair in the first pass
     decay : passes after which steps have halved
     patience : passes without success after which offsets are drawn anew
-    spread : offsets are drawn uniformly from (-spread, spread), in Hz
+    reach : offsets are drawn uniformly from (-reach, reach), in Hz
     """
 
     passes: int = 40
@@ -48,13 +48,13 @@ class BindingRule:
     push: float = 0.3e6
     decay: float = 4.0
     patience: int = 10
-    spread: float = 6e6
+    reach: float = 6e6
 
     def __post_init__(self) -> None:
         check_whole(self.passes, "passes", low=1)
         check_whole(self.patience, "patience", low=1)
         check_within(self.pull, "pull", low=0, high=1, low_open=True)
-        for name in ("largest", "decay", "spread"):
+        for name in ("largest", "decay", "reach"):
             check_within(getattr(self, name), name, low=0, low_open=True)
         check_within(self.push, "push", low=0)
 
@@ -110,7 +110,7 @@ def learn_offsets(
     """
     count, sequences = wanted.shape
     groups = [
-        _Group(generator.uniform(-rule.spread, rule.spread, oscillators), generator.permutation(sequences)) for _ in range(count)
+        _Group(generator.uniform(-rule.reach, rule.reach, oscillators), generator.permutation(sequences)) for _ in range(count)
     ]
     for group in groups:
         group.path.append(group.offsets.copy())
@@ -156,7 +156,7 @@ def _end_pass(group: _Group, rule: BindingRule, generator: np.random.Generator) 
     group.since_drawn += 1
     group.order = generator.permutation(len(group.order))
     if group.errors[-1] and group.since_drawn % rule.patience == 0:
-        group.offsets = generator.uniform(-rule.spread, rule.spread, len(group.offsets))
+        group.offsets = generator.uniform(-rule.reach, rule.reach, len(group.offsets))
         group.since_drawn = 0
         group.path.append(group.offsets.copy())
 
