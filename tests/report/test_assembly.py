@@ -25,7 +25,8 @@ class Learning:
 
 def record(spread, status="ok", experiment="learning", error="", **place):
     measured = Measurement(estimates={"accuracy": proportion(9, 10)}) if status == "ok" else None
-    return Record(key="k", experiment=experiment, at={"spread": spread, **place}, status=status, measurement=measured, queries=7, error=error)
+    at = {"spread": spread, **place}
+    return Record(key="k", experiment=experiment, at=at, status=status, measurement=measured, queries=7, error=error)
 
 
 def entry(*records, summary=None, **options):

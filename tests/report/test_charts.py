@@ -22,7 +22,8 @@ from holdfast.report import (
     charts,
 )
 from holdfast.report.charts.intervals import verdict_strip
-from holdfast.report.document import ClaimEntry, ComparisonRow
+from holdfast.report.document import ComparisonRow
+from holdfast.report.judged import ClaimEntry
 
 
 def entry(name="pgd", at=(0.0, 0.1, 0.2), hits=(95, 60, 5), **more):

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from holdfast.studies.oscillator_binding.recipe import EVERY_TARGET, TARGETS, tag
 
 from holdfast.core.claim import judge
 from holdfast.core.errors import InputError
@@ -8,7 +9,6 @@ from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Context, Measurement
 from holdfast.core.metrics import MetricTable
 from holdfast.studies.oscillator_binding import PRESETS, OscillatorBinding, prepare
-from holdfast.studies.oscillator_binding.recipe import EVERY_TARGET, TARGETS, tag
 
 TINY = OscillatorBinding(
     side=7, starts=2, votes=3, targets=("012",), noises=(1e-4,), repeats=10, seeds=1, spreads=(0.0,), levels=(1e-4, 3e-2), runs=300

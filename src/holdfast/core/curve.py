@@ -56,7 +56,7 @@ class Curve:
         if len(steps) and not ((steps > 0).all() or (steps < 0).all()):
             refuse("at", f"is {self.at}", allowed="strictly increasing or strictly decreasing strengths")
         if "x" in self.log and min(self.at) <= 0:
-            refuse("log", f"is {self.log!r} for strengths that reach {min(self.at):g}", allowed="strengths > 0 on an axis in powers of ten")
+            refuse("log", f"is {self.log!r} for strengths that reach {min(self.at):g}", allowed="strengths > 0")
 
     @property
     def values(self) -> NDArray[np.float64]:

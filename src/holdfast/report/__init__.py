@@ -4,7 +4,6 @@ from holdfast.report.assembly import finding_entry, metric_table, point_entry, s
 from holdfast.report.cross import breaking_point, cross_view
 from holdfast.report.document import (
     Budget,
-    ClaimEntry,
     Comparison,
     ComparisonRow,
     Cross,
@@ -19,8 +18,6 @@ from holdfast.report.document import (
     InputEntry,
     Panel,
     Run,
-    SentenceEntry,
-    SentenceFigure,
     SkippedEntry,
     TargetEntry,
     dump,
@@ -29,6 +26,7 @@ from holdfast.report.document import (
     metric_prefix,
 )
 from holdfast.report.files import ARTEFACTS, write_report
+from holdfast.report.judged import ClaimEntry, SentenceEntry, SentenceFigure
 from holdfast.report.junit import junit
 from holdfast.report.measured import (
     CardEntry,

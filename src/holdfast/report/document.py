@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from holdfast.core.checks import refuse
 from holdfast.core.memo import write_atomically
+from holdfast.report.judged import ClaimEntry, SentenceEntry
 from holdfast.report.measured import CardEntry, CurveEntry, EstimateEntry, Json, Number, PointEntry, Record, StressEntry
-
-if TYPE_CHECKING:
-    from holdfast.core.claim import Verdict
 
 __all__ = [
     "SCHEMA",
     "Budget",
-    "ClaimEntry",
     "Comparison",
     "ComparisonRow",
     "Cross",
@@ -40,8 +37,6 @@ __all__ = [
     "InputEntry",
     "Panel",
     "Run",
-    "SentenceEntry",
-    "SentenceFigure",
     "SkippedEntry",
     "TargetEntry",
     "dump",
@@ -152,57 +147,6 @@ class FindingEntry(Record):
     threshold: str = ""
     command: str = ""
     """The command line that measures it again."""
-
-
-class ClaimEntry(Record):
-    """A checked sentence: an audit's gate or a study's claim."""
-
-    id: str
-    statement: str
-    status: Literal["pass", "fail", "undecided", "error"]
-    value: Number = None
-    lo: Number = None
-    hi: Number = None
-    expected: str = ""
-    """The range it must lie in, in words: ``">= 0.40"``."""
-    source: str = ""
-    """``"user"``, or the place in the paper."""
-    check: str = ""
-    """The sentence in the grammar of :mod:`holdfast.core.grammar`."""
-    reason: str = ""
-    """One sentence that explains the status."""
-    note: str = ""
-    """What a reader must know to weigh the verdict."""
-    kind: Literal["", "paper", "control", "ours"] = ""
-    """Of a study's claim: the paper's, a control of its reading, or a check of ours, which decides no sentence."""
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> Self:
-        """The entry that describes `verdict`."""
-        return cls(**verdict.to_json())
-
-
-class SentenceFigure(Record):
-    """The number that stands beside a sentence."""
-
-    text: str
-    """E.g. ``"0.93 [0.91, 0.95] at eps 0.1"``."""
-    claim: str
-    """Id of the claim that it belongs to."""
-
-
-class SentenceEntry(Record):
-    """What a study says about a sentence of the abstract that states a result."""
-
-    n: int
-    """Number of the sentence in the abstract."""
-    says: str
-    """The sentence in our words."""
-    verdict: Literal["holds", "fails", "undecided", "untestable"]
-    reason: str = ""
-    claims: list[str] = []
-    """Ids of the judged claims that it rests on."""
-    figure: SentenceFigure | None = None
 
 
 class DrawingEntry(Record):

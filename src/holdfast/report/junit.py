@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from holdfast.report.wording import WORDS, interval
 
 if TYPE_CHECKING:
-    from holdfast.report.document import ClaimEntry, Document
+    from holdfast.report.document import Document
+    from holdfast.report.judged import ClaimEntry
 
 __all__ = ["junit"]
 
@@ -33,7 +34,8 @@ def junit(document: Document) -> str:
 
     Examples
     --------
-    >>> from holdfast.report.document import ClaimEntry, Document, Run
+    >>> from holdfast.report.document import Document, Run
+    >>> from holdfast.report.judged import ClaimEntry
     >>> gate = ClaimEntry(id="gate.1", statement="clean.accuracy >= 0.9", status="fail", value=0.8, expected=">= 0.9")
     >>> '<failure message="0.8; expected &gt;= 0.9"' in junit(Document(run=Run(id="a"), gates=[gate]))
     True

@@ -14,7 +14,8 @@ from holdfast.report.wording import at_text, heading, interval
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdfast.report.document import ClaimEntry, Document, FindingEntry
+    from holdfast.report.document import Document, FindingEntry
+    from holdfast.report.judged import ClaimEntry
 
 __all__ = ["sarif"]
 

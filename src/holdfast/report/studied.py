@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holdfast.report.document import ClaimEntry, Document, SentenceEntry
+    from holdfast.report.document import Document
+    from holdfast.report.judged import ClaimEntry, SentenceEntry
 
 __all__ = ["SentenceView", "StudyView", "answer", "study_view"]
 
@@ -71,7 +72,8 @@ def answer(document: Document) -> str:
 
     Examples
     --------
-    >>> from holdfast.report.document import Document, Run, SentenceEntry
+    >>> from holdfast.report.document import Document, Run
+    >>> from holdfast.report.judged import SentenceEntry
     >>> verdicts = ("holds", "holds", "undecided")
     >>> entries = [SentenceEntry(n=n, says="", verdict=verdict) for n, verdict in enumerate(verdicts)]
     >>> answer(Document(run=Run(id="a", kind="study"), sentences=entries))

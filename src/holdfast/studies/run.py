@@ -37,11 +37,11 @@ from holdfast.studies.decision import decide, judge_claims
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.core.experiment import Drawing
+    from holdfast.core.runner import Finished
     from holdfast.core.store import Record
     from holdfast.studies.study import Study
 
-__all__ = ["run_study"]
+__all__ = ["later", "run_study"]
 
 
 def run_study(  # noqa: PLR0913 (each is a flag of the command line)
@@ -80,79 +80,74 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     scales = find_study(name).PRESETS
     if preset not in scales:
         check_one_of(preset, "preset", allowed=presets(name))
-    study = scales[preset].prepared()
-    larger = {other: scale.prepared() for other, scale in list(scales.items())[list(scales).index(preset) + 1 :]}
-    settings = settings_of(study)
+    study, planned_later = scales[preset].prepared(), later(scales, preset)
+    settings, points = settings_of(study), len(study.points())
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
-    command = shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)])
+    run = Run(
+        id=digest(identity)[:16],
+        kind="study",
+        name=name,
+        title=study.title,
+        source=study.source,
+        seed=seed,
+        preset=preset,
+        command=shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)]),
+        threads=threads,
+        config=settings,
+        **circumstances(device),
+    )
     with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
-        started = store.fact("started") or clock()
-        store.remember(started=started, config=settings, points=len(study.points()))
-        context = Context(
-            seeds=Seeds(seed),
-            device=device,
-            memo=store.memo({"study": name, "version": study.version, "seed": seed}),
-            folder=store.folder,
-        )
+        run = run.model_copy(update={"started": store.fact("started") or clock(), "notes": [*study.notes, *store.notes]})
+        store.remember(started=run.started, config=settings, points=points)
+        memo = store.memo({"study": name, "version": study.version, "seed": seed})
+        context = Context(seeds=Seeds(seed), device=device, memo=memo, folder=store.folder)
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
-        with console.progress(len(study.points())) as observe:
+        with console.progress(points) as observe:
             found = run_until_interrupted(
                 [study], context, identity=Identity(seed=seed), store=store, executor=executor, on_record=observe
             )
-        records, interrupted = found.records, found.interrupted
-        missing = len(records) < len(study.points()) or any(record.status != "ok" for record in records)
-        run = Run(
-            id=digest(identity)[:16],
-            kind="study",
-            name=name,
-            title=study.title,
-            source=study.source,
-            status="interrupted" if interrupted else "partial" if missing else "complete",
-            started=started,
-            finished=clock(),
-            seconds=time_used(records, since=begun),
-            seed=seed,
-            preset=preset,
-            command=command,
-            resume=command if missing or interrupted else "",
-            threads=threads,
-            config=settings,
-            notes=list(store.notes),
-            **circumstances(device),
-        )
-        document = _document(run, study, larger, records)
+        document = _document(_ended(run, found, points=points, begun=begun), study, found.records, planned_later)
         write_report(document, folder)
     report = Report(document, folder)
     console.ended(document, report.page)
     return report
 
 
-def _document(run: Run, study: Study, larger: Mapping[str, Study], records: Sequence[Record]) -> Document:
+def _ended(run: Run, found: Finished, *, points: int, begun: float) -> Run:
+    """The run with its status, its times, and the command that completes it where it is not complete."""
+    missing = len(found.records) < points or any(record.status != "ok" for record in found.records)
+    status = "interrupted" if found.interrupted else "partial" if missing else "complete"
+    ends = {"status": status, "finished": clock(), "seconds": time_used(found.records, since=begun)}
+    return run.model_copy(update={**ends, "resume": "" if status == "complete" else run.command})
+
+
+def later(scales: Mapping[str, Study], preset: str) -> dict[str, str]:
+    """Claims that a preset does not plan but a larger one does, and the first one that does."""
+    names = list(scales)
+    mine = {claim.id for claim in scales[preset].prepared().planned()}
+    found: dict[str, str] = {}
+    for name in names[names.index(preset) + 1 :]:
+        for claim in scales[name].prepared().planned():
+            if claim.id not in mine:
+                found.setdefault(claim.id, name)
+    return found
+
+
+def _document(run: Run, study: Study, records: Sequence[Record], planned_later: Mapping[str, str]) -> Document:
     parts = study.parts_of(measurements(study, records))
     entries = {name: stress_entry(study, records, found, part=name, title=heading(name)) for name, found in parts.items()}
     table = metric_table(entries)
     verdicts = judge_claims(study, records, table)
     return Document(
-        run=run.model_copy(update={"notes": [*study.notes, *run.notes]}),
+        run=run,
         claims=[ClaimEntry.of(verdict) for verdict in verdicts],
-        sentences=decide(study.paper(), verdicts, table, later=_planned_later(study, larger)),
-        drawings=[_drawing(one) for found in parts.values() for one in found.drawings],
-        findings=[finding_entry(one, card=run.name, stress=name) for name, found in parts.items() for one in found.findings],
-        cards={run.name: CardEntry(title=study.title, stresses=entries)},
+        sentences=decide(study.paper(), verdicts, table, later=planned_later),
+        drawings=[
+            DrawingEntry(title=one.title, note=one.note, png=base64.b64encode(png(one.figure)).decode())
+            for found in parts.values()
+            for one in found.drawings
+        ],
+        findings=[finding_entry(one, card=study.name, stress=name) for name, found in parts.items() for one in found.findings],
+        cards={study.name: CardEntry(title=study.title, stresses=entries)},
     )
-
-
-def _planned_later(study: Study, larger: Mapping[str, Study]) -> dict[str, str]:
-    """Claims that these settings do not plan but a larger preset does, and the first one that does."""
-    mine = {claim.id for claim in study.planned()}
-    later: dict[str, str] = {}
-    for name, scale in larger.items():
-        for claim in scale.planned():
-            if claim.id not in mine:
-                later.setdefault(claim.id, name)
-    return later
-
-
-def _drawing(one: Drawing) -> DrawingEntry:
-    return DrawingEntry(title=one.title, note=one.note, png=base64.b64encode(png(one.figure)).decode())

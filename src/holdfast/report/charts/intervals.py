@@ -12,7 +12,8 @@ from holdfast.report.wording import at_text, estimate_text, gist, interval, numb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.report.document import ClaimEntry, ComparisonRow
+    from holdfast.report.document import ComparisonRow
+    from holdfast.report.judged import ClaimEntry
     from holdfast.report.measured import EstimateEntry, Layer
 
 __all__ = ["class_accuracies", "forest", "interval_strip", "layer_sensitivity", "verdict_strip"]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from holdfast.core.experiment import Context, Point
-    from holdfast.studies.oscillator_binding import OscillatorBinding
 
 __all__ = ["BEST", "TARGETS", "WINDOW", "diffusion", "learning", "locking", "model", "noisy", "partitions", "sequence"]
 
@@ -57,7 +56,7 @@ def _vortices(strength: float) -> VortexNetwork:
     return VortexNetwork(supercriticality=[1.3] * 3, coupling=all_to_all(3, strength, phase))
 
 
-def model(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def model(study: Any, point: Point, context: Context) -> Measurement:
     """Closed forms of one oscillator against their numbers, and the decay of a small kick of its power."""
     net = AutoOscillatorNetwork(supercriticality=[2.0])
     known = {"nu": (net.phase_amplitude_ratio, NU), "p0": (net.free_power, 1 / 3), "G_p": (net.relaxation, 3e6)}
@@ -69,7 +68,7 @@ def model(study: OscillatorBinding, point: Point, context: Context) -> Measureme
     return Measurement(estimates={"closed_form_error": exact(max(errors.values())), "kick_decay": exact(decay)}, details=errors)
 
 
-def locking(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def locking(study: Any, point: Point, context: Context) -> Measurement:
     """The locking half-range of a pair in MHz, and the adiabatic one."""
     net = _group(point["strength"], oscillators=2, phase=point["phase"], n=point["nonlinearity"])
     found = locking_range(net, seed=context.own_seed(point))
@@ -78,7 +77,7 @@ def locking(study: OscillatorBinding, point: Point, context: Context) -> Measure
     return Measurement(estimates={"half_range": measured, "adiabatic": exact(float(adiabatic_half_range(net)) / 1e6)})
 
 
-def partitions(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def partitions(study: Any, point: Point, context: Context) -> Measurement:
     """Shares of the five partitions over two currents, each the one in which most of several runs from other phases ended."""
     vortex = point["engine"] == "vortex"
     net = _vortices(1e5) if vortex else _group(2e5, noise=point["noise"])
@@ -92,7 +91,7 @@ def partitions(study: OscillatorBinding, point: Point, context: Context) -> Meas
     return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8)})
 
 
-def sequence(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def sequence(study: Any, point: Point, context: Context) -> Measurement:
     """Whether one target binds and everything else does not."""
     strength, weights = VARIANTS[point["variant"]]
     coupling = _chosen_coupling(study, context) if strength is None else strength
@@ -102,7 +101,7 @@ def sequence(study: OscillatorBinding, point: Point, context: Context) -> Measur
     return Measurement(estimates=found.estimates, details={"coupling": coupling})
 
 
-def _chosen_coupling(study: OscillatorBinding, context: Context) -> float:
+def _chosen_coupling(study: Any, context: Context) -> float:
     """The largest coupling in Hz that recognises every target and nothing else without noise, with phases that judge nothing."""
     seed = context.seeds.integer("design")
 
@@ -121,7 +120,7 @@ def _events(point: Point) -> tuple[int, ...]:
     return tuple(map(int, point["target"]))
 
 
-def learning(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def learning(study: Any, point: Point, context: Context) -> Measurement:
     """Learning of one target from random offsets, on devices that deviate from the ones that currents are computed for."""
     nominal, seed = _group(1e5, noise=1e-4), context.own_seed(point)
     deviation = Seeds(seed).numpy("devices").normal(size=(2, 3)) * point["spread"]
@@ -145,7 +144,7 @@ def learning(study: OscillatorBinding, point: Point, context: Context) -> Measur
     )
 
 
-def noisy(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def noisy(study: Any, point: Point, context: Context) -> Measurement:
     """Balanced accuracy of one target's recognition at a noise level."""
     net, criterion = _group(1e5, noise=point["noise"]), LockCriterion(slip_rate=SLIPS)
     binder = SequenceBinder(net, mismatch=MISMATCH, criterion=criterion, seed=context.own_seed(point))
@@ -153,7 +152,7 @@ def noisy(study: OscillatorBinding, point: Point, context: Context) -> Measureme
     return Measurement(estimates={**found.estimates, "accuracy": exact(found.balanced)})
 
 
-def diffusion(study: OscillatorBinding, point: Point, context: Context) -> Measurement:
+def diffusion(study: Any, point: Point, context: Context) -> Measurement:
     """Phase advances in independent runs, and the rate that theory gives to one oscillator."""
     net = _group(point["strength"], oscillators=point["oscillators"], noise=1e-4)
     advances = phase_advances(net, runs=point["runs"], duration=WINDOW + 4e-6, discard=4e-6, seed=context.own_seed(point))

@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.core.runs import Runs
-    from holdfast.studies.oscillator_binding import OscillatorBinding
-    from holdfast.studies.study import Row, Study
+    from holdfast.studies.study import Row
 
 __all__ = ["of_diffusers", "of_learners", "of_maps", "of_noise", "of_pairs", "of_tasks"]
 
 SHARES = {"none": 0.324, "p12": 0.160, "p13": 0.133, "p23": 0.159, "p123": 0.224}  # of a map, by our own earlier runs
 
 
-def of_pairs(study: Study, runs: Runs) -> Iterator[Row]:
+def of_pairs(study: Any, runs: Runs) -> Iterator[Row]:
     """The tongue: half-range against coupling, simulated and by theory."""
     tongue = {point["strength"] / 1e6: found.estimates for point, found in runs if "name" not in point}
     words = {"axis": "coupling", "unit": "MHz", "quantity": "locking half-range (MHz)", "chart": "Locking range against coupling"}
@@ -36,7 +35,7 @@ def of_pairs(study: Study, runs: Runs) -> Iterator[Row]:
     yield from curve("phase oscillators", {strength: exact(2 * strength) for strength in tongue}, **words)
 
 
-def of_maps(study: Study, runs: Runs) -> Iterator[Row]:
+def of_maps(study: Any, runs: Runs) -> Iterator[Row]:
     """Shares of each partition, averaged over starts, and the map itself."""
     for at, group in runs.by("engine", "noise"):
         shares = {label: group.values(label) for label in group.names}
@@ -70,7 +69,7 @@ def _map(group: Runs, engine: str) -> Drawing:
     return Drawing(title=f"Who synchronises with whom: {device}", figure=figure, note="Without noise, the first of the starts.")
 
 
-def of_tasks(study: OscillatorBinding, runs: Runs) -> Iterator[Row]:
+def of_tasks(study: Any, runs: Runs) -> Iterator[Row]:
     """For each variant the target that did worst: of the six targets, and of all where there are more."""
     six = runs.where(suite="six")
     coupling = runs.where(variant="coupled").first.details["coupling"]
@@ -88,7 +87,7 @@ def of_tasks(study: OscillatorBinding, runs: Runs) -> Iterator[Row]:
             yield Quantity("all_hits", _pooled(group.estimates("hits")), place)
 
 
-def of_learners(study: Study, runs: Runs) -> Iterator[Row]:
+def of_learners(study: Any, runs: Runs) -> Iterator[Row]:
     """Shares of seeds that learnt, passes, and accuracies, by the spread of the devices."""
     for at, group in runs.by("spread"):
         yield Quantity("solved", proportion(int(group.values("solved").sum()), len(group)), at)
@@ -100,7 +99,7 @@ def of_learners(study: Study, runs: Runs) -> Iterator[Row]:
             yield Quantity("repaired", mean_t(group.values("accuracy") - group.values("closed_form_accuracy")), at)
 
 
-def of_noise(study: Study, runs: Runs) -> Iterator[Row]:
+def of_noise(study: Any, runs: Runs) -> Iterator[Row]:
     """Mean accuracy at each level, its largest rise from a level to the next, and what is lost in all."""
     levels = {at["noise"]: group for at, group in runs.by("noise")}
     means = {noise: mean_t(group.values("accuracy")) for noise, group in levels.items()}
@@ -115,7 +114,7 @@ def of_noise(study: Study, runs: Runs) -> Iterator[Row]:
         yield Quantity("lost", mean_t(first.values("accuracy") - last.values("accuracy")))
 
 
-def of_diffusers(study: Study, runs: Runs) -> Iterator[Row]:
+def of_diffusers(study: Any, runs: Runs) -> Iterator[Row]:
     """Phase noise of one oscillator against theory, and of synchronised ones against one."""
     alone = runs.where(oscillators=1)
     single = alone.arrays("advances")[0][:, 0]

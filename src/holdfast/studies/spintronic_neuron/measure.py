@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from holdfast.devices import CharacteristicCurves
     from holdfast.devices.spintronics.neurons import JunctionNeuron
     from holdfast.hardware import ChipResults
-    from holdfast.studies.spintronic_neuron import Recipe, SpintronicNeuron
     from holdfast.studies.study import Row
 
 __all__ = ["KINDS", "PHYSICAL", "closed_form", "network", "of_closed_forms", "of_networks", "table"]
@@ -58,7 +57,7 @@ def _images(name: str) -> tuple[Examples, Examples]:
     return load_images(name, split="train"), load_images(name, split="test")
 
 
-def network(study: SpintronicNeuron, point: Point, context: Context) -> Measurement:
+def network(study: Any, point: Point, context: Context) -> Measurement:
     """Right and wrong answers on the test images, (n, chips)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="more than .* outside the curves' grid")  # devices have an end: it is measured
@@ -69,7 +68,7 @@ def network(study: SpintronicNeuron, point: Point, context: Context) -> Measurem
     return Measurement(estimates=estimates, arrays={"correct": results.correct.T})
 
 
-def _used(study: SpintronicNeuron, point: Point, context: Context) -> ChipResults:
+def _used(study: Any, point: Point, context: Context) -> ChipResults:
     """Right and wrong answers on one chip (in situ) or on the others."""
     from holdfast.hardware import ChipResults, chip_seed, other_chips, recalibrate, redraw_devices
     from holdfast.nets import evaluate
@@ -91,7 +90,7 @@ def _used(study: SpintronicNeuron, point: Point, context: Context) -> ChipResult
     return ChipResults(np.stack(trimmed))
 
 
-def _trained(study: SpintronicNeuron, recipe: Recipe, point: Point, context: Context) -> nn.Module:
+def _trained(study: Any, recipe: Any, point: Point, context: Context) -> nn.Module:
     """The trained network on its own chip: trained there, on a new chip per batch, or through ideal neurons."""
     from holdfast.hardware import fresh_devices
     from holdfast.nets import fit, kept, random_shift, with_weights
@@ -111,7 +110,7 @@ def _trained(study: SpintronicNeuron, recipe: Recipe, point: Point, context: Con
     return with_weights(_blank(study, recipe, point, context), dict(found.named_parameters()))
 
 
-def _blank(study: SpintronicNeuron, recipe: Recipe, point: Point, context: Context) -> nn.Module:
+def _blank(study: Any, recipe: Any, point: Point, context: Context) -> nn.Module:
     """The untrained network on its own chip; equal initial weights for all cells of a seed."""
     from torch import nn
 
@@ -139,7 +138,7 @@ def _device(kind: str) -> tuple[JunctionNeuron, Literal["sigmoid", "relu"]]:
     return found[kind]
 
 
-def _curves(study: SpintronicNeuron, kind: str, spread: float, context: Context) -> CharacteristicCurves:
+def _curves(study: Any, kind: str, spread: float, context: Context) -> CharacteristicCurves:
     """Simulated curves in network units, with this spread of damping, thickness and area; built once."""
     from holdfast.devices import CharacteristicCurves, in_network_units
     from holdfast.devices.spintronics import neuron_curves
@@ -159,7 +158,7 @@ def _curves(study: SpintronicNeuron, kind: str, spread: float, context: Context)
     return in_network_units(curves.made_monotone(), family)
 
 
-def closed_form(study: SpintronicNeuron, point: Point, context: Context) -> Measurement:
+def closed_form(study: Any, point: Point, context: Context) -> Measurement:
     """Largest distance in standard errors between the simulated mean state and its closed form, over the operating range."""
     from holdfast.devices.spintronics import simulate_neuron
 
@@ -172,7 +171,7 @@ def closed_form(study: SpintronicNeuron, point: Point, context: Context) -> Meas
     return Measurement(estimates={"distance": largest}, arrays={**seen, "distances": distances})
 
 
-def of_closed_forms(study: SpintronicNeuron, runs: Runs) -> Iterator[Row]:
+def of_closed_forms(study: Any, runs: Runs) -> Iterator[Row]:
     """The simulated curve of each device in one chart with its closed form."""
     for point, found in runs:
         drive, state, stderr, expected = (found.arrays[key] for key in ("drive", "state", "stderr", "expected"))
@@ -186,7 +185,7 @@ def of_closed_forms(study: SpintronicNeuron, runs: Runs) -> Iterator[Row]:
         yield from curve("closed form", {at: exact(value) for at, value in zip(drive, expected, strict=True)}, **words)
 
 
-def table(study: SpintronicNeuron, point: Point, context: Context) -> Measurement:
+def table(study: Any, point: Point, context: Context) -> Measurement:
     """A tabulated sigmoid against its formula, and the least slope between the knots of random monotone data."""
     import torch
 
@@ -209,7 +208,7 @@ def table(study: SpintronicNeuron, point: Point, context: Context) -> Measuremen
     return Measurement(estimates={name: exact(error) for name, error in errors.items()})
 
 
-def of_networks(study: SpintronicNeuron, runs: Runs) -> Iterator[Row]:
+def of_networks(study: Any, runs: Runs) -> Iterator[Row]:
     """Accuracy in situ beside identical ideal neurons; what each other use of a cell loses; curves over the spread."""
     if study.data == DIGITS:
         yield "This ran on scikit-learn's 1797 digits; tolerances are 1.5 points."
@@ -260,7 +259,7 @@ def _lost(runs: Runs, cell: Runs, at: dict[str, Any]) -> Iterator[Row]:
             yield Quantity("recovered", share, at)
 
 
-def _drawn(recipe: Recipe, runs: Runs) -> Iterator[Row]:
+def _drawn(recipe: Any, runs: Runs) -> Iterator[Row]:
     """Accuracy against spread for each kind of neuron and each use; without spread all uses are the same."""
     from holdfast.hardware import mean_over_chips
 

@@ -1,6 +1,7 @@
 """Does a fair coin fall on both sides equally often? About the smallest study there can be."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Measurement, Quantity
@@ -21,7 +22,7 @@ class Coins(Study):
     coins: int = 4
     tosses: int = 4000
     name, version, title, source = "coins", 1, "Is a fair coin fair?", "J. Bernoulli, Ars Conjectandi, 1713"
-    parts = {"toss": Part(measure=toss, points=lambda study: [{"coin": n} for n in range(study.coins)], summary=of_coins)}
+    parts: ClassVar = {"toss": Part(measure=toss, points=lambda study: [{"coin": n} for n in range(study.coins)], summary=of_coins)}
 
 
 PRESETS = {"quick": Coins(), "standard": Coins(coins=40)}
