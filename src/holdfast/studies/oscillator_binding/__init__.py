@@ -51,7 +51,7 @@ class OscillatorBinding(Study):
     votes : runs behind every point of a map; the partition is that of most of them
     engines : ``"universal"``, and ``"vortex"`` for the Thiele equation, which is mapped without noise
     couplings : in Hz, from which the largest is chosen that recognises every target and nothing else without noise
-    design_repeats : presentations of each target in that choice
+    design_repeats : presentations of each sequence in that choice
     targets : sequences to be recognised, each by a group of its own
     noises : noise of the sequence task
     repeats : presentations of each target
@@ -67,7 +67,7 @@ class OscillatorBinding(Study):
     votes: int = 3
     engines: tuple[str, ...] = ("universal",)
     couplings: tuple[float, ...] = (1e5, 0.9e5, 0.8e5, 0.7e5, 0.6e5)
-    design_repeats: int = 20
+    design_repeats: int = 10
     targets: tuple[str, ...] = TARGETS
     noises: tuple[float, ...] = (0.0, 1e-4)
     repeats: int = 200
@@ -146,7 +146,19 @@ LARGE = OscillatorBinding(
     runs=16000,
 )
 PRESETS = {
-    "tiny": OscillatorBinding(side=5, starts=1, votes=1, noises=(0.0,), repeats=4, seeds=1, spreads=(0.0, 0.05), runs=200),
+    "tiny": OscillatorBinding(
+        side=5,
+        starts=1,
+        votes=1,
+        couplings=(0.8e5,),
+        design_repeats=1,
+        targets=("012",),
+        repeats=4,
+        seeds=1,
+        spreads=(0.0, 0.05),
+        levels=(1e-4, 3e-2),
+        runs=200,
+    ),
     "quick": OscillatorBinding(),
     "standard": LARGE,
     "paper": replace(LARGE, side=501, repeats=4000, seeds=50, runs=64000),

@@ -46,11 +46,6 @@ class Recognition:
         return (self.hits.value + 1 - self.false_alarms.value) / 2
 
     @property
-    def perfect(self) -> bool:
-        """Whether the target always bound and nothing else ever did."""
-        return self.hits.value == 1 and self.false_alarms.value == 0
-
-    @property
     def estimates(self) -> dict[str, Estimate]:
         """The shares by name, without what does not apply."""
         found = {"hits": self.hits, "false_alarms": self.false_alarms, "fires_on": self.fires_on}
@@ -104,7 +99,7 @@ def selective_coupling(couplings: Iterable[float], make_binder: Callable[[float]
     ----------
     couplings : in Hz, to choose from
     make_binder : from a coupling to the settings of a group
-    repeats : presentations of each target, >= 1
+    repeats : presentations of each sequence to each group, >= 1
 
     Raises
     ------
@@ -113,7 +108,10 @@ def selective_coupling(couplings: Iterable[float], make_binder: Callable[[float]
     tried = sorted(couplings, reverse=True)
     for coupling in tried:
         binder = make_binder(coupling)
-        if all(recognition(binder, target, repeats=repeats).perfect for target in binder.all_sequences().tolist()):
+        sequences = binder.all_sequences()
+        numbers = np.arange(1, len(sequences) + 1)  # 0 is the label of sequences to which no group should bind
+        bound = binder.fit(sequences, numbers).events(np.repeat(sequences, repeats, axis=0)).bound
+        if (bound == (binder.labels_[:, None] == np.repeat(numbers, repeats))).all():
             return coupling
     return refuse(
         "couplings",
