@@ -6,7 +6,7 @@ from holdfast.auditing.judge import check_gates, judge_gates
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Quantity, Summary
-from holdfast.report import CardEntry, Document, EstimateEntry, PointEntry, Run, StressEntry
+from holdfast.report import CardEntry, Document, EstimateEntry, PointEntry, RunEntry, StressEntry
 from holdfast.report.result import exit_code
 
 
@@ -23,7 +23,7 @@ def stress(metric, *points, status="ok", reason="", metrics=None):
 def document(accuracy=950, pgd=400):
     flags = {"flags": EstimateEntry.of(exact(0, 200))}
     return Document(
-        run=Run(id="a"),
+        run=RunEntry(id="a"),
         cards={
             "clean": CardEntry(stresses={"clean": stress("accuracy", ({}, proportion(accuracy, 1000), ""))}),
             "adversarial": CardEntry(
@@ -78,7 +78,7 @@ def test_a_quantity_of_several_points_is_selected_by_what_they_share(gate, statu
     found = [Quantity("solved", exact(value), {"spread": spread}) for spread, value in ((0.05, 0.9), (0.2, 0.4))]
     metrics = {text: EstimateEntry.of(estimate) for text, estimate in Summary(quantities=tuple(found)).metrics.items()}
     cards = {"learning": CardEntry(stresses={"learning": StressEntry(metrics=metrics)})}
-    [verdict] = judge_gates([gate], Document(run=Run(id="a"), cards=cards))
+    [verdict] = judge_gates([gate], Document(run=RunEntry(id="a"), cards=cards))
     assert verdict.status == status, verdict.reason
 
 

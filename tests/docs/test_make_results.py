@@ -16,7 +16,7 @@ from holdfast.report import (
     DrawingEntry,
     EstimateEntry,
     FindingEntry,
-    Run,
+    RunEntry,
     SentenceEntry,
     SentenceFigure,
     StressEntry,
@@ -62,7 +62,7 @@ def a_study(claims):
     estimates = [EstimateEntry.of(proportion(hits, 100)) for hits in (95, 80)]
     curve = CurveEntry(name="short sigmoid in situ", axis="spread", at=[0.0, 0.1], estimates=estimates)
     return Document(
-        run=Run(
+        run=RunEntry(
             id="a",
             kind="study",
             name="tiny-study",
@@ -176,6 +176,6 @@ def test_a_single_training_whose_interval_has_no_end_can_be_drawn(tmp_path):
 
 
 def test_the_report_of_an_audit_is_refused(tmp_path):
-    dump(Document(run=Run(id="a", name="mine")), tmp_path / "report.json")
+    dump(Document(run=RunEntry(id="a", name="mine")), tmp_path / "report.json")
     with pytest.raises(InputError, match="holds an audit"):
         make_results.write(tmp_path, tmp_path / "results")

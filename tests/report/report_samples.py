@@ -35,9 +35,9 @@ from holdfast.report import (
     FindingEntry,
     ImageEntry,
     InputEntry,
-    PerExample,
+    PerExampleTable,
     PointEntry,
-    Run,
+    RunEntry,
     SkippedEntry,
     StressEntry,
     TargetEntry,
@@ -180,7 +180,7 @@ def images(count: int = 12) -> list[ImageEntry]:
     return entries
 
 
-def run(kind: str = "audit", **changes) -> Run:
+def run(kind: str = "audit", **changes) -> RunEntry:
     facts = {
         "id": "20260301-120005-a1b2c3",
         "kind": kind,
@@ -204,7 +204,7 @@ def run(kind: str = "audit", **changes) -> Run:
             "gates": [g.statement for g in gates()],
         },
     }
-    return Run(**{**facts, **changes})
+    return RunEntry(**{**facts, **changes})
 
 
 @cache
@@ -416,8 +416,8 @@ def study_document() -> Document:
     )
 
 
-def per_example(world: World) -> PerExample:
-    return PerExample(np.arange(N) * 3, world.label, world.rows)
+def per_example(world: World) -> PerExampleTable:
+    return PerExampleTable(np.arange(N) * 3, world.label, world.rows)
 
 
 @cache

@@ -16,7 +16,7 @@ from holdfast.report import (
     HalfPoint,
     Layer,
     PointEntry,
-    Reliability,
+    ReliabilityEntry,
     StressEntry,
     StressSummary,
     row_name,
@@ -118,7 +118,7 @@ def clean_card(world: World) -> CardEntry:
             },
             "details": Details(
                 confusion=matrix.tolist(),
-                reliability=Reliability(
+                reliability=ReliabilityEntry(
                     confidence=[float(confidence[rows].mean()) for rows in bins],
                     accuracy=[float(right[rows].mean()) for rows in bins],
                     count=[len(rows) for rows in bins],

@@ -25,8 +25,9 @@ class Learning:
 
 def record(spread, status="ok", experiment="learning", error="", **place):
     measured = Measurement(estimates={"accuracy": proportion(9, 10)}) if status == "ok" else None
-    at = {"spread": spread, **place}
-    return Record(key="k", experiment=experiment, at=at, status=status, measurement=measured, queries=7, error=error)
+    return Record(
+        key="k", experiment=experiment, at={"spread": spread, **place}, status=status, measurement=measured, queries=7, error=error
+    )
 
 
 def entry(*records, summary=None, **options):

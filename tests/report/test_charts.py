@@ -18,7 +18,7 @@ from holdfast.report import (
     EstimateEntry,
     Layer,
     PointEntry,
-    Reliability,
+    ReliabilityEntry,
     charts,
 )
 from holdfast.report.charts.intervals import verdict_strip
@@ -102,13 +102,13 @@ def test_more_than_one_line_is_named_at_its_end_and_the_model_before_is_dashed()
 
 
 def test_a_reliability_diagram_carries_wilson_intervals_and_drops_empty_bins():
-    bins = Reliability(confidence=[0.55, 0.8, None], accuracy=[0.5, 0.9, None], count=[10, 100, 0])
+    bins = ReliabilityEntry(confidence=[0.55, 0.8, None], accuracy=[0.5, 0.9, None], count=[10, 100, 0])
     picture = charts.reliability(bins)
     titles = [title.text for title in tree(picture).iter("title")]
     share = proportion(90, 100)
     assert any(f"[{share.lo:.3f}, {share.hi:.3f}]" in words for words in titles)
     assert len(titles) == 2
-    assert charts.reliability(Reliability(confidence=[None], accuracy=[None], count=[0])) is None
+    assert charts.reliability(ReliabilityEntry(confidence=[None], accuracy=[None], count=[0])) is None
 
 
 def test_a_confusion_table_says_which_error_is_the_most_frequent():

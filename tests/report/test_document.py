@@ -11,7 +11,7 @@ from holdfast.core.claim import Claim, judge
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import mean_t, proportion
 from holdfast.core.metrics import MetricTable
-from holdfast.report import ClaimEntry, Details, Document, EstimateEntry, Panel, PointEntry, Run, dump, json_schema, load
+from holdfast.report import ClaimEntry, Details, Document, EstimateEntry, Panel, PointEntry, RunEntry, dump, json_schema, load
 from holdfast.report.document import to_json
 from holdfast.report.schema import PUBLISHED, published_text
 
@@ -75,7 +75,7 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     path = dump(samples.study_document(), tmp_path / "report.json")
     before = path.read_bytes()
-    lone_surrogate = Document(run=Run(id="a", name="\ud800"))  # cannot be encoded
+    lone_surrogate = Document(run=RunEntry(id="a", name="\ud800"))  # cannot be encoded
     with pytest.raises(UnicodeEncodeError):
         dump(lone_surrogate, path)
     assert path.read_bytes() == before
@@ -85,14 +85,14 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
 def test_more_than_forty_thumbnails_are_refused():
     many = [image.model_copy(update={"panels": [Panel(caption="clean", png="")] * 11}) for image in samples.images(4)]
     with pytest.raises(ValueError, match="at most 40"):
-        Document(run=Run(id="a"), images=many)
+        Document(run=RunEntry(id="a"), images=many)
 
 
 def test_numbers_that_are_not_finite_become_null_and_come_back_as_unbounded():
     entry = EstimateEntry.of(mean_t([0.5]))
     assert (entry.lo, entry.hi) == (None, None)
     assert entry.estimate() == mean_t([0.5])
-    text = to_json(Document(run=Run(id="a", seconds=float("nan"))))
+    text = to_json(Document(run=RunEntry(id="a", seconds=float("nan"))))
     assert "NaN" not in text
     assert json.loads(text)["run"]["seconds"] is None
 

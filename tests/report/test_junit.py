@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import report_samples as samples
 
-from holdfast.report import ClaimEntry, Document, Run, junit
+from holdfast.report import ClaimEntry, Document, RunEntry, junit
 
 
 def test_counts_agree_with_the_cases():
@@ -38,9 +38,9 @@ def test_a_failure_says_what_was_measured_and_what_was_expected():
 
 def test_hostile_and_unprintable_statements_stay_well_formed():
     gate = ClaimEntry(id="g", statement="</testcase>\x00\x1b<script>", status="fail", value=1.0, expected="\ufffe", reason="]]>")
-    [case] = ET.fromstring(junit(Document(run=Run(id="a"), gates=[gate]))).iter("testcase")
+    [case] = ET.fromstring(junit(Document(run=RunEntry(id="a"), gates=[gate]))).iter("testcase")
     assert case.attrib["name"] == "g: </testcase>\ufffd\ufffd<script>"
 
 
 def test_no_gates_give_an_empty_file_that_is_valid():
-    assert ET.fromstring(junit(Document(run=Run(id="a")))).attrib["tests"] == "0"
+    assert ET.fromstring(junit(Document(run=RunEntry(id="a")))).attrib["tests"] == "0"

@@ -19,7 +19,7 @@ from holdfast.report import (
     Document,
     FindingEntry,
     PointEntry,
-    Run,
+    RunEntry,
     StressEntry,
     TargetEntry,
     dump,
@@ -158,7 +158,7 @@ def hostile_document():
         ],
     )
     return Document(
-        run=Run(
+        run=RunEntry(
             id=HOSTILE,
             name=HOSTILE,
             title=HOSTILE,
@@ -274,7 +274,7 @@ def test_a_comparison_lists_the_examples_that_got_worse_with_their_pictures(page
 
 
 def test_an_empty_document_has_a_page_too():
-    html = render(Document(run=Run(id="only an id")))
+    html = render(Document(run=RunEntry(id="only an id")))
     assert "No gates were set" in html
     assert read(html).open == []
 
@@ -282,7 +282,7 @@ def test_an_empty_document_has_a_page_too():
 @pytest.mark.parametrize("status", ["skipped", "error", "reduced", "partial"])
 def test_a_stress_without_points_is_shown_with_its_reason(status):
     stress = StressEntry(status=status, reason="it needs gradients")
-    html = render(Document(run=Run(id="a"), cards={"adversarial": CardEntry(stresses={"pgd": stress})}))
+    html = render(Document(run=RunEntry(id="a"), cards={"adversarial": CardEntry(stresses={"pgd": stress})}))
     assert "it needs gradients" in html
 
 
@@ -294,12 +294,12 @@ def test_third_party_details_of_any_shape_do_not_break_the_page():
         PointEntry(at={"x": place, "mode": "m", "flag": True, "list": [1, 2], "none": None}, details=details) for place in range(5)
     ]
     stress = StressEntry(points=points, curves=[CurveEntry(name="one", axis="x", at=[1], estimates=[{"value": 1}])])
-    assert read(render(Document(run=Run(id="a"), cards={"other": CardEntry(stresses={"mine": stress})}))).open == []
+    assert read(render(Document(run=RunEntry(id="a"), cards={"other": CardEntry(stresses={"mine": stress})}))).open == []
 
 
 def test_cards_come_in_the_order_of_the_document():
     cards = {name: CardEntry() for name in ("mine", "shift", "clean")}
-    assert [view.name for view in views.card_views(Document(run=Run(id="a"), cards=cards))] == ["mine", "shift", "clean"]
+    assert [view.name for view in views.card_views(Document(run=RunEntry(id="a"), cards=cards))] == ["mine", "shift", "clean"]
 
 
 def palettes():

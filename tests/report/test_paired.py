@@ -7,7 +7,7 @@ import report_world
 
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import holm, mcnemar, paired_difference
-from holdfast.report import Document, PerExample, Run, compare, row_name
+from holdfast.report import Document, PerExampleTable, RunEntry, compare, row_name
 
 N = 40
 FIRST = np.array([True] * 30 + [False] * 10)
@@ -15,7 +15,9 @@ SECOND = np.array([True] * 20 + [False] * 10 + [True] * 10)
 
 
 def table(right, name="pgd"):
-    return PerExample(np.arange(N), np.zeros(N, dtype=int), {row_name(name, {"eps": 0.1}): right, row_name("clean", {}): FIRST})
+    return PerExampleTable(
+        np.arange(N), np.zeros(N, dtype=int), {row_name(name, {"eps": 0.1}): right, row_name("clean", {}): FIRST}
+    )
 
 
 def documents():
@@ -48,13 +50,13 @@ def test_swapping_the_models_negates_every_difference_exactly():
 
 
 def test_a_stress_of_no_card_and_points_of_one_run_alone():
-    empty = Document(run=Run(id="a", name="before")), Document(run=Run(id="b", name="after"))
+    empty = Document(run=RunEntry(id="a", name="before")), Document(run=RunEntry(id="b", name="after"))
     comparison = compare(table(FIRST, "fgsm"), table(SECOND), documents=empty)
     assert [row.metric for row in comparison.rows] == ["other.clean.accuracy"], "only what both measured"
     assert (comparison.before, comparison.after) == ("before", "after")
 
 
 def test_other_examples_are_refused():
-    other = PerExample(np.arange(N) + 1, np.zeros(N, dtype=int), {})
+    other = PerExampleTable(np.arange(N) + 1, np.zeros(N, dtype=int), {})
     with pytest.raises(InputError, match="same examples"):
         compare(table(FIRST), other, documents=documents())

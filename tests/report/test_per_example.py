@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.report import PerExample, read_per_example, row_name, write_per_example
+from holdfast.report import PerExampleTable, read_per_example, row_name, write_per_example
 
 EXAMPLE, LABEL = np.array([3, 7, 9]), np.array([0, 1, 1])
 
@@ -67,7 +67,7 @@ def test_no_pickle_is_read(tmp_path):
 
 
 def test_an_empty_table_has_no_points():
-    assert PerExample(EXAMPLE, LABEL).points() == []
+    assert PerExampleTable(EXAMPLE, LABEL).points() == []
 
 
 def test_with_pyarrow_the_same_rows_are_a_parquet_table(tmp_path):

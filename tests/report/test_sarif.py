@@ -5,7 +5,7 @@ import json
 import pytest
 import report_samples as samples
 
-from holdfast.report import Document, Run, sarif
+from holdfast.report import Document, RunEntry, sarif
 
 
 def log_of(document):
@@ -45,4 +45,4 @@ def test_levels_follow_severity_and_verdict():
 
 def test_a_partial_run_is_no_success():
     assert log_of(samples.partial_document())["runs"][0]["invocations"][0]["executionSuccessful"] is False
-    assert log_of(Document(run=Run(id="a")))["runs"][0]["results"] == []
+    assert log_of(Document(run=RunEntry(id="a")))["runs"][0]["results"] == []

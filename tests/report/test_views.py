@@ -10,7 +10,7 @@ from holdfast.report import (
     Details,
     Document,
     PointEntry,
-    Run,
+    RunEntry,
     StressEntry,
     StressSummary,
     TargetEntry,
@@ -27,7 +27,7 @@ def curve(name, hits=(95, 90, 80), axis="spread", quantity="accuracy"):
 def pictures(*curves, kind="audit", **more):
     stress = StressEntry(curves=list(curves), **more)
     document = Document(
-        run=Run(id="a", kind=kind),
+        run=RunEntry(id="a", kind=kind),
         target=TargetEntry(name="net", classes=10),
         cards={"device": CardEntry(stresses={"noise": stress})},
     )
@@ -74,7 +74,7 @@ def test_curves_of_several_stresses_in_one_chart_carry_the_names_of_the_stresses
 
 
 def tile_rows(stress, name="pgd"):
-    return views.tiles(Document(run=Run(id="a"), cards={"adversarial": CardEntry(stresses={name: stress})}))[0].rows
+    return views.tiles(Document(run=RunEntry(id="a"), cards={"adversarial": CardEntry(stresses={name: stress})}))[0].rows
 
 
 def test_a_tile_says_where_the_half_point_lies_in_the_strengths_own_unit():

@@ -5,7 +5,7 @@ import math
 import pytest
 import report_samples as samples
 
-from holdfast.report import ClaimEntry, Document, Run
+from holdfast.report import ClaimEntry, Document, RunEntry
 from holdfast.report.wording import common_factor, estimate_text, gist, interval, number, strength, threshold, verdict
 
 
@@ -74,7 +74,7 @@ def claims(*statuses):
     ],
 )
 def test_the_verdict_counts_every_gate(statuses, sentence):
-    assert verdict(Document(run=Run(id="a"), gates=claims(*statuses))) == sentence
+    assert verdict(Document(run=RunEntry(id="a"), gates=claims(*statuses))) == sentence
 
 
 def test_thresholds_are_read_as_the_judge_writes_them():

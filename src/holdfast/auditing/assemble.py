@@ -11,14 +11,14 @@ from holdfast.auditing.cards import card_entries, summarise
 from holdfast.auditing.command import command_line
 from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.core.digest import digest, jsonable
-from holdfast.report import Budget, DataEntry, Document, InputEntry, Run, SkippedEntry, TargetEntry, finding_entry
+from holdfast.report import Budget, DataEntry, Document, InputEntry, RunEntry, SkippedEntry, TargetEntry, finding_entry
 from holdfast.report.provenance import circumstances
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.auditing.inputs import Inputs
-    from holdfast.auditing.plan import Plan, PlannedStress
+    from holdfast.auditing.plan import AuditPlan, PlannedStress
     from holdfast.auditing.settings import AuditSettings
     from holdfast.core.experiment import Finding
     from holdfast.core.store import Record
@@ -32,7 +32,7 @@ SEVERITIES = ("high", "medium", "low", "info")
 def assemble(
     settings: AuditSettings,
     inputs: Inputs,
-    plan: Plan,
+    plan: AuditPlan,
     records: Sequence[Record],
     *,
     run: Mapping[str, Any],
@@ -44,7 +44,7 @@ def assemble(
     Parameters
     ----------
     settings, inputs, plan, records : of the run
-    run : what the report says of the run besides, e.g. its times, as fields of :class:`holdfast.report.Run`
+    run : what the report says of the run besides, e.g. its times, as fields of :class:`holdfast.report.RunEntry`
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
@@ -88,13 +88,13 @@ def _command(settings: AuditSettings, line: PlannedStress) -> str:
 
 
 def _run_entry(
-    settings: AuditSettings, inputs: Inputs, plan: Plan, records: Sequence[Record], *, repeatable: bool, interrupted: bool
-) -> Run:
+    settings: AuditSettings, inputs: Inputs, plan: AuditPlan, records: Sequence[Record], *, repeatable: bool, interrupted: bool
+) -> RunEntry:
     identity = inputs.identity
     counted = {line.stress.name for line in plan.lines if line.queries}
     unfinished = len(records) < sum(line.points for line in plan.lines if line.decision != "skipped")
     partial = unfinished or any(record.status != "ok" for record in records)
-    return Run(
+    return RunEntry(
         id=digest(identity.target, identity.data, identity.seed, settings.preset)[:16],
         name=inputs.target.name,
         status="interrupted" if interrupted else "partial" if partial else "complete",

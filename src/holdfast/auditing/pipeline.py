@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.auditing.inputs import Inputs
-    from holdfast.auditing.plan import Plan
+    from holdfast.auditing.plan import AuditPlan
     from holdfast.core.runner import Finished
     from holdfast.core.stress import Stress
 
@@ -131,7 +131,7 @@ def audit_with(
     return report
 
 
-def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, progress: bool = True) -> Plan:
+def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, progress: bool = True) -> AuditPlan:
     """What :func:`audit_with` would run, and for how long; nothing is run but the probe."""
     begun = time.time()
     console = Console(prints=progress)
@@ -167,7 +167,7 @@ def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-") or "network"
 
 
-def _run(settings: AuditSettings, inputs: Inputs, plan: Plan, store: Store, *, console: Console, begun: float) -> Finished:
+def _run(settings: AuditSettings, inputs: Inputs, plan: AuditPlan, store: Store, *, console: Console, begun: float) -> Finished:
     """Measure what the plan holds; an interrupt keeps what was measured."""
     context = StressContext(
         seeds=Seeds(settings.seed),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Experiment, Point
     from holdfast.core.stress import Facts, Preset, Stress
 
-__all__ = ["Plan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
+__all__ = ["AuditPlan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
 
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
 RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.12  # for judging and drawing
@@ -68,7 +68,7 @@ class PlannedStress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class AuditPlan:
     """All lines, in the order in which they are run."""
 
     lines: tuple[PlannedStress, ...]
@@ -91,7 +91,7 @@ class Plan:
                 return line.examples * cost.queries + cost.fixed_queries
         return None
 
-    def like(self, rows: Sequence[Mapping[str, Any]]) -> Plan:
+    def like(self, rows: Sequence[Mapping[str, Any]]) -> AuditPlan:
         """The plan with the decisions and examples of stored `rows` (:meth:`rows`), so that a restart changes nothing."""
         kept = {row["stress"]: row for row in rows}
         lines = []
@@ -99,7 +99,7 @@ class Plan:
             decided = {key: value for key, value in kept[line.stress.name].items() if key != "stress"}
             stress = replace(line.stress, examples=decided["examples"]) if decided["decision"] == "reduced" else line.stress  # type: ignore[type-var]
             lines.append(replace(line, stress=stress, **decided))
-        return Plan(lines=tuple(lines))
+        return AuditPlan(lines=tuple(lines))
 
     def rows(self) -> list[dict[str, Any]]:
         """JSON-able lines, for the store and the table."""
@@ -191,7 +191,7 @@ def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
 
 def make_plan(
     stresses: Sequence[Stress], facts: Facts, prices: Prices, *, seconds: float | None = None, queries: int | None = None
-) -> Plan:
+) -> AuditPlan:
     """Decide what is run, reduced or skipped.
 
     Parameters
@@ -214,7 +214,7 @@ def make_plan(
     if seconds is not None:
         granted = max(0.0, seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
         lines = _within(lines, granted, cost=lambda line: line.seconds, cap=_capped(prices), why="the time budget")
-    return Plan(lines=tuple(lines))
+    return AuditPlan(lines=tuple(lines))
 
 
 def _line(stress: Stress, facts: Facts, prices: Prices) -> PlannedStress:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.auditing.inputs import Inputs
-    from holdfast.auditing.plan import Plan
+    from holdfast.auditing.plan import AuditPlan
     from holdfast.auditing.settings import AuditSettings
     from holdfast.core.store import Record
     from holdfast.report import Document
@@ -41,7 +41,7 @@ def check_baseline(settings: AuditSettings, inputs: Inputs) -> None:
 def report_on(
     settings: AuditSettings,
     inputs: Inputs,
-    plan: Plan,
+    plan: AuditPlan,
     records: Sequence[Record],
     *,
     folder: Path,
@@ -55,7 +55,7 @@ def report_on(
     ----------
     settings, inputs, plan, records : of the run
     folder : of the run
-    run : times, notes and the command to resume with, as fields of :class:`holdfast.report.Run`
+    run : times, notes and the command to resume with, as fields of :class:`holdfast.report.RunEntry`
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """

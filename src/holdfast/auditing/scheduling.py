@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.auditing.joined import WORST_CASE, is_attack
 from holdfast.auditing.judge import check_gates
-from holdfast.auditing.plan import Plan, Prices, check_choice, choose, make_plan
+from holdfast.auditing.plan import AuditPlan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.stresses import known_stresses
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import refuse
@@ -41,7 +41,7 @@ def new_plan(
     *,
     spent: float = 0.0,
     limited: bool = True,
-) -> Plan:
+) -> AuditPlan:
     """The plan for these inputs.
 
     Parameters
@@ -67,7 +67,7 @@ def new_plan(
 
 def kept_plan(
     store: Store, settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None = None, *, spent: float = 0.0
-) -> Plan:
+) -> AuditPlan:
     """The plan that the run in `store` was begun with, so that a restart changes nothing; a new one if settings changed."""
     whole = new_plan(settings, inputs, stresses, limited=False)
     asked = {

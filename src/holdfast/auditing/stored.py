@@ -15,7 +15,7 @@ from holdfast.report import junit, load, read_per_example, render_comparison, sa
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
-    from holdfast.report import Comparison
+    from holdfast.report import PairedComparison
     from holdfast.report.result import Undecided
 
 __all__ = ["compare", "judge_run", "read_gates", "status"]
@@ -25,7 +25,7 @@ def _folder(run: Report | str | Path) -> Path:
     return run.folder if isinstance(run, Report) else Path(run)
 
 
-def compare(before: Report | str | Path, after: Report | str | Path, *, out: str | Path | None = None) -> Comparison:
+def compare(before: Report | str | Path, after: Report | str | Path, *, out: str | Path | None = None) -> PairedComparison:
     """Two runs on the same examples: paired differences, exact tests corrected by Holm, examples that got worse.
 
     Parameters

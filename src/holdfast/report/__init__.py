@@ -4,7 +4,6 @@ from holdfast.report.assembly import finding_entry, metric_table, point_entry, s
 from holdfast.report.cross import breaking_point, cross_view
 from holdfast.report.document import (
     Budget,
-    Comparison,
     ComparisonRow,
     Cross,
     CrossBreaking,
@@ -16,8 +15,9 @@ from holdfast.report.document import (
     FindingEntry,
     ImageEntry,
     InputEntry,
+    PairedComparison,
     Panel,
-    Run,
+    RunEntry,
     SkippedEntry,
     TargetEntry,
     dump,
@@ -38,13 +38,13 @@ from holdfast.report.measured import (
     HalfPoint,
     Layer,
     PointEntry,
-    Reliability,
+    ReliabilityEntry,
     StressEntry,
     StressSummary,
 )
 from holdfast.report.page import render, render_comparison
 from holdfast.report.paired import compare
-from holdfast.report.per_example import PerExample, read_per_example, row_name, write_per_example
+from holdfast.report.per_example import PerExampleTable, read_per_example, row_name, write_per_example
 from holdfast.report.sarif import sarif
 from holdfast.report.thumbnails import panels, thumbnail
 
@@ -54,7 +54,6 @@ __all__ = [
     "CardEntry",
     "Check",
     "ClaimEntry",
-    "Comparison",
     "ComparisonRow",
     "Cross",
     "CrossBreaking",
@@ -72,11 +71,12 @@ __all__ = [
     "ImageEntry",
     "InputEntry",
     "Layer",
+    "PairedComparison",
     "Panel",
-    "PerExample",
+    "PerExampleTable",
     "PointEntry",
-    "Reliability",
-    "Run",
+    "ReliabilityEntry",
+    "RunEntry",
     "SentenceEntry",
     "SentenceFigure",
     "SkippedEntry",

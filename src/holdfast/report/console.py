@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.core.store import Record
-    from holdfast.report.document import Comparison, Document
+    from holdfast.report.document import Document, PairedComparison
 
 __all__ = ["Console"]
 
@@ -160,7 +160,7 @@ class Console:
                 colour = "red" if finding.severity == "high" else "yellow"
                 self._rich.print(f"[{colour}]{finding.severity}[/] {escape(finding.text)}")
 
-    def comparison(self, comparison: Comparison) -> None:
+    def comparison(self, comparison: PairedComparison) -> None:
         """Print paired differences, one row per point that both runs measured."""
         self.note(f"{comparison.before} -> {comparison.after}")
         self.table(

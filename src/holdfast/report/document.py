@@ -18,12 +18,11 @@ from pydantic import Field, ValidationError, model_validator
 from holdfast.core.checks import refuse
 from holdfast.core.memo import write_atomically
 from holdfast.report.judged import ClaimEntry, SentenceEntry
-from holdfast.report.measured import CardEntry, CurveEntry, EstimateEntry, Json, Number, PointEntry, Record, StressEntry
+from holdfast.report.measured import CardEntry, CurveEntry, Entry, EstimateEntry, Json, Number, PointEntry, StressEntry
 
 __all__ = [
     "SCHEMA",
     "Budget",
-    "Comparison",
     "ComparisonRow",
     "Cross",
     "CrossBreaking",
@@ -35,8 +34,9 @@ __all__ = [
     "FindingEntry",
     "ImageEntry",
     "InputEntry",
+    "PairedComparison",
     "Panel",
-    "Run",
+    "RunEntry",
     "SkippedEntry",
     "TargetEntry",
     "dump",
@@ -50,14 +50,14 @@ SCHEMA = "holdfast.report/1"
 MAX_IMAGES = 40
 
 
-class Budget(Record):
+class Budget(Entry):
     """What the run was allowed to use; null: no limit."""
 
     seconds: Number = None
     queries: int | None = None
 
 
-class Run(Record):
+class RunEntry(Entry):
     """What was run, when, on what, and how to run it again."""
 
     id: str
@@ -93,7 +93,7 @@ class Run(Record):
     notes: list[str] = []
 
 
-class InputEntry(Record):
+class InputEntry(Entry):
     """What the network takes."""
 
     shape: list[int] = []
@@ -101,7 +101,7 @@ class InputEntry(Record):
     range: list[float] | None = None
 
 
-class TargetEntry(Record):
+class TargetEntry(Entry):
     """The network under examination."""
 
     name: str
@@ -118,7 +118,7 @@ class TargetEntry(Record):
     notes: list[str] = []
 
 
-class DataEntry(Record):
+class DataEntry(Entry):
     """The examples."""
 
     name: str = ""
@@ -131,7 +131,7 @@ class DataEntry(Record):
     notes: list[str] = []
 
 
-class FindingEntry(Record):
+class FindingEntry(Entry):
     """A judged statement with its evidence."""
 
     id: str
@@ -149,7 +149,7 @@ class FindingEntry(Record):
     """The command line that measures it again."""
 
 
-class DrawingEntry(Record):
+class DrawingEntry(Entry):
     """A picture of a study's own, beside its charts."""
 
     title: str
@@ -158,7 +158,7 @@ class DrawingEntry(Record):
     note: str = ""
 
 
-class SkippedEntry(Record):
+class SkippedEntry(Entry):
     """A stress that was not run, or not fully, and why."""
 
     stress: str
@@ -166,7 +166,7 @@ class SkippedEntry(Record):
     card: str = ""
 
 
-class CrossColumn(Record):
+class CrossColumn(Entry):
     """One column of the cross view: a stress at one strength."""
 
     stress: str
@@ -175,7 +175,7 @@ class CrossColumn(Record):
     at: dict[str, Json] = {}
 
 
-class CrossGroup(Record):
+class CrossGroup(Entry):
     """Examples that fail together under several stresses."""
 
     columns: list[int]
@@ -185,7 +185,7 @@ class CrossGroup(Record):
     """The first of them."""
 
 
-class CrossBreaking(Record):
+class CrossBreaking(Entry):
     """For each example of the cross view, the strength at which it first fails."""
 
     stress: str
@@ -197,7 +197,7 @@ class CrossBreaking(Record):
     """One per example; null: it never failed."""
 
 
-class Cross(Record):
+class Cross(Entry):
     """Examples x stresses; made by :func:`holdfast.report.cross.cross_view`."""
 
     columns: list[CrossColumn]
@@ -211,7 +211,7 @@ class Cross(Record):
     breaking: list[CrossBreaking] = []
 
 
-class ComparisonRow(Record):
+class ComparisonRow(Entry):
     """One metric of two models on the same examples."""
 
     metric: str
@@ -233,7 +233,7 @@ class ComparisonRow(Record):
     """The first regressed examples."""
 
 
-class Comparison(Record):
+class PairedComparison(Entry):
     """Paired before and after; made by :func:`holdfast.report.paired.compare`."""
 
     before: str
@@ -247,7 +247,7 @@ class Comparison(Record):
     notes: list[str] = []
 
 
-class Panel(Record):
+class Panel(Entry):
     """One thumbnail."""
 
     caption: str
@@ -255,7 +255,7 @@ class Panel(Record):
     """PNG of at most 64 px side, base64."""
 
 
-class ImageEntry(Record):
+class ImageEntry(Entry):
     """Thumbnails of one example."""
 
     example: int
@@ -270,11 +270,11 @@ class ImageEntry(Record):
     panels: list[Panel]
 
 
-class Document(Record):
+class Document(Entry):
     """``report.json``; see the module's text."""
 
     schema_id: Literal["holdfast.report/1"] = Field(default="holdfast.report/1", alias="schema")
-    run: Run
+    run: RunEntry
     target: TargetEntry | None = None
     data: DataEntry | None = None
     probe: dict[str, Json] = {}
@@ -289,7 +289,7 @@ class Document(Record):
     images: list[ImageEntry] = []
     skipped: list[SkippedEntry] = []
     reduced: list[SkippedEntry] = []
-    baseline: Comparison | None = None
+    baseline: PairedComparison | None = None
 
     @model_validator(mode="after")
     def _few_images(self) -> Self:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from holdfast.report.measured import Number, Record
+from holdfast.report.measured import Entry, Number
 
 if TYPE_CHECKING:
     from holdfast.core.claim import Verdict
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ClaimEntry", "SentenceEntry", "SentenceFigure"]
 
 
-class ClaimEntry(Record):
+class ClaimEntry(Entry):
     """A checked sentence: an audit's gate or a study's claim."""
 
     id: str
@@ -42,7 +42,7 @@ class ClaimEntry(Record):
         return cls(**verdict.to_json())
 
 
-class SentenceFigure(Record):
+class SentenceFigure(Entry):
     """The number that stands beside a sentence."""
 
     text: str
@@ -51,7 +51,7 @@ class SentenceFigure(Record):
     """Id of the claim that it belongs to."""
 
 
-class SentenceEntry(Record):
+class SentenceEntry(Entry):
     """What a study says about a sentence of the abstract that states a result."""
 
     n: int

@@ -31,6 +31,7 @@ __all__ = [
     "Check",
     "CurveEntry",
     "Details",
+    "Entry",
     "EstimateEntry",
     "Grade",
     "HalfPoint",
@@ -38,8 +39,7 @@ __all__ = [
     "Layer",
     "Number",
     "PointEntry",
-    "Record",
-    "Reliability",
+    "ReliabilityEntry",
     "StressEntry",
     "StressSummary",
 ]
@@ -57,13 +57,13 @@ Json = Annotated[JsonValue, BeforeValidator(jsonable)]
 """Anything that JSON can hold; arrays, tuples and NumPy scalars are turned into it."""
 
 
-class Record(BaseModel):
+class Entry(BaseModel):
     """Base of all records: immutable, and a key that it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
-class EstimateEntry(Record):
+class EstimateEntry(Entry):
     """One number with its interval, as :meth:`holdfast.core.estimate.Estimate.to_json` writes it."""
 
     value: Number
@@ -88,7 +88,7 @@ class EstimateEntry(Record):
         return Estimate.from_json(self.model_dump())
 
 
-class CurveEntry(Record):
+class CurveEntry(Entry):
     """Estimates over ordered strengths, as :meth:`holdfast.core.curve.Curve.to_json` writes them."""
 
     name: str
@@ -118,7 +118,7 @@ class CurveEntry(Record):
         return Curve.from_json(self.model_dump())
 
 
-class Reliability(Record):
+class ReliabilityEntry(Entry):
     """Bins of a reliability diagram; three lists of one length."""
 
     confidence: list[Number]
@@ -129,7 +129,7 @@ class Reliability(Record):
     """Examples in each bin."""
 
 
-class Check(Record):
+class Check(Entry):
     """One check that can raise a flag, such as the seven of gradient masking."""
 
     id: str
@@ -143,7 +143,7 @@ class Check(Record):
     threshold: Number = None
 
 
-class Layer(Record):
+class Layer(Entry):
     """What stressing one layer alone did."""
 
     name: str
@@ -161,7 +161,7 @@ class Details(BaseModel):
 
     confusion: list[list[int]] | None = None
     """Counts, row = true class, column = predicted class."""
-    reliability: Reliability | None = None
+    reliability: ReliabilityEntry | None = None
     """Bins of the reliability diagram."""
     per_class: list[EstimateEntry] | None = None
     """Accuracy of each class, in the order of the classes."""
@@ -179,7 +179,7 @@ class Details(BaseModel):
         return {key: value for key, value in handler(self).items() if value is not None}
 
 
-class PointEntry(Record):
+class PointEntry(Entry):
     """One evaluated strength of a stress."""
 
     at: dict[str, Json]
@@ -203,7 +203,7 @@ class PointEntry(Record):
         return last_line(self.error) or self.status
 
 
-class HalfPoint(Record):
+class HalfPoint(Entry):
     """The strength at which half of the margin above chance is lost."""
 
     value: Number
@@ -212,7 +212,7 @@ class HalfPoint(Record):
     """A clause for a reader: ``"loses half its margin at 2.6 bits"``."""
 
 
-class StressSummary(Record):
+class StressSummary(Entry):
     """Numbers read off a stress's main curve."""
 
     curve: str = ""
@@ -222,7 +222,7 @@ class StressSummary(Record):
     half_point: HalfPoint | None = None
 
 
-class StressEntry(Record):
+class StressEntry(Entry):
     """One stress with its settings, points and curves."""
 
     version: int = 1
@@ -244,7 +244,7 @@ class StressEntry(Record):
     notes: list[str] = []
 
 
-class Grade(Record):
+class Grade(Entry):
     """A letter for one card, with the thresholds it was read from."""
 
     letter: str
@@ -255,7 +255,7 @@ class Grade(Record):
     """Letter -> least score."""
 
 
-class CardEntry(Record):
+class CardEntry(Entry):
     """One section of the page."""
 
     title: str = ""

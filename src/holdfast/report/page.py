@@ -18,7 +18,7 @@ from holdfast.report.charts.intervals import verdict_strip
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.report.document import Comparison, ComparisonRow, Document
+    from holdfast.report.document import ComparisonRow, Document, PairedComparison
 
 __all__ = ["render", "render_comparison"]
 
@@ -76,8 +76,8 @@ def render(document: Document) -> str:
 
     Examples
     --------
-    >>> from holdfast.report.document import Document, Run
-    >>> "<h1>tiny</h1>" in render(Document(run=Run(id="a", name="tiny")))
+    >>> from holdfast.report.document import Document, RunEntry
+    >>> "<h1>tiny</h1>" in render(Document(run=RunEntry(id="a", name="tiny")))
     True
     """
     names = _short_names(document)
@@ -140,7 +140,7 @@ def _low_power(document: Document) -> list[tuple[str, int, float]]:
     return sorted(rows, key=lambda row: (-row[2], row[0]))
 
 
-def _comparison_context(comparison: Comparison, names: Mapping[str, str]) -> dict[str, Any]:
+def _comparison_context(comparison: PairedComparison, names: Mapping[str, str]) -> dict[str, Any]:
     by_metric: dict[str, list[ComparisonRow]] = {}
     for row in comparison.rows:
         by_metric.setdefault(row.metric, []).append(row)
@@ -166,7 +166,7 @@ def _comparison_sentence(rows: Sequence[ComparisonRow]) -> str:
     )
 
 
-def render_comparison(before: Document, after: Document, comparison: Comparison) -> str:
+def render_comparison(before: Document, after: Document, comparison: PairedComparison) -> str:
     """The page that holds two runs beside each other.
 
     Parameters

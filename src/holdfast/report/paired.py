@@ -8,9 +8,9 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import holm, mcnemar, paired_difference, proportion
-from holdfast.report.document import Comparison, ComparisonRow, Document, metric_prefix
+from holdfast.report.document import ComparisonRow, Document, PairedComparison, metric_prefix
 from holdfast.report.measured import EstimateEntry
-from holdfast.report.per_example import PerExample, row_name
+from holdfast.report.per_example import PerExampleTable, row_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ MAX_LISTED = 40
 UNUSED = -1  # in a column of whole numbers: the stress did not use this example
 
 
-def compare(before: PerExample, after: PerExample, *, documents: tuple[Document, Document]) -> Comparison:
+def compare(before: PerExampleTable, after: PerExampleTable, *, documents: tuple[Document, Document]) -> PairedComparison:
     """Every point that both runs measured on the same examples, tested exactly and corrected together.
 
     Parameters
@@ -31,7 +31,7 @@ def compare(before: PerExample, after: PerExample, *, documents: tuple[Document,
 
     Returns
     -------
-    Comparison with one row per common point that kept ``correct`` per example. Swapping the arguments negates every difference.
+    One row per common point that kept ``correct`` per example. Swapping the arguments negates every difference.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def compare(before: PerExample, after: PerExample, *, documents: tuple[Document,
         _row(f"{metric_prefix(cards.get(stress, 'other'), stress)}.accuracy", at, (one, two), p=(p, adjusted), example=example)
         for (stress, at, one, two, example), p, adjusted in zip(pairs, p_values, holm(p_values), strict=True)
     ]
-    return Comparison(
+    return PairedComparison(
         before=first.target.name if first.target else first.run.name,
         after=second.target.name if second.target else second.run.name,
         before_digest=first.target.digest if first.target else "",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PerExample", "read_per_example", "row_name", "write_per_example"]
+__all__ = ["PerExampleTable", "read_per_example", "row_name", "write_per_example"]
 
 
 def row_name(stress: str, at: Mapping[str, Any], column: str = "correct") -> str:
@@ -40,7 +40,7 @@ def row_name(stress: str, at: Mapping[str, Any], column: str = "correct") -> str
 
 
 @dataclass(frozen=True)
-class PerExample:
+class PerExampleTable:
     """What :func:`read_per_example` gives.
 
     Parameters
@@ -118,11 +118,11 @@ def _fill_parquet(path: Path, rows: Mapping[str, NDArray[Any]]) -> None:
     parquet.write_table(pyarrow.table({name: array for name, array in rows.items() if array.ndim == 1}), path)
 
 
-def read_per_example(path: str | Path) -> PerExample:
+def read_per_example(path: str | Path) -> PerExampleTable:
     """The archive in the file `path`, or in ``per_example.npz`` of the folder `path`."""
     file = Path(path) / "per_example.npz" if Path(path).is_dir() else Path(path)
     if not file.is_file():
         refuse("path", f"is {str(path)!r}: there is no such file", allowed="per_example.npz of a run, or the run's folder")
     with np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    return PerExample(arrays.pop("example"), arrays.pop("label"), arrays)
+    return PerExampleTable(arrays.pop("example"), arrays.pop("label"), arrays)

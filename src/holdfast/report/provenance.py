@@ -72,7 +72,7 @@ def commit(folder: str | Path = ".") -> str:
 
 
 def circumstances(device: str = "cpu") -> dict[str, Any]:
-    """Versions, hardware and commit, as :class:`holdfast.report.Run` takes them."""
+    """Versions, hardware and commit, as :class:`holdfast.report.RunEntry` takes them."""
     return {"versions": versions(), "hardware": hardware(device), "commit": commit()}
 
 

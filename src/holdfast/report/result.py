@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from holdfast.core.checks import check_one_of
 from holdfast.report.document import load, to_json
 from holdfast.report.page import render
-from holdfast.report.per_example import PerExample, read_per_example
+from holdfast.report.per_example import PerExampleTable, read_per_example
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.report.document import Document
     from holdfast.report.measured import CardEntry
 
-__all__ = ["EXIT_CRASH", "EXIT_FAIL", "EXIT_INTERRUPTED", "Card", "Report", "Undecided", "exit_code"]
+__all__ = ["EXIT_CRASH", "EXIT_FAIL", "EXIT_INTERRUPTED", "Report", "ReportCard", "Undecided", "exit_code"]
 
 Undecided = Literal["warn", "fail", "pass"]
 EXIT_FAIL, EXIT_CRASH, EXIT_INTERRUPTED = 1, 3, 130
@@ -43,7 +43,7 @@ def exit_code(document: Document, undecided: Undecided = "warn") -> int:
 
 
 @dataclass(frozen=True)
-class Card:
+class ReportCard:
     """One section of a report."""
 
     entry: CardEntry
@@ -76,9 +76,9 @@ class Report:
         return cls(load(folder), Path(folder))
 
     @property
-    def cards(self) -> Mapping[str, Card]:
+    def cards(self) -> Mapping[str, ReportCard]:
         """The sections, by name."""
-        return {name: Card(entry) for name, entry in self.document.cards.items()}
+        return {name: ReportCard(entry) for name, entry in self.document.cards.items()}
 
     @property
     def exit_code(self) -> int:
@@ -91,7 +91,7 @@ class Report:
         return self.folder / "report.html"
 
     @cached_property
-    def _table(self) -> PerExample:
+    def _table(self) -> PerExampleTable:
         return read_per_example(self.folder)
 
     def per_example(self, stress: str, **at: Any) -> np.ndarray:

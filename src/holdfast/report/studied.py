@@ -76,7 +76,7 @@ def answer(document: Document) -> str:
     >>> from holdfast.report.judged import SentenceEntry
     >>> verdicts = ("holds", "holds", "undecided")
     >>> entries = [SentenceEntry(n=n, says="", verdict=verdict) for n, verdict in enumerate(verdicts)]
-    >>> answer(Document(run=Run(id="a", kind="study"), sentences=entries))
+    >>> answer(Document(run=RunEntry(id="a", kind="study"), sentences=entries))
     'Of 3 sentences that state a result, 2 hold and 1 is undecided.'
     """
     verdicts = [entry.verdict for entry in document.sentences]

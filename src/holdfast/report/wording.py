@@ -326,8 +326,8 @@ def verdict(document: Document) -> str:
 
     Examples
     --------
-    >>> from holdfast.report.document import Document, Run
-    >>> verdict(Document(run=Run(id="a")))
+    >>> from holdfast.report.document import Document, RunEntry
+    >>> verdict(Document(run=RunEntry(id="a")))
     'No gates were set: the figures below are measured, not judged.'
     """
     kind = "claim" if document.run.kind == "study" else "gate"

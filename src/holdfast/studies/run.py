@@ -21,7 +21,7 @@ from holdfast.report import (
     ClaimEntry,
     Document,
     DrawingEntry,
-    Run,
+    RunEntry,
     finding_entry,
     metric_table,
     stress_entry,
@@ -84,7 +84,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     settings, points = settings_of(study), len(study.points())
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
-    run = Run(
+    run = RunEntry(
         id=digest(identity)[:16],
         kind="study",
         name=name,
@@ -114,7 +114,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     return report
 
 
-def _ended(run: Run, found: Finished, *, points: int, begun: float) -> Run:
+def _ended(run: RunEntry, found: Finished, *, points: int, begun: float) -> RunEntry:
     """The run with its status, its times, and the command that completes it where it is not complete."""
     missing = len(found.records) < points or any(record.status != "ok" for record in found.records)
     status = "interrupted" if found.interrupted else "partial" if missing else "complete"
@@ -134,7 +134,7 @@ def later(scales: Mapping[str, Study], preset: str) -> dict[str, str]:
     return found
 
 
-def _document(run: Run, study: Study, records: Sequence[Record], planned_later: Mapping[str, str]) -> Document:
+def _document(run: RunEntry, study: Study, records: Sequence[Record], planned_later: Mapping[str, str]) -> Document:
     parts = study.parts_of(measurements(study, records))
     entries = {name: stress_entry(study, records, found, part=name, title=heading(name)) for name, found in parts.items()}
     table = metric_table(entries)

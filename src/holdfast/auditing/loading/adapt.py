@@ -12,7 +12,7 @@ from torch import nn
 from holdfast.auditing.loading.locate import suggestion
 from holdfast.core.checks import refuse
 
-__all__ = ["Adapted", "CallableNetwork", "LabelScores", "select"]
+__all__ = ["AdaptedNetwork", "CallableNetwork", "LabelScores", "select"]
 
 
 def select(answer: Any, key: str) -> Any:
@@ -46,7 +46,7 @@ def select(answer: Any, key: str) -> Any:
     return refuse("output_key", got, allowed=allowed, remedy=suggestion(key, parts))
 
 
-class Adapted(nn.Module):
+class AdaptedNetwork(nn.Module):
     """A network that is handed its own dtype, and whose answer is taken out of its container and given in float32.
 
     Parameters

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from holdfast.auditing.loading.adapt import Adapted, CallableNetwork
+from holdfast.auditing.loading.adapt import AdaptedNetwork, CallableNetwork
 from holdfast.auditing.loading.normalisation import normalised
 from holdfast.auditing.loading.source import Obtained, obtain
 from holdfast.auditing.loading.weights import install, read_weights
@@ -187,7 +187,7 @@ def _adapted(network: nn.Module, *, output_key: str | None, notes: list[str]) ->
         notes.append(f"the network computes in {word}: inputs are cast to it and logits back to float32{small}")
     if dtype == torch.float32 and output_key is None:
         return network
-    return Adapted(network, dtype=dtype, output_key=output_key).eval()
+    return AdaptedNetwork(network, dtype=dtype, output_key=output_key).eval()
 
 
 def _granted(obtained: Obtained, access: Access, notes: list[str]) -> Access:

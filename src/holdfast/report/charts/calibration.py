@@ -15,7 +15,7 @@ from holdfast.report.wording import interval, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdfast.report.measured import Reliability
+    from holdfast.report.measured import ReliabilityEntry
 
 __all__ = ["confusion", "reliability"]
 
@@ -23,7 +23,7 @@ MOST_CLASSES = 12
 MOST_PAIRS = 12
 
 
-def reliability(bins: Reliability, *, note: str = "") -> Picture | None:
+def reliability(bins: ReliabilityEntry, *, note: str = "") -> Picture | None:
     """Share of right answers against confidence, with Wilson intervals; on the diagonal a network is as right as it is sure."""
     rows = [
         (confidence, accuracy, count)
