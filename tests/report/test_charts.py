@@ -22,7 +22,7 @@ from holdfast.report import (
     charts,
 )
 from holdfast.report.charts.intervals import verdict_strip
-from holdfast.report.document import ComparisonRow
+from holdfast.report.examples import ComparisonRow
 from holdfast.report.judged import ClaimEntry
 
 

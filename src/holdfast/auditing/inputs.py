@@ -22,8 +22,9 @@ from holdfast.nets import weights_digest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from holdfast.auditing.loading.target import LoadedTarget
     from holdfast.auditing.probing import Probe
-    from holdfast.auditing.settings import AuditSettings
+    from holdfast.auditing.settings import AuditSettings, ModelSettings
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
@@ -70,31 +71,15 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
     settings : of the audit
     model, data : Python objects that take the place of ``settings.model.source`` and ``settings.data.source``
     """
-    chosen, options = settings.model, settings.run
+    chosen = settings.model
     source = chosen.source if model is None else model
     if source is None:
         source, embedded = example_network(seed=0)
         data = embedded if data is None and settings.data.source is None else data
         chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
-    loaded = load_target(
-        source,
-        weights=chosen.weights,
-        arguments=chosen.arguments,
-        access=chosen.access,
-        normalize=chosen.normalize,
-        bounds=chosen.bounds,
-        outputs=chosen.outputs,
-        output_key=chosen.output_key,
-        unsafe_pickle=chosen.unsafe_pickle,
-        device=options.device,
-        name=chosen.name,
-    )
-    rows = load_data(
-        settings.data.source if data is None else data,
-        bounds=chosen.bounds,
-        layout=settings.data.layout,
-        size=settings.data.size,
-    )
+    loaded = _load(source, chosen, device=settings.run.device)
+    held = settings.data.source if data is None else data
+    rows = load_data(held, bounds=chosen.bounds, layout=settings.data.layout, size=settings.data.size)
     spare = _unlabelled(settings, rows.x)
     limit = settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else len(rows))
     index = rows.stratified_order(seed=settings.seed)[:limit]
@@ -119,6 +104,23 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         unlabelled=spare,
         notes=(*loaded.notes, *seen.notes),
         unsafe=loaded.unsafe,
+    )
+
+
+def _load(source: Any, chosen: ModelSettings, *, device: str) -> LoadedTarget:
+    """The target that `source` gives under the settings `chosen`."""
+    return load_target(
+        source,
+        weights=chosen.weights,
+        arguments=chosen.arguments,
+        access=chosen.access,
+        normalize=chosen.normalize,
+        bounds=chosen.bounds,
+        outputs=chosen.outputs,
+        output_key=chosen.output_key,
+        unsafe_pickle=chosen.unsafe_pickle,
+        device=device,
+        name=chosen.name,
     )
 
 

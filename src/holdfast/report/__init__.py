@@ -4,19 +4,11 @@ from holdfast.report.assembly import finding_entry, metric_table, point_entry, s
 from holdfast.report.cross import breaking_point, cross_view
 from holdfast.report.document import (
     Budget,
-    ComparisonRow,
-    Cross,
-    CrossBreaking,
-    CrossColumn,
-    CrossGroup,
     DataEntry,
     Document,
     DrawingEntry,
     FindingEntry,
-    ImageEntry,
     InputEntry,
-    PairedComparison,
-    Panel,
     RunEntry,
     SkippedEntry,
     TargetEntry,
@@ -24,6 +16,16 @@ from holdfast.report.document import (
     json_schema,
     load,
     metric_prefix,
+)
+from holdfast.report.examples import (
+    ComparisonRow,
+    Cross,
+    CrossBreaking,
+    CrossColumn,
+    CrossGroup,
+    ImageEntry,
+    PairedComparison,
+    Panel,
 )
 from holdfast.report.files import ARTEFACTS, write_report
 from holdfast.report.judged import ClaimEntry, SentenceEntry, SentenceFigure

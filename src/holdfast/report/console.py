@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.core.store import Record
-    from holdfast.report.document import Document, PairedComparison
+    from holdfast.report.document import Document
+    from holdfast.report.examples import PairedComparison
 
 __all__ = ["Console"]
 

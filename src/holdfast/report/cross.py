@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.checks import refuse
-from holdfast.report.document import Cross, CrossBreaking, CrossColumn, CrossGroup
+from holdfast.report.examples import Cross, CrossBreaking, CrossColumn, CrossGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ from holdfast.report.charts.intervals import verdict_strip
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.report.document import ComparisonRow, Document, PairedComparison
+    from holdfast.report.document import Document
+    from holdfast.report.examples import ComparisonRow, PairedComparison
 
 __all__ = ["render", "render_comparison"]
 

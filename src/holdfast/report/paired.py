@@ -8,7 +8,8 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import holm, mcnemar, paired_difference, proportion
-from holdfast.report.document import ComparisonRow, Document, PairedComparison, metric_prefix
+from holdfast.report.document import Document, metric_prefix
+from holdfast.report.examples import ComparisonRow, PairedComparison
 from holdfast.report.measured import EstimateEntry
 from holdfast.report.per_example import PerExampleTable, row_name
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.core.checks import refuse
-from holdfast.report.document import Panel
+from holdfast.report.examples import Panel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from holdfast.report.charts import Picture
-    from holdfast.report.document import Document, FindingEntry, ImageEntry
+    from holdfast.report.document import Document, FindingEntry
+    from holdfast.report.examples import ImageEntry
     from holdfast.report.judged import ClaimEntry
     from holdfast.report.measured import CardEntry, Check, CurveEntry, EstimateEntry, StressEntry
 

@@ -72,7 +72,7 @@ class GradientAttack(Stress):
         """One point per attack size."""
         return [{"eps": size} for size in self.eps]
 
-    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """The attack on one part of the examples; `index` counts the parts."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class GradientAttack(Stress):
         threat = ThreatModel(norm=self.norm, eps=point["eps"], bounds=context.target.bounds)
 
         def attack(x: torch.Tensor, y: torch.Tensor, index: int) -> AttackResult:
-            return self.attack(context, x, y, threat, index)
+            return self.attack(context, x, y, threat=threat, index=index)
 
         return attacked(context, examples_of(context, self.examples), attack)
 
@@ -116,7 +116,7 @@ class FGSM(GradientAttack):
         del point
         return Cost(forward=4, backward=1)
 
-    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """FGSM."""
         del index
         return fgsm(context.target, x, y, threat, batch_size=context.batch_size)
@@ -158,7 +158,7 @@ class PGD(GradientAttack):
         passes = self.steps * self.restarts if point["eps"] > 0 else 0
         return Cost(forward=passes + 3, backward=passes)
 
-    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """PGD; each part of the examples has its own random starts."""
 
         def clock(gradient: torch.Tensor) -> torch.Tensor:
@@ -236,7 +236,7 @@ class APGD(GradientAttack):
         passes = self.steps * (1 + self.goals) if point["eps"] > 0 else 0
         return Cost(forward=passes + 6, backward=passes)
 
-    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, index: int) -> AttackResult:
+    def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """The worse of both attacks."""
         settings: dict[str, Any] = {"steps": self.steps, "batch_size": context.batch_size}
         seeds = [context.seeds.integer(kind, index) for kind in ("cross entropy", "goals")]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from holdfast.report.document import Cross, CrossBreaking
+    from holdfast.report.examples import Cross, CrossBreaking
 
 __all__ = ["cross_matrix", "margin_scatter"]
 

@@ -12,7 +12,7 @@ from holdfast.report.wording import at_text, estimate_text, gist, interval, numb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.report.document import ComparisonRow
+    from holdfast.report.examples import ComparisonRow
     from holdfast.report.judged import ClaimEntry
     from holdfast.report.measured import EstimateEntry, Layer
 

@@ -11,7 +11,7 @@ from holdfast.report.wording import at_text, estimate_text, heading, number
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.report.document import ComparisonRow
+    from holdfast.report.examples import ComparisonRow
 
 __all__ = ["slope_chart"]
 
