@@ -29,8 +29,9 @@ COUNTS = ("divergences", "chains", "samples")  # whole numbers of the diagnostic
 def pack_posterior(posterior: Posterior) -> dict[str, torch.Tensor]:
     """Everything that :func:`unpack_posterior` needs besides the network: tensors by name.
 
-    Samplers are not packed, except that of a :class:`~holdfast.bayes.MeanField`, which its mean and its std define. It draws the
-    weights in the order of `packed`, so a file that sorts names changes which weight gets which number.
+    Samplers are not packed, except that of a :class:`~holdfast.bayes.MeanField`, which its mean and its std define. Files do not
+    keep the order of names, so the unpacked one draws weights in alphabetical order: fresh draws of one seed differ from those
+    before packing, and are the same after every unpacking.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def _prefixed(part: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch
 
 def _part(part: str, packed: Mapping[str, torch.Tensor], device: str | torch.device) -> dict[str, torch.Tensor]:
     prefix = f"{part}."
-    return {name.removeprefix(prefix): values.to(device) for name, values in packed.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): packed[name].to(device) for name in sorted(packed) if name.startswith(prefix)}
 
 
 def _diagnostics(found: Mapping[str, torch.Tensor]) -> Diagnostics | None:
