@@ -216,10 +216,11 @@ def _entry(module, name, thing):
     return [f".. auto{_kind(thing)}:: {module}.{name}", ""]
 
 
-def _module(name, *, level="#"):
-    """The page of one package or module: its text, a table of its names, and each name."""
+def _module(name, *, level="#", without=()):
+    """The page of one package or module: its text, a table of its names, and each name; those in `without` stand elsewhere."""
     module = import_module(name)
-    things = {item: getattr(module, item) for item in getattr(module, "__all__", ()) if not item.startswith("__")}
+    kept = [item for item in getattr(module, "__all__", ()) if not item.startswith("__") and item not in without]
+    things = {item: getattr(module, item) for item in kept}
     listed = [item for item, thing in things.items() if _kind(thing) != "data"]
     lines = [f"{level} {name}", "", "```{eval-rst}", f".. automodule:: {name}", "   :no-members:", ""]
     if len(listed) > 1:
@@ -227,6 +228,15 @@ def _module(name, *, level="#"):
     for item, thing in things.items():
         lines += _entry(name, item, thing)
     return [*lines, "```", ""]
+
+
+def _rooms(name):
+    """Sections of the packages inside the package `name`, with what `name` itself does not export."""
+    package, lines = import_module(name), []
+    for entry in pkgutil.iter_modules(package.__path__):
+        if entry.ispkg and entry.name != "entries":
+            lines += _module(f"{name}.{entry.name}", level="###", without=package.__all__)
+    return lines
 
 
 def packages():
@@ -244,6 +254,7 @@ def packages():
             for entry in pkgutil.iter_modules(package.__path__):
                 if entry.name not in skipped and (entry.ispkg or name != "devices"):
                     lines += _module(f"holdfast.{name}.{entry.name}", level="##")
+                    lines += _rooms(f"holdfast.{name}.{entry.name}") if name == "devices" else []
         pages[f"holdfast.{name}"] = lines
     return pages
 
