@@ -35,7 +35,7 @@ PANELS = (
     ("Gradient attacks", "adversarial", (("fgsm", 0, "one step (FGSM)"), ("pgd", 0, "many steps (PGD)"))),
     ("Fewer bits", "precision", (("weight_bits", 0, "weights"), ("act_bits", 0, "activations"))),
     (
-        "Neurons that all differ",
+        "Device-to-device variation of neurons",
         "device",
         (("activation_variation", 0, "mean over chips"), ("activation_variation", 1, "5th percentile")),
     ),

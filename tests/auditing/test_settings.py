@@ -82,10 +82,10 @@ def test_what_cannot_be_used_is_refused(arguments, message):
         read_settings(**arguments)
 
 
-def test_a_file_that_is_no_toml_is_refused(tmp_path):
+def test_a_file_that_is_not_toml_is_refused(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text("preset = quick = standard")
-    with pytest.raises(InputError, match="is no TOML"):
+    with pytest.raises(InputError, match="is not TOML"):
         read_settings(path)
 
 

@@ -1,7 +1,7 @@
 """What will be run, on how many examples, for how long: decided before anything is run, and shown.
 
 A budget is met in two steps: first all stresses share one smaller cap on the number of examples (a prefix of the same stratified
-subset, so that they can still be crossed), then, if even the least cap is too dear, the least important stresses are left out.
+subset, so that they can still be crossed), then, if even the least cap is not enough, the least important stresses are left out.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class PlannedStress:
     reason : why it is reduced or skipped
     examples : rows that each point uses
     points : number of points
-    queries : questions that count against a query budget
+    queries : queries that count against a budget
     seconds : predicted
     """
 
@@ -84,7 +84,7 @@ class AuditPlan:
         return sum(line.seconds for line in self.lines if line.decision != "skipped")
 
     def query_limit(self, experiment: Experiment, point: Point) -> int | None:
-        """Largest number of questions that a point may ask; None for stresses that see the network."""
+        """Largest number of queries of a point; None for stresses that are not black-box."""
         for line in self.lines:
             if line.stress.name == experiment.name and _counts(line.stress):
                 cost = line.stress.estimate(point)
@@ -107,7 +107,7 @@ class AuditPlan:
 
 
 def _counts(stress: Stress) -> bool:
-    """True if the stress asks a target that it cannot see into."""
+    """True for a black-box stress, whose queries count."""
     return ACCESS_LEVELS.index(stress.requires) <= ACCESS_LEVELS.index("scores")
 
 
@@ -200,7 +200,7 @@ def make_plan(
     facts : about target and data
     prices : of a pass
     seconds : time that is left for running, judging and drawing, or None
-    queries : questions that may be asked, or None
+    queries : limit, or None
     """
     lines = [_line(stress, facts, prices) for stress in stresses]
     lines = _within(

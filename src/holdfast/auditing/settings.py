@@ -103,7 +103,7 @@ class DataSettings(SettingsTable):
     size: int | None = None
     """Side in px to which the images of a folder are brought."""
     examples: Annotated[int, Field(ge=1)] | None = None
-    """Use at most so many, chosen by seed, each class in its share."""
+    """Largest number of examples, chosen by seed, each class in its share."""
     unlabelled: str | None = None
     """Inputs without labels, from which an attacker may learn to imitate the network; forms as for `source`, or x alone."""
 
@@ -126,7 +126,7 @@ class AuditSettings(SettingsTable):
     budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
     """Time for the whole audit, in s."""
     max_queries: Annotated[int, Field(ge=0)] | None = None
-    """Largest number of questions that stresses without sight of the network may ask."""
+    """Largest number of queries of the black-box stresses."""
     seed: Annotated[int, Field(ge=0)] = 0
     stresses: tuple[str, ...] = ("all",)
     gates: tuple[str, ...] = ()
@@ -248,7 +248,9 @@ def _read_file(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        refuse("config", f"{str(path)!r} is no TOML: {error}", allowed="a TOML file", remedy="See `holdfast audit --print-config`.")
+        refuse(
+            "config", f"{str(path)!r} is not TOML: {error}", allowed="a TOML file", remedy="See `holdfast audit --print-config`."
+        )
 
 
 def read_settings(
@@ -266,7 +268,7 @@ def read_settings(
 
     Raises
     ------
-    InputError : an unknown key (the nearest one is named), a value out of range, a gate that is no check
+    InputError : an unknown key (the nearest one is named), a value out of range, a gate that is not a check
     """
     merged: dict[str, Any] = _placed(_read_file(file)) if file is not None else {}
     for text in assignments:

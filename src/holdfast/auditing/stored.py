@@ -55,7 +55,7 @@ def read_gates(file: str | Path) -> tuple[str, ...]:
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        refuse("gates", f"is {str(file)!r}, which is no TOML: {error}", allowed='gates = ["clean.accuracy >= 0.97"]')
+        refuse("gates", f"is {str(file)!r}, which is not TOML: {error}", allowed='gates = ["clean.accuracy >= 0.97"]')
     gates = content.get("gates")
     if not isinstance(gates, list) or not all(isinstance(gate, str) for gate in gates):
         refuse("gates", f"are missing in {str(file)!r}", allowed='gates = ["clean.accuracy >= 0.97"]')

@@ -1,4 +1,4 @@
-"""The root of the command line: what `holdfast` alone says, and how a command ends."""
+"""The root of the command line: the output of `holdfast` alone, and how a command ends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def welcome(*words: Annotated[str, Parameter(show=False, allow_leading_hyphen=Tr
         from holdfast.core.checks import check_one_of
 
         check_one_of(words[0], "command", allowed=[name for name in app if not name.startswith("-")])
-    print(WELCOME)  # noqa: T201 (a command line speaks)
+    print(WELCOME)  # noqa: T201 (a command line prints)
 
 
 def console() -> Any:
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_USAGE)
-    except BrokenPipeError:  # the reader, `head` say, has gone: nobody is left to tell
+    except BrokenPipeError:  # the reader, e.g. `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_READER_GONE)
     except OSError as error:

@@ -23,7 +23,7 @@ __all__ = ["characterise", "describe_device", "device", "list_devices"]
 
 ROWS = 17  # of the printed table; the files hold all
 FLAGS = ("sweep", "samples", "spread", "absolute", "seed", "out", "help")
-SLOW = 2.0  # s after which progress is told
+SLOW = 2.0  # s after which progress is shown
 HELP = """\
 Measure a physical device: print a table, write a figure, the curves as CSV, and everything as JSON.
 
@@ -163,7 +163,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_flags(parameters: Mapping[str, str], entry: DeviceEntry) -> None:
-    """Refuse a flag that is neither the command's nor a parameter's; a mistyped `--samples` is told its name too."""
+    """Refuse a flag that is neither the command's nor a parameter's; a mistyped one gets the nearest correct flag."""
     from holdfast.core.checks import check_one_of
 
     known = [name.replace("_", "-") for name in entry.units]
@@ -232,7 +232,7 @@ def _explain(entry: DeviceEntry) -> None:
     console().table([{"output": each.name, "unit": each.unit, "meaning": each.meaning} for each in entry.outputs])
     sweep = entry.default_sweep(entry.settings({}))
     ends = f"{sweep.values[0]:g} to {sweep.values[-1]:g} {entry.units[sweep.name]}".rstrip()
-    print(f"\nSwept unless told otherwise: {sweep.name}, {ends}, {len(sweep)} points.\n\nExamples:")  # noqa: T201
+    print(f"\nDefault sweep: {sweep.name}, {ends}, {len(sweep)} points.\n\nExamples:")  # noqa: T201
     commands = ["", *(f"--sweep {text}" for text in entry.also)]
     commands += [f"--samples 100 --spread {entry.varied}=0.05 --seed 1"] if entry.varied else []
     print("\n".join(f"  holdfast device {entry.name} {words}".rstrip() for words in commands))  # noqa: T201

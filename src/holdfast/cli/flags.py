@@ -14,7 +14,7 @@ __all__ = ["AuditFlags"]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class AuditFlags:
-    """What `audit` and `plan` understand; each flag is one key of the configuration file."""
+    """The flags of `audit` and `plan`; each flag is one key of the configuration file."""
 
     model: str | None = None
     """`module:factory`, `file.py:factory`, `model.pt2` or `model.ts`. Without it a small example network is audited."""
@@ -35,7 +35,7 @@ class AuditFlags:
     stress: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
     """Run only these; may be repeated. See `holdfast list stresses`."""
     gate: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
-    """A sentence that must hold, e.g. `"clean.accuracy >= 0.97"`; may be repeated."""
+    """A check that must hold, e.g. `"clean.accuracy >= 0.97"`; may be repeated."""
     undecided: Literal["warn", "fail", "pass"] | None = None
     """What a gate does to the exit code when its interval contains the threshold."""
     baseline: Path | None = None
@@ -49,7 +49,7 @@ class AuditFlags:
     examples: int | None = None
     """Largest number of examples, each class in its share."""
     unlabelled: str | None = None
-    """Inputs without labels, from which an attacker may learn to imitate the network: as --data, or an .npz with x alone."""
+    """Unlabelled inputs for the surrogate of `transfer`: as --data, or an .npz with x alone."""
     bounds: Annotated[str | None, Parameter(name=["--bounds", "--range"], allow_leading_hyphen=True)] = None
     """Smallest and largest input value, e.g. `0,1`."""
     normalize: str | None = None
@@ -69,7 +69,7 @@ class AuditFlags:
     allow_low_accuracy: Annotated[bool, Parameter(negative=())] = False
     """Audit a network whose accuracy is barely above chance."""
     unsafe_pickle: Annotated[bool, Parameter(negative=())] = False
-    """Load a whole pickled module, which executes code; asks before it does."""
+    """Load a whole pickled module, which executes code; asks for a confirmation."""
     device: str | None = None
     """`cpu` or `cuda`."""
     workers: int | None = None

@@ -60,7 +60,7 @@ class Finding:
     evidence : where the number stands
     remedy : what to try next; names the library function that mitigates it
     estimate : the number, if there is one
-    threshold : what it was held against, in words
+    threshold : what it was compared with, in words
     """
 
     id: str

@@ -60,7 +60,7 @@ class Facts:
     bounds : of the input
     access : level of the audit
     is_module : True if the target is an ``nn.Module``, whose weights and layers can be reached
-    other_sizes : True if the network answers images of another size than its own
+    other_sizes : True if the network takes images of another size than its own
     neurons : number of activation modules that device models can replace
     examples : rows of evaluation data
     unlabelled : further inputs without labels that the user gave

@@ -22,7 +22,7 @@ ACCESS_LEVELS: tuple[Access, ...] = ("labels", "scores", "gradients", "weights")
 
 @dataclass
 class QueryCounter:
-    """Counts the examples that a target was asked about, and refuses to go past `limit`.
+    """Counts the examples that a target was queried about, and rejects queries beyond `limit`.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class QueryCounter:
 
     @property
     def left(self) -> int | None:
-        """Queries that may still be asked, or None if there is no limit."""
+        """Queries that are left, or None if there is no limit."""
         return None if self.limit is None else self.limit - self.count
 
 

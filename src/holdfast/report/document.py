@@ -68,7 +68,7 @@ class RunEntry(Entry):
     seconds: Number = None
     """Time used, s."""
     queries: int = 0
-    """Questions asked to the target."""
+    """Queries to the target."""
     seed: int = 0
     preset: str = ""
     command: str = ""

@@ -154,7 +154,7 @@ class Layer(Entry):
 
 
 class Details(BaseModel):
-    """What a point found that is no estimate. The names below are drawn; others are allowed and listed."""
+    """What a point found besides estimates. The names below are drawn; others are allowed and listed."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, Json] = Field(init=False)

@@ -31,7 +31,7 @@ EXIT_FAIL, EXIT_CRASH, EXIT_INTERRUPTED = 1, 3, 130
 def exit_code(document: Document, undecided: Undecided = "warn") -> int:
     """0: no gate or claim failed; 1: one failed; 3: a point crashed or a gate could not be measured; 130: interrupted.
 
-    A failed gate is certain knowledge and wins over a crash elsewhere.
+    A failed gate is significant and wins over a crash elsewhere.
     """
     statuses = {gate.status for gate in document.judged}
     if document.run.status == "interrupted":

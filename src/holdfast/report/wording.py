@@ -1,4 +1,4 @@
-"""How the page says numbers, strengths, times and verdicts; all functions return plain text."""
+"""How the page writes numbers, strengths, times and verdicts; all functions return plain text."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ def date(text: str) -> str:
 
 
 def threshold(expected: str) -> tuple[str, float] | None:
-    """Operator and number of what a claim expects, or None if it is no plain threshold.
+    """Operator and number of what a claim expects, or None if it is not a plain threshold.
 
     Examples
     --------

@@ -112,7 +112,7 @@ def _exported(content: bytes, *, trusted: bool) -> nn.Module:
 
 
 def _refuse_executable(content: bytes) -> None:
-    """Refuse an archive with records that torch's loader executes whatever it is told: pickled objects and machine code.
+    """Refuse an archive with records that torch's loader executes unconditionally: pickled objects and machine code.
 
     Names of records are never compressed, so they are looked for in the bytes: no two readers of the directory can disagree.
     """

@@ -131,7 +131,7 @@ def _kinds(factory: Callable[..., Any], named: Mapping[str, inspect.Parameter]) 
 
 
 def _convert(key: str, value: Any, kind: Any) -> Any:
-    """The text `value` as `kind`; what is no text is passed on."""
+    """The text `value` as `kind`; anything else is passed on."""
     if not isinstance(value, str) or kind is str:
         return value
     if kind is UNKNOWN or kind is Any:

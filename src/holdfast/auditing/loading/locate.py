@@ -45,7 +45,7 @@ def blame(error: BaseException, *, doing: str, hint: str = "") -> InputError:
 
 
 def missing_file(path: Path, *, parameter: str) -> None:
-    """Refuse a path that is no file; the message names the nearest file in the same folder."""
+    """Refuse a path that is not a file; the message names the nearest file in the same folder."""
     if path.is_file():
         return
     folder = path.parent
@@ -57,7 +57,7 @@ def missing_file(path: Path, *, parameter: str) -> None:
 
 
 def is_address(text: str) -> bool:
-    """True for ``module:name``; a drive letter is no module."""
+    """True for ``module:name``; a drive letter is not a module."""
     module, colon, attribute = text.rpartition(":")
     return bool(colon) and len(module) > 1 and all(part.isidentifier() for part in attribute.split("."))
 

@@ -75,7 +75,7 @@ def obtain(
     Raises
     ------
     UnsafePickleError : the file would execute code
-    InputError : there is no such thing, or it is no network
+    InputError : nothing is there, or it is not a network
     """
     if isinstance(model, str | Path):
         text = str(model)
@@ -119,7 +119,7 @@ def _from_address(address: str, arguments: Iterable[str] | Mapping[str, Any], *,
     found = locate.find(address)
     if isinstance(found, nn.Module):
         if arguments:
-            refuse("arguments", "is given", allowed=f"none, since {address} is a network and no factory")
+            refuse("arguments", "is given", allowed=f"none, since {address} is a network, not a factory")
         return _from_object(found, source=address)
     if not callable(found):
         refuse("model", f"is a {type(found).__name__} at {address}", allowed="an nn.Module, or a function or class that makes one")
@@ -144,7 +144,7 @@ def _from_path(path: Path, *, unsafe_pickle: bool) -> Obtained:
     form = archive_form(path)
     if form is None:
         if path.suffix in ARCHIVES:
-            refuse("model", f"is {path.name!r}, which is no archive of torch.export or torch.jit", allowed=FORMS)
+            refuse("model", f"is {path.name!r}, which is not an archive of torch.export or torch.jit", allowed=FORMS)
         return _from_pickle(path, unsafe_pickle=unsafe_pickle)
     notes: tuple[str, ...] = ()
     if form == "torchscript":
@@ -167,7 +167,7 @@ def _from_pickle(path: Path, *, unsafe_pickle: bool) -> Obtained:
         read_tensors_only(path, parameter="model")
     except UnsafePickleError:
         if not unsafe_pickle:
-            refuse_pickle(path, parameter="model", insist=f"If you made the file yourself: {as_written('unsafe_pickle')}.")
+            refuse_pickle(path, parameter="model", otherwise=f"If you made the file yourself: {as_written('unsafe_pickle')}.")
     else:
         _refuse_weights(path)
     _consent(path)
@@ -198,7 +198,7 @@ def _consent(path: Path) -> None:
 
 
 def _refuse_weights(path: Path) -> NoReturn:
-    got = f"is {path.name!r}, which holds weights and no network"
+    got = f"is {path.name!r}, which holds weights without a network"
     factory = as_written("model", "package.module:factory")
     remedy = f"Pass {factory} with {as_written('weights', path.name)}."
     refuse("model", got, allowed="the network's code, and its weights beside it", remedy=remedy)

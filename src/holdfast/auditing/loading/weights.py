@@ -71,7 +71,7 @@ def _read_safetensors(path: Path) -> Any:
         return load_file(path)
     except SafetensorError as error:
         raise InputError(
-            f"`weights` is {path.name!r}, which is no safetensors file ({error}); allowed: a complete file."
+            f"`weights` is {path.name!r}, which is not a safetensors file ({error}); allowed: a complete file."
         ) from error
 
 
@@ -82,7 +82,7 @@ def _read_npz(path: Path) -> Any:
         with np.load(path, allow_pickle=False) as archive:
             return {name: torch.from_numpy(archive[name]) for name in archive.files}
     except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"`weights` is {path.name!r}, which is no archive of numeric arrays ({error}).") from error
+        raise InputError(f"`weights` is {path.name!r}, which is not an archive of numeric arrays ({error}).") from error
 
 
 def read_tensors_only(path: Path, *, parameter: str) -> Any:
@@ -102,8 +102,8 @@ def read_tensors_only(path: Path, *, parameter: str) -> Any:
             ) from error
 
 
-def refuse_pickle(path: Path, *, parameter: str, insist: str = "", cause: Exception | None = None) -> NoReturn:
-    """Refuse a pickle of more than tensors: what it asks for, how to convert it, and how to load it all the same (`insist`)."""
+def refuse_pickle(path: Path, *, parameter: str, otherwise: str = "", cause: Exception | None = None) -> NoReturn:
+    """Refuse a pickle of more than tensors: what it asks for, how to convert it, and what to do `otherwise`."""
     names = named_globals(path)
     if not names:
         raise InputError(f"`{parameter}` is {path.name!r}, which is damaged or not a file of torch.save.") from cause
@@ -111,7 +111,7 @@ def refuse_pickle(path: Path, *, parameter: str, insist: str = "", cause: Except
     raise UnsafePickleError(
         f"`{parameter}` is {path.name!r}, a pickle that asks for {asks}: reading it would execute code; allowed: files of tensors. "
         "Nothing of it was executed. Where you trust it, convert it once with `safetensors.torch.save_file(model.state_dict(), "
-        f'"weights.safetensors")` and pass it with {as_written("weights", "weights.safetensors")}. {insist}'.rstrip()
+        f'"weights.safetensors")` and pass it with {as_written("weights", "weights.safetensors")}. {otherwise}'.rstrip()
     ) from cause
 
 

@@ -89,7 +89,7 @@ def answers(target: Target, x: torch.Tensor, seconds: float) -> tuple[torch.Tens
     """The answers to all rows of `x`, and the median time of a forward pass in s per example.
 
     Rows come in batches of a realistic size, chosen by the rough time of `seconds` per example. A single batch is repeated for
-    the clock's sake, unless questions to the target are limited.
+    the sake of time, unless queries to the target are limited.
     """
     parts: list[torch.Tensor] = []
     batches = x.split(batch_size(x, seconds))

@@ -93,7 +93,7 @@ def probe(
     examples : evaluation data in the target's bounds
     expect_accuracy : what the user knows to be right, in [0, 1]; more than 5 points less is refused
     allow_low_accuracy : note instead of refusing
-    seed : of the choice of examples, and of a network that answers by chance
+    seed : of the choice of examples, and of a nondeterministic network
 
     Returns
     -------
@@ -101,20 +101,9 @@ def probe(
 
     Raises
     ------
-    InputError : inputs that are not finite or outside the bounds; a network in training mode; an answer that is no table of finite
-        scores, or has fewer columns than there are labels; an accuracy near chance, below what was expected, or clearly better
-        under another normalisation
-
-    Examples
-    --------
-    >>> from holdfast.auditing.loading.target import load_target
-    >>> from holdfast.data import load_images
-    >>> from holdfast.nets import fit, mlp
-    >>> net = mlp(64, hidden=(32,))
-    >>> _ = fit(net, load_images("digits"), epochs=5, lr=1e-2)
-    >>> found = probe(load_target(net).target, load_images("digits", "test"))
-    >>> found.outputs_look_like, found.has_gradients, found.deterministic
-    ('logits', True, True)
+    InputError : inputs that are not finite or outside the bounds; a network in training mode; an answer that is not a table of
+        finite scores, or has fewer columns than there are labels; an accuracy near chance, below what was expected, or clearly
+        better under another normalisation
     """
     check_mode(target)
     notes = check_inputs(target, examples)

@@ -72,11 +72,11 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0) 
     target : unchanged
     rows : on the network's device
     examples : whose labels the network must know
-    seed : of a network that answers by chance
+    seed : of a nondeterministic network
 
     Raises
     ------
-    InputError : an answer that is no table of finite scores, or has fewer columns than there are labels
+    InputError : an answer that is not a table of finite scores, or has fewer columns than there are labels
     """
     few = rows.x[:FEW]
     with seeded(seed, rows.x.device), torch.inference_mode(mode=False):
@@ -129,7 +129,7 @@ def _remarks(steady: behaviour.Steadiness, gradients: behaviour.Gradients | None
     """What limits the figures to come, one sentence each."""
     said = []
     if steady.repeated > REPEATED:
-        said.append(f"two passes differ by {steady.repeated:.2g}: the network answers by chance, and attacks must average over it")
+        said.append(f"two passes differ by {steady.repeated:.2g}: the network is nondeterministic, so attacks must average")
     elif math.isinf(steady.alone):
         said.append("the network refuses a batch of one: points that come down to one example will fail")
     elif steady.alone > tolerance:

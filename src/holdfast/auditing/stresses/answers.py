@@ -31,7 +31,7 @@ def examples_of(context: Context, examples: int | None) -> Examples:
 
 
 def logits_of(target: Target, x: torch.Tensor, context: Context) -> torch.Tensor:
-    """Logits (n, classes) of all rows of `x`, in batches, without gradients; the clock is looked at between batches."""
+    """Logits (n, classes) of all rows of `x`, in batches, without gradients; the time is checked between batches."""
     parts = []
     with torch.no_grad():
         for batch in x.split(context.batch_size):

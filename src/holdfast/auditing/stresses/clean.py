@@ -125,12 +125,12 @@ class Clean(Stress):
             gap = found.estimates["overconfidence"]
             temperature = found.estimates.get("temperature")
             if temperature is not None and (gap.lo > TOLERATED_GAP or gap.hi < -TOLERATED_GAP):
-                side = "exceeds" if gap.value > 0 else "falls short of"
+                side = "overconfident" if gap.value > 0 else "underconfident"
                 findings.append(
                     Finding(
                         id="clean.calibration",
                         severity="medium",
-                        text=f"The network's mean confidence {side} its accuracy: confidence minus accuracy is {gap}.",
+                        text=f"The network is {side}: mean confidence minus accuracy is {gap}.",
                         evidence="clean.overconfidence",
                         estimate=gap,
                         threshold=f"{TOLERATED_GAP} either way",

@@ -1,4 +1,4 @@
-"""The device card: the network on chips whose weights and neurons are not what they were meant to be."""
+"""The device card: the network on simulated chips whose weights and neurons vary."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class WeightNoise(Stress):
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationVariation(Stress):
-    """Every neuron has an own gain, steepness, threshold and offset, drawn anew for each chip.
+    """Every neuron has its own gain, steepness, threshold and offset, drawn anew for each chip.
 
     With `curves`, measured or simulated (``holdfast device NAME --samples 200 --spread ...`` writes them), the neurons are those
     devices instead. Each layer has one gain and offset before its devices and one behind, so that the nominal device imitates the
@@ -193,7 +193,7 @@ class ActivationVariation(Stress):
 
     name: ClassVar[str] = "activation_variation"
     version: ClassVar[int] = 1
-    title: ClassVar[str] = "Neurons that all differ"
+    title: ClassVar[str] = "Device-to-device variation of neurons"
     card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
     short: ClassVar[str] = "Activation variation"

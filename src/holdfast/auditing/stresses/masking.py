@@ -1,4 +1,4 @@
-"""Whether the attacks of the adversarial card were beaten, or only blinded."""
+"""Checks for gradient masking: whether the attacks of the adversarial card failed only for lack of a gradient."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Masking"]
 
 @dataclass(frozen=True, kw_only=True)
 class Masking(Stress):
-    """Seven checks of whether gradients lead where they should: a flag means that the attacks above overstate robustness.
+    """Seven checks for gradient masking; a flag means that the attacks above may overstate robustness.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def _curve(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> tupl
 
 
 def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
-    """The least width that costs nothing that can be seen: its interval reaches the widest one's value."""
+    """The first width with a significant loss, and the least width without a measurable one."""
     if len(measurements) < 2:
         return ()
     reference = measurements[0][1].estimates["accuracy"]
@@ -70,8 +70,8 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             id=f"precision.{name}.cliff",
             severity="medium" if point["bits"] <= 4 else "high",
             text=(
-                f"{what} of {point['bits']} bits give an accuracy of {found.estimates['accuracy']}, "
-                f"against {reference} at {measurements[0][0]['bits']}; {min(harmless)} bits cost nothing that can be seen."
+                f"{what} of {point['bits']} bits: accuracy {found.estimates['accuracy']}, "
+                f"against {reference} at {measurements[0][0]['bits']} bits; {min(harmless)} bits show no measurable loss."
             ),
             evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
             estimate=found.estimates["accuracy"],

@@ -1,4 +1,4 @@
-"""The adversarial card's attacks that see answers alone: scores, or labels."""
+"""The adversarial card's black-box attacks: by scores, or by labels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class QueryAttack(Stress):
     Parameters
     ----------
     eps : attack size in units of the input
-    queries : that the attack may ask about each example, the look at the clean input included; one more reads the answer off
+    queries : per example, that of the clean input included; one more reads the answer off
     norm : ``"linf"``, ``"l2"`` or ``"l1"``
     examples : rows of the data, None for all
     """
@@ -62,7 +62,7 @@ class QueryAttack(Stress):
 
     @classmethod
     def preset(cls, preset: Preset, facts: Facts) -> Self:
-        """300, 2000 or 10000 queries about each of 50, 200 or 1000 examples, at the middle attack size."""
+        """300, 2000 or 10000 queries for each of 50, 200 or 1000 examples, at the middle attack size."""
         queries, examples = {"quick": (300, 50), "standard": (2000, 200), "deep": (10_000, 1000)}[preset]
         return cls(eps=middle_eps(facts), queries=queries, examples=examples)
 
@@ -76,7 +76,7 @@ class QueryAttack(Stress):
         return [{"queries": self.queries}]
 
     def estimate(self, point: Point) -> Cost:
-        """All queries; fooled examples stop asking."""
+        """All queries; an example that is fooled needs no more."""
         del point
         return Cost(forward=self.queries + 1, queries=self.queries + 1, seconds=SECONDS_PER_QUERY * self.queries)
 
@@ -99,11 +99,11 @@ class QueryAttack(Stress):
         asked = torch.cat([part.queries.cpu() for part in found])
         taken = asked.masked_fill(~success, 0).numpy().astype(np.int32)
         answered = measured(logits_of(context.target, adversarial, context), data.y, arrays={"queries": taken})
-        fooled = ~answered.arrays["correct"] & (taken > 1)  # what took one query was wrong from the start
+        fooled = ~answered.arrays["correct"] & (taken > 1)  # an example that took one query was wrong from the start
         return with_pictures(answered, data, adversarial, np.flatnonzero(fooled), before=data.y.cpu().numpy())
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Accuracy against the queries that each example may cost."""
+        """Accuracy against the queries per example."""
         if not measurements:
             return Summary()
         taken = measurements[0][1].arrays["queries"]
@@ -121,12 +121,12 @@ class QueryAttack(Stress):
 
 @dataclass(frozen=True, kw_only=True)
 class Square(QueryAttack):
-    """Random search over square patches: sees scores, needs no gradient, and so cannot be blinded.
+    """Random search over square patches: uses scores and no gradient, so that gradient masking does not affect it.
 
     Parameters
     ----------
     eps : attack size in units of the input
-    queries : that the attack may ask about each example, the look at the clean input included; one more reads the answer off
+    queries : per example, that of the clean input included; one more reads the answer off
     norm : ``"linf"``, ``"l2"`` or ``"l1"``
     examples : rows of the data, None for all
     """
@@ -145,12 +145,12 @@ class Square(QueryAttack):
 
 @dataclass(frozen=True, kw_only=True)
 class HopSkipJump(QueryAttack):
-    """A walk along the decision boundary: sees nothing but the class that the target names.
+    """A walk along the decision boundary: uses nothing but the predicted class.
 
     Parameters
     ----------
     eps : attack size in units of the input
-    queries : that the attack may ask about each example, the look at the clean input included; one more reads the answer off
+    queries : per example, that of the clean input included; one more reads the answer off
     norm : ``"linf"`` or ``"l2"``
     examples : rows of the data, None for all
     """

@@ -31,7 +31,7 @@ __all__ = ["Corruptions", "Resolution"]
 
 QUICK = ("gaussian_noise", "motion_blur", "fog", "contrast", "jpeg_compression")
 SHOWN = 1
-VALUES = 4_000_000  # of the inputs between two looks at the clock
+VALUES = 4_000_000  # of the inputs between two checks of the time
 
 
 def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
@@ -172,7 +172,7 @@ class Resolution(Stress):
     Parameters
     ----------
     scales : factors on height and width, increasing
-    mode : ``"native"``: the network sees the resized image; ``"round_trip"``: it is brought back to the network's own size first
+    mode : ``"native"``: the network gets the resized image; ``"round_trip"``: it is brought back to the network's own size first
     kernel : of the interpolation
     examples : rows of the data, None for all
     """

@@ -1,4 +1,4 @@
-"""The adversarial card's attack by imitation: a network of one's own, taught by the target's answers, is attacked in its place."""
+"""The adversarial card's attack by imitation: a surrogate that learned from the target's answers is attacked in its place."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Transfer"]
 
-FEWEST = 200  # unlabelled inputs below which an imitation is not worth the name
+FEWEST = 200  # unlabelled inputs below which a surrogate is too weak to be worth an attack
 SECONDS_PER_LESSON = 4e-3  # of training per unlabelled input: a guess for small images on one core
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Stress):
-    """A surrogate learns the target's answers to unlabelled inputs; what fools the surrogate is tried on the target.
+    """A surrogate learns the target's answers to unlabelled inputs; inputs that fool it are tried on the target.
 
     The inputs are those of ``data.unlabelled``, or else the rows of the data that are not attacked, without their labels.
 
     Parameters
     ----------
     eps : attack size in units of the input
-    queries : inputs that each surrogate may ask the target about
+    queries : of each surrogate to the target
     surrogates : networks, each with its own weights and inputs; an example counts as robust only if all of them fail
     steps : gradient steps on a surrogate
     norm : ``"linf"``, ``"l2"`` or ``"l1"``
@@ -48,7 +48,7 @@ class Transfer(Stress):
 
     name: ClassVar[str] = "transfer"
     version: ClassVar[int] = 1
-    title: ClassVar[str] = "Attack on an imitation (transfer)"
+    title: ClassVar[str] = "Attack on a surrogate (transfer)"
     card: ClassVar[Card] = ADVERSARIAL
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "Transfer"
@@ -96,13 +96,13 @@ class Transfer(Stress):
         return [{"surrogate": number} for number in range(1, self.surrogates + 1)]
 
     def estimate(self, point: Point) -> Cost:
-        """The surrogate's lessons, steps on it, and two looks at each attacked example."""
+        """Training of the surrogate, steps on it, and two queries per attacked example."""
         del point
         lessons = SECONDS_PER_LESSON * self.queries
         return Cost(forward=self.steps + 2, backward=self.steps, queries=2, fixed_queries=self.queries, fixed_seconds=lessons)
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
-        """Accuracy on what fools the surrogate, and how often both agree on clean inputs."""
+        """Accuracy on inputs that fool the surrogate, and how often both agree on clean inputs."""
         data = examples_of(context, self.examples).to(context.device)
         number = int(point["surrogate"])
         pool = context.extras.get("unlabelled")
@@ -124,7 +124,7 @@ class Transfer(Stress):
         return with_pictures(kept, data, found.x_adv.cpu(), fooled, before=before.numpy())
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Accuracy under all surrogates together, and whether an imitation is all that an attacker needs."""
+        """Accuracy under all surrogates together, and whether a surrogate is enough for an attacker."""
         if not measurements:
             return Summary()
         rights = torch.stack([torch.from_numpy(found.arrays["correct"]) for _, found in measurements]).all(0)
@@ -135,10 +135,10 @@ class Transfer(Stress):
             finding = Finding(
                 id="adversarial.transfer.imitation",
                 severity="high",
-                text=f"What fools an imitation that had {self.queries} answers to learn from leaves an accuracy of {together}.",
+                text=f"Accuracy under transfer from a surrogate trained on {self.queries} queries: {together}.",
                 evidence="adversarial.transfer.accuracy",
                 estimate=together,
-                threshold="half of the inputs that target and imitation answer alike",
+                threshold="half of the inputs that target and surrogate answer alike",
                 remedy=self.remedy,
             )
             findings.append(finding)
