@@ -246,7 +246,8 @@ def _pairs(before: ArrayLike, after: ArrayLike) -> tuple[int, int, int, int]:
 def mcnemar(before: ArrayLike, after: ArrayLike) -> float:
     """Two-sided exact McNemar p-value of two models that answered the same examples.
 
-    ``p = min(1, 2 min(P[X <= b], P[X >= b]))`` with X binomial(b + c, 1/2), where b and c count the discordant pairs.
+    ``p = min(1, 2 P[X <= min(b, c)])`` with X binomial(b + c, 1/2), where b and c count the discordant pairs; swapping the models
+    gives the same bits.
 
     Parameters
     ----------
@@ -263,8 +264,7 @@ def mcnemar(before: ArrayLike, after: ArrayLike) -> float:
     pairs = lost + won
     if pairs == 0:
         return 1.0
-    lower, upper = binom.cdf(lost, pairs, 0.5), binom.sf(lost - 1, pairs, 0.5)
-    return float(min(1.0, 2 * min(lower, upper)))
+    return float(min(1.0, 2 * binom.cdf(min(lost, won), pairs, 0.5)))
 
 
 def paired_difference(before: ArrayLike, after: ArrayLike, *, level: float = 0.95) -> Estimate:
