@@ -1,7 +1,7 @@
 """Published experiments, end to end, with the claims that they must meet. No algorithm lives here.
 
 Each study is a package: settings and parts (:class:`Study`, :class:`Part`) in its ``__init__``, what a point measures beside it,
-and the paper's sentences and claims in ``claims.toml`` (:mod:`holdfast.studies.paper`). Its ``PRESETS`` hold the experiment at
+and the paper's sentences and claims in ``claims.toml`` (:mod:`holdfast.core.paper`). Its ``PRESETS`` hold the experiment at
 several scales; :func:`run_study` runs one, judges its claims and draws its page.
 """
 

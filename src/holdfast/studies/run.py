@@ -13,6 +13,7 @@ from holdfast.core.digest import digest
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.experiment import Context
 from holdfast.core.figures import png
+from holdfast.core.paper import judge_claims
 from holdfast.core.runner import Identity, measurements, run_until_interrupted, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
@@ -30,9 +31,9 @@ from holdfast.report import (
 from holdfast.report.console import Console
 from holdfast.report.provenance import circumstances, clock, time_used
 from holdfast.report.result import Report
+from holdfast.report.sentences import decide
 from holdfast.report.wording import heading
 from holdfast.studies.catalogue import find_study, presets
-from holdfast.studies.decision import decide, judge_claims
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +139,7 @@ def _document(run: RunEntry, study: Study, records: Sequence[Record], planned_la
     parts = study.parts_of(measurements(study, records))
     entries = {name: stress_entry(study, records, found, part=name, title=heading(name)) for name, found in parts.items()}
     table = metric_table(entries)
-    verdicts = judge_claims(study, records, table)
+    verdicts = judge_claims(study.planned(), study.points(), records, table)
     return Document(
         run=run,
         claims=[ClaimEntry.of(verdict) for verdict in verdicts],

@@ -2,7 +2,7 @@
 
 A study is a frozen dataclass of settings that inherits from :class:`Study` and names its parts. A part says which points there
 are, how one is measured, and what all of them say together. The paper's sentences and the claims that decide them lie in
-``claims.toml`` beside the class (:mod:`holdfast.studies.paper`).
+``claims.toml`` beside the class (:mod:`holdfast.core.paper`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from holdfast.core.curve import Curve
 from holdfast.core.errors import DataUnavailableError
 from holdfast.core.experiment import Drawing, Finding, Quantity, Summary
+from holdfast.core.paper import Paper, StudyClaim, points_behind
 from holdfast.core.runs import Runs
-from holdfast.studies.paper import Paper, StudyClaim, points_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a run says: the verdict on each claim of a study, and from these the decision on each sentence of the abstract."""
+"""What a run says about the sentences of an abstract, from the verdicts on the claims that decide them."""
 
 from __future__ import annotations
 
@@ -7,60 +7,21 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
-from holdfast.core.claim import Verdict, judge, parse
-from holdfast.core.digest import canonical_json
+from holdfast.core.claim import Verdict, parse
 from holdfast.core.errors import InputError
 from holdfast.core.grammar import parse_metric
-from holdfast.report import SentenceEntry, SentenceFigure
+from holdfast.report.judged import SentenceEntry, SentenceFigure
 from holdfast.report.wording import at_text, interval
-from holdfast.studies.paper import points_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from holdfast.core.experiment import Point
     from holdfast.core.metrics import MetricTable
-    from holdfast.core.store import Record
-    from holdfast.studies.paper import Paper, Sentence, StudyClaim
-    from holdfast.studies.study import Study
+    from holdfast.core.paper import Paper, Sentence
 
-__all__ = ["decide", "judge_claims"]
+__all__ = ["decide"]
 
 Outcome = Literal["holds", "fails", "undecided", "untestable"]
-
-
-def judge_claims(study: Study, records: Sequence[Record], table: MetricTable) -> list[Verdict]:
-    """The verdict on each planned claim; one that needs a point which crashed or is missing is an error that says so.
-
-    Parameters
-    ----------
-    study : whose claims
-    records : of its points
-    table : all quantities, see :func:`holdfast.report.assembly.metric_table`
-    """
-    found = {canonical_json(record.at): record for record in records}
-    missing = []
-    for point in study.points():
-        record = found.get(canonical_json(point))
-        if record is None or record.status != "ok":
-            lines = record.error.strip().splitlines() if record else ()
-            missing.append((point, lines[-1] if lines else "it was not measured"))
-    return [_judged(claim, table, missing) for claim in study.planned()]
-
-
-def _judged(claim: StudyClaim, table: MetricTable, missing: Sequence[tuple[Point, str]]) -> Verdict:
-    points = [point for point, _ in missing]
-    behind = [point for metric in claim.metrics for point in points_behind(metric, points)]
-    [verdict] = judge([claim], table)
-    if not behind and verdict.status == "error":  # its summary needed other points of the part
-        parts = {metric.path.split(".")[0] for metric in claim.metrics}
-        behind = [point for point in points if point["part"] in parts]
-    if not behind:
-        return verdict
-    why = next(why for point, why in missing if point is behind[0])
-    more = f" {len(behind) - 1} more of its points are missing." if len(behind) > 1 else ""
-    reason = f"It needs the point {at_text(behind[0])}, which is missing: {why}.{more}"
-    return Verdict(claim=claim, status="error", expected=verdict.expected, reason=reason)
 
 
 def decide(paper: Paper, verdicts: Iterable[Verdict], table: MetricTable, *, later: Mapping[str, str]) -> list[SentenceEntry]:

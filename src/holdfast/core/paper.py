@@ -36,16 +36,18 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.checks import check_one_of, refuse
-from holdfast.core.claim import Claim, parse
+from holdfast.core.claim import Claim, Verdict, judge, parse
+from holdfast.core.digest import canonical_json
 from holdfast.core.grammar import Metric, parse_metric
-from holdfast.core.metrics import means
+from holdfast.core.metrics import MetricTable, means
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from holdfast.core.experiment import Point
+    from holdfast.core.store import Record
 
-__all__ = ["KINDS", "Paper", "Sentence", "StudyClaim", "points_behind"]
+__all__ = ["KINDS", "Paper", "Sentence", "StudyClaim", "judge_claims", "points_behind"]
 
 KINDS = ("paper", "control", "ours")
 
@@ -158,3 +160,40 @@ def _check_keys(entry: Mapping[str, Any], allowed: set[str], what: str) -> None:
     unknown = set(entry) - allowed
     if unknown:
         refuse(what.strip(), f"has {', '.join(sorted(unknown))}", allowed=", ".join(sorted(allowed)))
+
+
+def judge_claims(
+    claims: Iterable[StudyClaim], points: Iterable[Point], records: Iterable[Record], table: MetricTable
+) -> list[Verdict]:
+    """The verdict on each claim; one that needs a point which crashed or is missing is an error that says so.
+
+    Parameters
+    ----------
+    claims : that the settings plan
+    points : of the plan
+    records : of the points that were begun
+    table : all quantities
+    """
+    found = {canonical_json(record.at): record for record in records}
+    missing = []
+    for point in points:
+        record = found.get(canonical_json(point))
+        if record is None or record.status != "ok":
+            lines = record.error.strip().splitlines() if record else ()
+            missing.append((point, lines[-1] if lines else "it was not measured"))
+    return [_judged(claim, table, missing) for claim in claims]
+
+
+def _judged(claim: StudyClaim, table: MetricTable, missing: Sequence[tuple[Point, str]]) -> Verdict:
+    points = [point for point, _ in missing]
+    behind = [point for metric in claim.metrics for point in points_behind(metric, points)]
+    [verdict] = judge([claim], table)
+    if not behind and verdict.status == "error":  # its summary needed other points of the part
+        parts = {metric.path.split(".")[0] for metric in claim.metrics}
+        behind = [point for point in points if point["part"] in parts]
+    if not behind:
+        return verdict
+    why = next(why for point, why in missing if point is behind[0])
+    more = f" {len(behind) - 1} more of its points are missing." if len(behind) > 1 else ""
+    reason = f"It needs the point {', '.join(f'{key} {value}' for key, value in behind[0].items())}, which is missing: {why}.{more}"
+    return Verdict(claim=claim, status="error", expected=verdict.expected, reason=reason)
