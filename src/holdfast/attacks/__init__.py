@@ -22,6 +22,7 @@ from holdfast.attacks.query import (
 )
 from holdfast.attacks.sweep import pgd_sweep
 from holdfast.attacks.threat import AttackResult, ThreatModel
+from holdfast.attacks.training import adversarial_batches
 from holdfast.attacks.transforms import resized, scaled, smoothed
 from holdfast.attacks.worst import WorstCase, worst_case
 
@@ -36,6 +37,7 @@ __all__ = [
     "Oracle",
     "ThreatModel",
     "WorstCase",
+    "adversarial_batches",
     "apgd",
     "apgd_targeted",
     "ascend",
