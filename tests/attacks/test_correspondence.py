@@ -131,6 +131,17 @@ def test_one_proxy_of_ones_own_weighs_everything():
     assert own.weights.tolist() == [[1], [1]]
 
 
+def test_a_picture_names_the_classes_and_frames_the_proxies():
+    C = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]])
+    figure = CorrespondenceMatrix(C=C, source_classes=("cat", "dog"), target_classes=("lynx", "wolf", "crow")).figure()
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["lynx", "wolf", "crow"]
+    frames = {(round(frame.get_y() + 0.47), round(frame.get_x() + 0.47)) for frame in axes.patches}
+    assert frames == {(0, 0), (1, 1)}, "nothing stands for a crow"
+    assert {text.get_text() for text in axes.texts} == {"0.90", "0.10", "0.00", "0.20", "0.80"}
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [

@@ -11,7 +11,7 @@ import pytest
 from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact, mean_t, proportion
-from holdfast.core.figures import INK, PALETTE, curve_figure, new_figure, save, svg
+from holdfast.core.figures import INK, PALETTE, curve_figure, matrix_figure, new_figure, save, svg
 
 
 def bits(name="weight_bits", hits=(190, 188, 170, 60)):
@@ -102,6 +102,12 @@ def test_curves_can_share_a_figure_of_several_axes():
 def test_curves_that_cannot_share_axes_are_refused(curves, message):
     with pytest.raises(InputError, match=message):
         curve_figure(curves)
+
+
+@pytest.mark.parametrize("shares", [np.ones((2, 3)), np.ones(2), np.ones((0, 2))])
+def test_a_matrix_needs_a_name_for_each_row_and_column(shares):
+    with pytest.raises(InputError, match="shares"):
+        matrix_figure(shares, rows=["a", "b"][: len(shares)], columns=["c", "d"], labels=("", "", ""))
 
 
 def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path):

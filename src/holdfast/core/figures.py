@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.checks import check_one_of, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from holdfast.core.curve import Curve
 
-__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "new_figure", "png", "save", "svg"]
+__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "matrix_figure", "new_figure", "png", "save", "svg"]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -139,6 +141,52 @@ def curve_figure(
         _dress(target, curves, title=title)
     figure = target.get_figure(root=True)
     assert figure is not None, "the axes were made with a figure"
+    return figure
+
+
+def matrix_figure(
+    shares: NDArray[np.floating],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    labels: tuple[str, str, str],
+    marked: Iterable[tuple[int, int]] = (),
+) -> Figure:
+    """A table of shares as a heat map with its numbers.
+
+    Parameters
+    ----------
+    shares : array (len(rows), len(columns)), in [0, 1]
+    rows, columns : names
+    labels : what the rows, the columns and the shares are
+    marked : pairs of a row and a column that are framed
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> figure = matrix_figure(np.eye(2), rows=["a", "b"], columns=["c", "d"], labels=("is", "answers", "share"), marked=[(0, 0)])
+    >>> figure.axes[0].get_xlabel()
+    'answers'
+    """
+    import matplotlib as mpl
+    from matplotlib.patches import Rectangle
+
+    if shares.shape != (len(rows), len(columns)) or shares.size == 0:
+        refuse("shares", f"has shape {shares.shape}", allowed=f"one row and column for each name, {(len(rows), len(columns))}")
+    with mpl.rc_context(STYLE):
+        figure, [axes] = new_figure(size=(2.2 + 0.6 * len(columns), 1.2 + 0.5 * len(rows)))
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for row in range(len(rows)):
+            for column in range(len(columns)):
+                dark, text = shares[row, column] > 0.55, f"{shares[row, column]:.2f}"
+                axes.text(column, row, text, ha="center", va="center", color="white" if dark else INK, fontsize=9)
+        for row, column in marked:
+            axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor=PALETTE[1], linewidth=2.5))
+        axes.set_xticks(range(len(columns)), columns, rotation=20)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set(xlabel=labels[1], ylabel=labels[0])
+        axes.grid(visible=False)
+        figure.colorbar(image, ax=axes, label=labels[2])
     return figure
 
 

@@ -20,11 +20,14 @@ import torch
 
 from holdfast.attacks.transfer.adapter import Adapted, Adapter
 from holdfast.core.checks import check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
+from holdfast.core.figures import matrix_figure
 from holdfast.core.seeds import Seeds
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
 
     from holdfast.core.target import Target
     from holdfast.data.examples import Examples
@@ -157,6 +160,15 @@ class CorrespondenceMatrix:
             refuse("C", "has one source class", allowed="at least two, one of them not the proxy")
         hop = Seeds(seed).numpy("random proxy").integers(1, len(self.C), size=len(best))
         return Proxies.single((best + torch.from_numpy(hop).to(best.device)) % len(self.C))
+
+    def figure(self) -> Figure:
+        """A heat map of `C`; the best proxy of each target is framed, where there is one."""
+        best = self.scores.max(0)
+        marked = [(row, column) for column, row in enumerate(best.indices.tolist()) if float(best.values[column]) > 0]
+        labels = ("shown: source class", "answered: target class", "share of the images")
+        return matrix_figure(
+            self.C.cpu().numpy(), rows=self.source_classes, columns=self.target_classes, labels=labels, marked=marked
+        )
 
     def _goals(self, target_class: int | torch.Tensor) -> torch.Tensor:
         goals = torch.as_tensor(target_class, device=self.C.device).reshape(-1)
