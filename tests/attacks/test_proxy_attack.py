@@ -13,6 +13,7 @@ from holdfast.attacks.transfer import (
     attack_prior,
     proxy_attack,
     select_layers,
+    spanning_priors,
 )
 from holdfast.core.errors import InputError
 from holdfast.core.target import Target
@@ -247,6 +248,18 @@ def test_a_guess_that_is_used_up_steps_back(white_boxes, away):
     assert moved.abs().max() <= 0.25 + 1e-5, "what is left leads nowhere out of the ball"
     with pytest.raises(InputError, match="linf"):
         attack_prior(white_boxes[0], x, threat=ThreatModel("l2", 1.0), **settings)
+
+
+def test_directions_that_span_lead_to_each_class_in_each_layer(white_boxes, heads, away):
+    x, rows = away[0][:6], torch.arange(6)
+    found = spanning_priors(white_boxes[0], x, heads)
+    assert len(found) == 5 * len(BLOCKS)
+    last = attack_prior(white_boxes[0], x, 4, IDENTITY, heads=heads, method="fda", layers=["block4"])
+    assert torch.equal(found[-1](x, rows), last(x, rows))
+    edge = (x - 0.25).clamp(0, 1)
+    inside = spanning_priors(white_boxes[0], x, heads, threat=EPS)[-1](edge, rows)
+    assert (inside >= 0).all(), "at the lower edge of ball and box no direction leads further down"
+    assert inside.abs().sum() > 0
 
 
 def test_layers_are_chosen_without_the_victim(white_boxes, heads, small_digits):

@@ -12,6 +12,7 @@ from holdfast.attacks.transfer import (
     CorrespondenceMatrix,
     Proxies,
     TransferEvaluation,
+    aimed,
     clean_signals,
     control_attacks,
     evaluate_transfer,
@@ -22,6 +23,7 @@ from holdfast.attacks.transfer import (
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import proportion
 from holdfast.core.target import Target
+from holdfast.data import Examples
 
 
 def evaluation(**hits):
@@ -80,6 +82,7 @@ def test_a_sink_class_is_pointed_out():
     with pytest.warns(UserWarning, match=r"Noise alone reaches 1.000 where 'attack' reaches 1.000.*class 2"):
         evaluate_transfer(boxed, attacks, torch.zeros(8, dtype=torch.long), 2)
     evaluate_transfer(boxed, {**attacks, "noise": x}, torch.zeros(8, dtype=torch.long), 2)
+    assert evaluate_transfer(boxed, attacks, torch.zeros(8, dtype=torch.long), 2, warn=False).sink() == 2
 
 
 def test_one_query_for_each_image_and_labels_are_enough():
@@ -129,6 +132,44 @@ def test_controls_use_the_same_attack_with_other_proxies():
     assert set(found) == {"noise", "random_proxy", "worst_proxy"}
     assert (found["worst_proxy"].argmax(1) == 0).all()  # the least of column 1
     assert set(found["random_proxy"].argmax(1).tolist()) <= {0, 2}  # anything but the best
+
+
+def test_runs_are_pooled_image_by_image():
+    one, two = evaluation(attack=(10, 4), noise=(1, 0)), evaluation(attack=(2, 4), noise=(0, 0))
+    both = TransferEvaluation.pooled([{**one.arrays, "margin": np.zeros(40)}, two.arrays])
+    assert set(both.answers) == {"attack", "noise"}
+    assert both.classes == 3
+    assert both.macro("attack").n == 80
+    assert both.macro("attack").value == pytest.approx((10 + 4 + 2 + 4) / 80)
+    alone = TransferEvaluation.pooled([one.arrays])
+    assert all(torch.equal(alone.answers[name], said) for name, said in one.answers.items())
+    with pytest.raises(InputError, match="runs"):
+        TransferEvaluation.pooled([])
+
+
+@pytest.mark.parametrize(("per_target", "each"), [(1, 1), (6, 3), (7, 4)])
+def test_every_pair_of_classes_is_aimed_at_equally_often(per_target, each):
+    labels = torch.arange(90) % 3
+    data = Examples(torch.arange(90.0)[:, None] / 90, labels)
+    wrong = {4, 7, 10}  # of class 1
+    told = torch.tensor([(label + 1) % 3 if row in wrong else label for row, label in enumerate(labels.tolist())])
+    chosen, goals = aimed(lambda x: nn.functional.one_hot(told[(x[:, 0] * 90).round().long()], 3).float(), data, per_target)
+    cells = torch.bincount(chosen.y * 3 + goals, minlength=9).view(3, 3)
+    assert torch.equal(cells, each * (1 - torch.eye(3, dtype=torch.long)))
+    rows = (chosen.x[:, 0] * 90).round().long().tolist()
+    assert not wrong & set(rows), "what the victim gets wrong is not attacked"
+    assert len(set(rows)) == len(rows)
+
+
+def test_a_class_that_is_rarely_right_is_aimed_from_as_far_as_it_goes():
+    data = Examples(torch.arange(40.0)[:, None], torch.tensor([0] * 37 + [1] * 3))
+    chosen, goals = aimed(lambda x: nn.functional.one_hot((x[:, 0] >= 38).long(), 2).float(), data, 10)
+    assert chosen.y.bincount().tolist() == [10, 2]
+    assert torch.equal(goals, 1 - chosen.y)
+    with pytest.raises(InputError, match="one class"):
+        aimed(lambda x: x, Examples(torch.rand(3, 1), torch.zeros(3, dtype=torch.long)), 1)
+    with pytest.raises(InputError, match="none of the examples right"):
+        aimed(lambda x: nn.functional.one_hot((x[:, 0] < 37).long(), 2).float(), data, 10)
 
 
 def test_curves_run_over_the_size():

@@ -3,6 +3,7 @@
 Throughout, `model` is the attacker's own network and `victim` the other one, which is only queried.
 """
 
+from holdfast.attacks.transfer.aims import aimed
 from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxies, class_correspondence, reverse_correspondence
 from holdfast.attacks.transfer.evaluate import (
     TransferEvaluation,
@@ -14,7 +15,7 @@ from holdfast.attacks.transfer.evaluate import (
 from holdfast.attacks.transfer.heads import FeatureHeads
 from holdfast.attacks.transfer.layers import LayerSelection, select_layers
 from holdfast.attacks.transfer.objective import ProxyObjective
-from holdfast.attacks.transfer.proxy import ProxyAttack, attack_prior, proxy_attack
+from holdfast.attacks.transfer.proxy import ProxyAttack, attack_prior, proxy_attack, spanning_priors
 from holdfast.attacks.transfer.sensitivity import Sensitivity, clean_signals, sensitivity
 from holdfast.attacks.transfer.surrogate import distil, small_net
 
@@ -27,6 +28,7 @@ __all__ = [
     "ProxyObjective",
     "Sensitivity",
     "TransferEvaluation",
+    "aimed",
     "attack_prior",
     "class_correspondence",
     "clean_signals",
@@ -39,5 +41,6 @@ __all__ = [
     "select_layers",
     "sensitivity",
     "small_net",
+    "spanning_priors",
     "transfer_curves",
 ]

@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from holdfast.attacks.projection import make_ball
@@ -25,8 +26,9 @@ from holdfast.core.seeds import Seeds
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from numpy.typing import NDArray
     from torch import nn
 
     from holdfast.attacks.threat import ThreatModel
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["CONTROLS", "TransferEvaluation", "control_attacks", "evaluate_transfer", "noise_control", "transfer_curves"]
 
 CONTROLS = ("noise", "random_proxy")
+ANSWER = "answer_"  # before the name of an attack, in arrays
 SINK_SHARE = 0.5  # of the attack's success that noise alone may reach
 
 
@@ -62,6 +65,25 @@ class TransferEvaluation:
     target_class: torch.Tensor
     answers: Mapping[str, torch.Tensor]
     classes: int
+
+    @classmethod
+    def pooled(cls, runs: Iterable[Mapping[str, NDArray[Any]]]) -> TransferEvaluation:
+        """The evaluation of the images of several runs together, from the :attr:`arrays` of each; other arrays do not matter."""
+        kept = list(runs)
+        if not kept:
+            refuse("runs", "is empty", allowed="at least one run's arrays")
+        names = [name for name in kept[0] if name in {"y", "target_class"} or name.startswith(ANSWER)]
+        whole = {name: torch.from_numpy(np.concatenate([run[name] for run in kept])) for name in names}
+        y, goals = whole.pop("y"), whole.pop("target_class")
+        answers = {name.removeprefix(ANSWER): said for name, said in whole.items()}
+        largest = max(int(item.max()) for item in (y, goals, *answers.values()))
+        return cls(y=y, target_class=goals, answers=answers, classes=largest + 1)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[np.int64]]:
+        """``y``, ``target_class`` and ``answer_NAME`` for each attack (N,), as a measurement keeps them."""
+        answers = {f"{ANSWER}{name}": said for name, said in self.answers.items()}
+        return {name: item.cpu().numpy() for name, item in {"y": self.y, "target_class": self.target_class, **answers}.items()}
 
     @property
     def targets(self) -> tuple[int, ...]:
@@ -124,7 +146,12 @@ class TransferEvaluation:
 
 
 def evaluate_transfer(
-    victim: Callable[[Any], Any], attacks: Mapping[str, torch.Tensor], y: torch.Tensor, target_class: int | torch.Tensor
+    victim: Callable[[Any], Any],
+    attacks: Mapping[str, torch.Tensor],
+    y: torch.Tensor,
+    target_class: int | torch.Tensor,
+    *,
+    warn: bool = True,
 ) -> TransferEvaluation:
     """Query the victim with the images of an attack and of its controls, once for each image.
 
@@ -134,6 +161,7 @@ def evaluate_transfer(
     attacks : images (N, ...) by name; ``"noise"`` and ``"random_proxy"`` must be among them (:func:`control_attacks`)
     y : right classes (N,)
     target_class : what was aimed at, one or (N,); differs from `y`
+    warn : whether a sink class is pointed out, or left to :meth:`TransferEvaluation.sink`
 
     Warns
     -----
@@ -162,7 +190,7 @@ def evaluate_transfer(
     check_labels(y, "y", classes=classes)
     check_labels(goals, "target_class", classes=classes)
     found = TransferEvaluation(y=y, target_class=goals, answers=answers, classes=classes)
-    for name in attacks:
+    for name in attacks if warn else ():
         if name not in CONTROLS and not name.startswith("worst") and (sink := found.sink(name)) is not None:
             warnings.warn(
                 f"Noise alone reaches {found.macro('noise').value:.3f} where {name!r} reaches {found.macro(name).value:.3f}: the "
@@ -204,22 +232,24 @@ def control_attacks(
     return {"noise": noise_control(x, threat, seed=seed), **pushed}
 
 
-def transfer_curves(evaluations: Mapping[float, TransferEvaluation], *, prefix: str = "") -> list[Curve]:
+def transfer_curves(evaluations: Mapping[float, TransferEvaluation], *, chart: str = "") -> list[Curve]:
     """Success (tSuc, mean over targets) of each attack and control over the size of the perturbation.
 
     Parameters
     ----------
     evaluations : by eps, each with the same attacks
-    prefix : before each curve's name
+    chart : title of the chart in which they are drawn together
     """
     sizes = sorted(evaluations)
     return [
         Curve(
-            name=f"{prefix}{name}",
+            name=name,
             axis="eps",
+            unit="input units",
             at=tuple(sizes),
             estimates=tuple(evaluations[eps].macro(name) for eps in sizes),
             quantity="targeted success",
+            chart=chart,
         )
         for name in evaluations[sizes[0]].answers
     ]

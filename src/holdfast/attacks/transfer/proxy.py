@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from holdfast.attacks.query import Prior
     from holdfast.attacks.threat import ThreatModel
+    from holdfast.attacks.transfer.heads import FeatureHeads
 
-__all__ = ["ProxyAttack", "attack_prior", "proxy_attack"]
+__all__ = ["ProxyAttack", "attack_prior", "proxy_attack", "spanning_priors"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +167,29 @@ def attack_prior(
         return guess.masked_fill(outward, 0)
 
     return direction
+
+
+def spanning_priors(model: nn.Module, x: torch.Tensor, heads: FeatureHeads, *, threat: ThreatModel | None = None) -> list[Prior]:
+    """The gradient towards each source class in each layer: directions among which that of the victim may be found.
+
+    Parameters
+    ----------
+    model : white box
+    x : clean inputs (N, ...)
+    heads : of its layers
+    threat : as in :func:`attack_prior`
+
+    Returns
+    -------
+    ``classes * layers`` callables, the layers of one class after another, for the orthogonal estimator of
+    :func:`~holdfast.attacks.query.p_rgf`
+    """
+    aims = [Proxies.single(torch.full((len(x),), label, device=x.device)) for label in range(heads.classes)]
+
+    def towards(aim: Proxies, layer: str) -> Prior:
+        return attack_prior(model, x, 0, aim, threat=threat, heads=heads, method="fda", layers=[layer])
+
+    return [towards(aim, layer) for aim in aims for layer in heads.layers]
 
 
 def _check_inside(x: torch.Tensor, threat: ThreatModel) -> None:
