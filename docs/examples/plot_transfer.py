@@ -14,12 +14,9 @@ Where Fashion-MNIST is not at hand, the digits 0-4 and 5-9 of scikit-learn take 
 
 import warnings
 
-import numpy as np
 import torch
-from matplotlib.patches import Rectangle
 
-from holdfast.attacks import ThreatModel, ascend
-from holdfast.attacks.losses import cross_entropy
+from holdfast.attacks import ThreatModel, adversarial_batches
 from holdfast.attacks.transfer import (
     FeatureHeads,
     class_correspondence,
@@ -28,11 +25,11 @@ from holdfast.attacks.transfer import (
     proxy_attack,
     transfer_curves,
 )
-from holdfast.core.figures import INK, PALETTE, curve_figure, new_figure
+from holdfast.core.figures import curve_figure, new_figure
 from holdfast.core.target import Target
 from holdfast.data import list_data, load_images
 from holdfast.data.splits import select_classes
-from holdfast.nets import conv_net, evaluate, fit, frozen, predict, sign_noise
+from holdfast.nets import conv_net, evaluate, fit, predict, sign_noise
 
 warnings.filterwarnings("ignore", message="Noise alone reaches")  # it is drawn below
 
@@ -51,24 +48,11 @@ mine, victims = (
     tuple(select_classes(part, some) for part in (whole, test)) for some in (known, theirs)
 )
 
-
-def one_step(model, x, y, generator):
-    """Adversarial examples in place of a training batch, each of its own random size."""
-    sizes = 0.75 * eps * torch.rand(len(x), generator=generator)
-    with frozen(model):
-        attack = ascend(
-            lambda z, rows: cross_entropy(model(z), y[rows]),
-            x,
-            ThreatModel("linf", sizes),
-            steps=1,
-        )
-    return attack, y
-
-
 white_box, victim_net = (
     conv_net(classes=5, seed=1),
     conv_net((24, 48, 48), (2, 2, 1), classes=5, seed=2),
 )
+one_step = adversarial_batches(0.75 * eps)
 fit(white_box, mine[0], epochs=5, lr=3e-3, batch_size=64, on_batch=one_step)
 fit(victim_net, victims[0], epochs=5, lr=3e-3, batch_size=64, augment=sign_noise(0.05))
 print("attacker:", evaluate(white_box, mine[1]).accuracy)
@@ -89,28 +73,7 @@ print(
     found.entropy.round(decimals=2).tolist(),
 )
 
-heat_map, (axes,) = new_figure(size=(5.2, 3.8))
-image = axes.imshow(found.C, cmap="Blues", vmin=0, vmax=1)
-for (row, column), share in np.ndenumerate(found.C.numpy()):
-    axes.text(
-        column,
-        row,
-        f"{share:.2f}",
-        ha="center",
-        va="center",
-        color="white" if share > 0.55 else INK,
-        fontsize=9,
-    )
-for column in range(5):
-    row = int(found.proxy(column).classes[0, 0])
-    frame = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 2.5}
-    axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, **frame))
-axes.set_xticks(range(5), found.target_classes, rotation=20)
-axes.set_yticks(range(5), found.source_classes)
-axes.set(xlabel="the victim answers", ylabel="the image shows")
-axes.set_title("Share of images, and the proxies", loc="left")
-axes.grid(visible=False)
-heat_map.colorbar(image, ax=axes, label="share of the row's images")
+heat_map = found.figure()
 
 # %%
 # Pushed towards the proxy
