@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.attacks.query.rgf import TRACES, EstimatedResult
-from holdfast.core.checks import check_same_length, check_whole, check_within
+from holdfast.core.checks import check_same_length, check_whole
 from holdfast.core.estimate import Estimate, bootstrap, mean_t, paired_difference, proportion
 from holdfast.core.experiment import Measurement
 
@@ -85,18 +85,17 @@ def success_by_queries(run: Mapping[str, NDArray], budget: int, *, dots: int = 2
     return {count: proportion(hit, len(run["success"])) for count, hit in hits.items()}
 
 
-def compare_queries(alone: Mapping[str, NDArray], guided: Mapping[str, NDArray], *, share: float = 1.0) -> dict[str, Estimate]:
+def compare_queries(alone: Mapping[str, NDArray], guided: Mapping[str, NDArray]) -> dict[str, Estimate]:
     """Two runs on the same examples, e.g. without and with a prior.
 
     Parameters
     ----------
     alone, guided : arrays of their :func:`query_record`, with one budget
-    share : of the queries of `alone` that `guided` may spend before it counts as saving none
 
     Returns
     -------
-    ``gained`` (rate of success that `guided` adds, paired), ``saved`` (mean of ``share * alone - guided`` queries per example) and
-    ``ratio`` (of the mean queries, guided over alone, by bootstrap)
+    ``gained`` (rate of success that `guided` adds, paired), ``saved`` (mean queries per example), ``saved_beyond_30`` (those beyond
+    30 in 100 of `alone`) and ``ratio`` (of the mean queries, guided over alone, by bootstrap)
 
     Examples
     --------
@@ -106,11 +105,11 @@ def compare_queries(alone: Mapping[str, NDArray], guided: Mapping[str, NDArray],
     (15.0, 0.7)
     """
     check_same_length(alone["queries"], guided["queries"], ("alone", "guided"))
-    check_within(share, "share", low=0.0, low_open=True)
     pairs = np.stack([guided["queries"], alone["queries"]], axis=1)
     return {
         "gained": paired_difference(alone["success"], guided["success"]),
-        "saved": mean_t(share * alone["queries"] - guided["queries"]),
+        "saved": mean_t(alone["queries"].astype(float) - guided["queries"]),
+        "saved_beyond_30": mean_t(0.7 * alone["queries"] - guided["queries"]),
         "ratio": bootstrap(pairs, lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean())),
     }
 
