@@ -16,6 +16,8 @@ from holdfast.attacks.transfer import (
     spanning_priors,
 )
 from holdfast.core.errors import InputError
+from holdfast.core.experiment import Context
+from holdfast.core.memo import Memo
 from holdfast.core.target import Target
 from holdfast.data.splits import select_classes
 from holdfast.nets import conv_net, evaluate, fit, predict, weights_digest
@@ -79,6 +81,20 @@ def test_heads_are_kept_by_their_state(white_boxes, heads, small_digits):
     rows, proxies = torch.arange(6), IDENTITY.proxy(torch.arange(6) % 5)
     values = [ProxyObjective(white_boxes[0], x, proxies, heads=some)(x, rows) for some in (heads, copy)]
     assert torch.equal(*values)
+
+
+def test_heads_are_trained_by_the_first_that_asks(white_boxes, small_digits, tmp_path):
+    context, data = Context(memo=Memo(tmp_path)), small_digits[0]
+    settings = {"hidden": 16, "epochs": 1}
+    first = FeatureHeads.kept(context, white_boxes[0], data, BLOCKS[:2], seed=3, **settings)
+    assert weights_digest(first) == weights_digest(FeatureHeads.fit(white_boxes[0], data, BLOCKS[:2], seed=3, **settings))
+    assert not any(p.requires_grad for p in first.parameters())
+
+    shelf = sorted(tmp_path.glob("*.safetensors"))
+    FeatureHeads.kept(context, white_boxes[0], data, BLOCKS[:2], seed=3, **settings)
+    assert sorted(tmp_path.glob("*.safetensors")) == shelf, "found again"
+    FeatureHeads.kept(context, white_boxes[1], data, BLOCKS[:2], seed=3, **settings)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2, "another network has other heads"
 
 
 @pytest.mark.parametrize("shape", [(3, 6), (3, 6, 4), (3, 6, 4, 4), (3, 6, 2, 4, 4)])

@@ -7,7 +7,7 @@ arXiv:2004.12519 (one layer) and arXiv:2004.14861 (several); sizes and training 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -15,10 +15,12 @@ from torch import nn
 from holdfast.core.checks import check_finite, check_same_length, check_whole, refuse
 from holdfast.core.seeds import Seeds
 from holdfast.data.examples import Examples
-from holdfast.nets import evaluating, fit, recording, seeded
+from holdfast.nets import evaluating, fit, kept, recording, seeded, weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from holdfast.core.experiment import Context
 
 __all__ = ["FeatureHeads", "pooled"]
 
@@ -152,6 +154,29 @@ class FeatureHeads(nn.Module):
             shuffle = seeds.integer("training", place)
             fit(head, lessons, epochs=epochs, lr=lr, batch_size=batch_size, schedule="constant", loss=loss, seed=shuffle)
         return heads.requires_grad_(requires_grad=False)
+
+    @classmethod
+    def kept(
+        cls, context: Context, model: nn.Module, examples: Examples, layers: Sequence[str], *, seed: int = 0, **settings: Any
+    ) -> FeatureHeads:
+        """The heads of :meth:`fit`, trained by the first process that asks and kept by the context's memo.
+
+        Parameters
+        ----------
+        context : of the point
+        model, examples, layers, seed, settings : as in :meth:`fit`; model and examples are known by their digests
+        """
+        sizes = {name: settings[name] for name in ("pool", "hidden") if name in settings}
+
+        def make_net() -> FeatureHeads:
+            return cls.blank(model, examples.x, layers, classes=examples.classes, **sizes)
+
+        def train(blank: FeatureHeads, **known: Any) -> None:
+            del known["model"], known["examples"]
+            blank.load_state_dict(cls.fit(model, examples, **known).state_dict())
+
+        key = {"model": weights_digest(model), "examples": examples.digest, "layers": list(layers), "seed": seed}
+        return kept(context, make_net, train, **key, **settings).requires_grad_(requires_grad=False)
 
     def forward(self, found: Mapping[str, torch.Tensor], layers: Sequence[str] | None = None) -> dict[str, torch.Tensor]:
         """Logits (N, classes) of each layer from the recorded outputs of the layers."""
