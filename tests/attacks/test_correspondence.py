@@ -131,6 +131,36 @@ def test_one_proxy_of_ones_own_weighs_everything():
     assert own.weights.tolist() == [[1], [1]]
 
 
+def test_scores_help_out_where_labels_leave_a_target_without_proxy(victim):
+    tells = replace(victim, access="scores")
+    assert class_correspondence(tells, SOURCE, 10).C[:, 3].sum() == 0, "nothing is ever taken for pink"
+    scores = class_correspondence(tells, SOURCE, 10, answers="scores")
+    assert torch.equal(class_correspondence(tells, SOURCE, 10, answers="either").C, scores.C)
+    knows = Target(model=lambda x: brightness(x)[:, :3], access="scores")
+    assert torch.equal(class_correspondence(knows, SOURCE, 10, answers="either").C, torch.eye(3))
+    with pytest.raises(InputError, match="gives labels"):
+        class_correspondence(victim, SOURCE, 10, answers="either")
+
+
+def test_a_measured_matrix_is_kept_and_read_again(victim):
+    found = class_correspondence(victim, SOURCE, 10, target_classes=("dark", "grey", "light", "pink"))
+    kept = found.record()
+    assert kept.estimates["row_error"].value == 0
+    again = CorrespondenceMatrix.recorded(kept)
+    assert torch.equal(again.C, found.C)
+    assert torch.equal(again.counts, found.counts)
+    assert (again.source_classes, again.target_classes) == (("0", "1", "2"), ("dark", "grey", "light", "pink"))
+    assert {name: (share.value, share.n) for name, share in again.proxy_shares().items()} == {
+        "dark": (1, 10),
+        "grey": (1, 10),
+        "light": (1, 10),
+        "pink": (0, 10),
+    }
+    for use in (CorrespondenceMatrix.record, CorrespondenceMatrix.proxy_shares):
+        with pytest.raises(InputError, match="counts"):
+            use(CorrespondenceMatrix(C=torch.eye(2)))
+
+
 def test_a_picture_names_the_classes_and_frames_the_proxies():
     C = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]])
     figure = CorrespondenceMatrix(C=C, source_classes=("cat", "dog"), target_classes=("lynx", "wolf", "crow")).figure()

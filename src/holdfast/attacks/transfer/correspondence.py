@@ -20,6 +20,8 @@ import torch
 
 from holdfast.attacks.transfer.adapter import Adapted, Adapter
 from holdfast.core.checks import check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
+from holdfast.core.estimate import Estimate, exact, proportion
+from holdfast.core.experiment import Measurement
 from holdfast.core.figures import matrix_figure
 from holdfast.core.seeds import Seeds
 from holdfast.nets import predict
@@ -112,6 +114,33 @@ class CorrespondenceMatrix:
         check_finite(table, "similarity")
         return cls(C=table / table.sum(1, keepdim=True).clamp_min(torch.finfo(table.dtype).tiny), **settings)
 
+    @classmethod
+    def recorded(cls, found: Measurement) -> CorrespondenceMatrix:
+        """The matrix of which `found` is the :meth:`record`."""
+        C, counts = (torch.from_numpy(found.arrays[name]) for name in ("C", "counts"))
+        source, target = (tuple(found.details[name]) for name in ("source_classes", "target_classes"))
+        return cls(C=C, counts=counts, source_classes=source, target_classes=target)
+
+    def record(self) -> Measurement:
+        """A measured matrix as a point keeps it: `C` and its counts, names, and the largest deviation of a row's sum from 1."""
+        return Measurement(
+            estimates={"row_error": exact(float((self.C.double().sum(1) - 1).abs().max()), len(self.C))},
+            arrays={"C": self.C.cpu().numpy(), "counts": self._counted().cpu().numpy()},
+            details={"source_classes": list(self.source_classes), "target_classes": list(self.target_classes)},
+        )
+
+    def proxy_shares(self) -> dict[str, Estimate]:
+        """For each target class, how often images of its best proxy are taken for it, with Wilson intervals."""
+        counts = self._counted()
+        best = zip(self.target_classes, self.C.argmax(0).tolist(), strict=True)
+        return {name: proportion(int(counts[row, at]), int(counts[row].sum())) for at, (name, row) in enumerate(best)}
+
+    def _counted(self) -> torch.Tensor:
+        """The counts; refused for a matrix that was not measured."""
+        if self.counts is None:
+            refuse("counts", "is None", allowed="those of a measured matrix", remedy="Measure it with class_correspondence().")
+        return self.counts
+
     @property
     def lift(self) -> torch.Tensor:
         """Tensor (K_S, K_T): each entry over the mean of its column; 0 in a column of zeros."""
@@ -182,7 +211,7 @@ def class_correspondence(
     n_per_class: int = 100,
     *,
     normalise: Normalise | None = None,
-    answers: Literal["labels", "scores"] = "labels",
+    answers: Literal["labels", "scores", "either"] = "labels",
     target_classes: Sequence[str] = (),
     adapter: Adapter | None = None,
     seed: int = 0,
@@ -195,7 +224,8 @@ def class_correspondence(
     examples : labelled images of the source classes
     n_per_class : images per class that are asked about, >= 1; all there are where a class has fewer
     normalise : ``"column-lift"`` against victims with a sink class
-    answers : ``"scores"`` adds up probabilities instead of classes, where the victim gives them
+    answers : ``"scores"`` adds up probabilities instead of classes, where the victim gives them; ``"either"`` does so only if no
+        source class is ever taken for one of the targets
     target_classes : the victim's class names, to warn where the label sets share some
     adapter : from source images to what the victim takes (size, channels)
     seed : of the choice of images
@@ -219,8 +249,8 @@ def class_correspondence(
     [[0.0, 1.0], [1.0, 0.0]]
     """
     check_whole(n_per_class, "n_per_class", low=1)
-    check_one_of(answers, "answers", allowed=("labels", "scores"))
-    if not victim.allows(answers):
+    check_one_of(answers, "answers", allowed=("labels", "scores", "either"))
+    if not victim.allows("labels" if answers == "labels" else "scores"):
         refuse("answers", f"is {answers!r} for a victim that gives {victim.access}", allowed="'labels'")
     _warn_of_overlap(examples.class_names, target_classes)
     rows = _rows_per_class(examples, n_per_class, seed)
@@ -228,7 +258,8 @@ def class_correspondence(
     classes, picked = logits.shape[1], examples.y[rows]
     said = torch.nn.functional.one_hot(logits.argmax(1), classes)
     counts = torch.zeros(examples.classes, classes, dtype=torch.long, device=said.device).index_add_(0, picked, said)
-    told = said.to(logits.dtype) if answers == "labels" else logits.softmax(1)
+    by_labels = answers == "labels" or (answers == "either" and bool((counts.sum(0) > 0).all()))
+    told = said.to(logits.dtype) if by_labels else logits.softmax(1)
     sums = torch.zeros(counts.shape, dtype=told.dtype, device=told.device).index_add_(0, picked, told)
     return CorrespondenceMatrix(
         C=sums / sums.sum(1, keepdim=True),
