@@ -15,6 +15,7 @@ from holdfast.attacks.transfer import (
     aimed,
     clean_signals,
     control_attacks,
+    evaluate_methods,
     evaluate_transfer,
     noise_control,
     sensitivity,
@@ -132,6 +133,33 @@ def test_controls_use_the_same_attack_with_other_proxies():
     assert set(found) == {"noise", "random_proxy", "worst_proxy"}
     assert (found["worst_proxy"].argmax(1) == 0).all()  # the least of column 1
     assert set(found["random_proxy"].argmax(1).tolist()) <= {0, 2}  # anything but the best
+
+
+def test_methods_are_evaluated_beside_the_controls_of_the_last():
+    white_box = nn.Linear(4, 3, bias=False)
+    with torch.no_grad():
+        white_box.weight.copy_(torch.eye(3, 4))
+    C = CorrespondenceMatrix(C=torch.tensor([[0.7, 0.3], [0.2, 0.8], [0.6, 0.4]]))
+    data, goals = Examples(torch.full((6, 4), 0.5), torch.zeros(6, dtype=torch.long), classes=2), torch.ones(6, dtype=torch.long)
+
+    def victim(x):  # knows two classes, the second by what stands for it in the white box
+        return torch.stack([0 * x[:, 1] + 0.05, x[:, 1] - x[:, 0]], 1)
+
+    found = evaluate_methods(victim, white_box, data, goals, C, ThreatModel("linf", 0.1), methods=("proxy-ce",), steps=3)
+    assert set(found.answers) == {"proxy-ce", "noise", "random_proxy", "worst_proxy"}
+    assert found.macro("proxy-ce").value == 1
+    assert found.macro("worst_proxy").value == 0
+
+
+def test_every_rate_stands_beside_its_controls():
+    found = evaluation(weak=(2, 2), best=(10, 4), noise=(1, 0), random_proxy=(0, 2), worst_proxy=(0, 0))
+    rows = {str(one.metric): one.estimate.value for one in found.quantities(("weak", "best"), {"eps": 0.1})}
+    assert rows["success[eps=0.1, method=best]"] == pytest.approx(0.35)
+    assert rows["gain[eps=0.1, method=best]"] == found.gain("best").value
+    assert rows["z[eps=0.1, method=weak, control=worst_proxy]"] == found.z("weak", "worst_proxy")
+    assert rows["over_random[eps=0.1]"] == pytest.approx(12 / 40)
+    assert rows["random_over_worst[eps=0.1]"] == pytest.approx(2 / 40)
+    assert len(rows) == 5 * 2 + 2 * (1 + 3) + 2
 
 
 def test_runs_are_pooled_image_by_image():

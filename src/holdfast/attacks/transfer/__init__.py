@@ -8,10 +8,12 @@ from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxi
 from holdfast.attacks.transfer.evaluate import (
     TransferEvaluation,
     control_attacks,
+    evaluate_methods,
     evaluate_transfer,
     noise_control,
     transfer_curves,
 )
+from holdfast.attacks.transfer.guided import GUIDES, Guide, guided_attack
 from holdfast.attacks.transfer.heads import FeatureHeads
 from holdfast.attacks.transfer.layers import LayerSelection, select_layers
 from holdfast.attacks.transfer.objective import ProxyObjective
@@ -20,8 +22,10 @@ from holdfast.attacks.transfer.sensitivity import Sensitivity, clean_signals, se
 from holdfast.attacks.transfer.surrogate import distil, small_net
 
 __all__ = [
+    "GUIDES",
     "CorrespondenceMatrix",
     "FeatureHeads",
+    "Guide",
     "LayerSelection",
     "Proxies",
     "ProxyAttack",
@@ -34,7 +38,9 @@ __all__ = [
     "clean_signals",
     "control_attacks",
     "distil",
+    "evaluate_methods",
     "evaluate_transfer",
+    "guided_attack",
     "noise_control",
     "proxy_attack",
     "reverse_correspondence",

@@ -18,23 +18,34 @@ import numpy as np
 import torch
 
 from holdfast.attacks.projection import make_ball
+from holdfast.attacks.transfer.objective import METHODS
 from holdfast.attacks.transfer.proxy import proxy_attack
 from holdfast.core.checks import check_labels, check_same_length, refuse
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, paired_difference, proportion
+from holdfast.core.estimate import Estimate, exact, paired_difference, proportion
+from holdfast.core.experiment import Quantity
 from holdfast.core.seeds import Seeds
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
 
     from holdfast.attacks.threat import ThreatModel
     from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix
+    from holdfast.data.examples import Examples
 
-__all__ = ["CONTROLS", "TransferEvaluation", "control_attacks", "evaluate_transfer", "noise_control", "transfer_curves"]
+__all__ = [
+    "CONTROLS",
+    "TransferEvaluation",
+    "control_attacks",
+    "evaluate_methods",
+    "evaluate_transfer",
+    "noise_control",
+    "transfer_curves",
+]
 
 CONTROLS = ("noise", "random_proxy")
 ANSWER = "answer_"  # before the name of an attack, in arrays
@@ -129,6 +140,27 @@ class TransferEvaluation:
         one, two, n = int(self.success(name).sum()), int(self.success(other).sum()), len(self.y)
         pool = (one + two) / (2 * n)
         return (one - two) / n / math.sqrt(pool * (1 - pool) * 2 / n) if 0 < pool < 1 else 0.0
+
+    def quantities(self, methods: Sequence[str], at: Mapping[str, Any]) -> Iterator[Quantity]:
+        """All rates: ``success`` and ``error`` of each attack and control, ``gain`` and ``z`` of each method over its controls.
+
+        ``over_random`` is the last method's advantage over the random proxies, ``random_over_worst`` theirs over the worst.
+
+        Parameters
+        ----------
+        methods : names of the attacks, without the controls
+        at : the values of the quantities, to which ``method`` and ``control`` are added
+        """
+        for name in self.answers:
+            yield Quantity("success", self.macro(name), {**at, "method": name})
+            yield Quantity("error", self.error(name), {**at, "method": name})
+        for name in methods:
+            yield Quantity("gain", self.gain(name), {**at, "method": name})
+            for control in (other for other in self.answers if other not in methods):
+                z = exact(self.z(name, control), len(self.y), "z of pooled counts")
+                yield Quantity("z", z, {**at, "method": name, "control": control})
+        yield Quantity("over_random", self.advantage(methods[-1], "random_proxy"), at)
+        yield Quantity("random_over_worst", self.advantage("random_proxy", "worst_proxy"), at)
 
     def cells(self, name: str) -> torch.Tensor:
         """Tensor (classes, classes): tSuc of each right class (row) towards each target (column); NaN where none was tried."""
@@ -230,6 +262,36 @@ def control_attacks(
     proxies = {"random_proxy": correspondence.random_proxy(goals, seed=seed), "worst_proxy": correspondence.worst_proxy(goals)}
     pushed = {name: proxy_attack(model, x, goals, some, threat, seed=seed, **attack).x_adv for name, some in proxies.items()}
     return {"noise": noise_control(x, threat, seed=seed), **pushed}
+
+
+def evaluate_methods(  # noqa: PLR0913 - each argument is a setting chosen by name
+    victim: Callable[[Any], Any],
+    model: nn.Module,
+    examples: Examples,
+    target_class: torch.Tensor,
+    correspondence: CorrespondenceMatrix,
+    threat: ThreatModel,
+    *,
+    methods: Sequence[str] = METHODS,
+    top_k: int = 1,
+    seed: int = 0,
+    **attack: Any,
+) -> TransferEvaluation:
+    """Attack with several methods, and with the controls of the last one; ask the victim about all of it.
+
+    Parameters
+    ----------
+    victim : as in :func:`evaluate_transfer`; a sink class is not warned of, since the controls stand beside the methods
+    model, target_class, correspondence, threat, attack : as in :func:`~holdfast.attacks.transfer.proxy_attack`
+    examples : of the victim's classes, labelled
+    methods : whose names are the keys of the answers
+    top_k : proxies of the methods; each control has one
+    seed : of noise and random proxies
+    """
+    at = (target_class, correspondence, threat)
+    pushed = {name: proxy_attack(model, examples.x, *at, method=name, top_k=top_k, **attack).x_adv for name in methods}
+    controls = control_attacks(model, examples.x, *at, method=methods[-1], seed=seed, **attack)
+    return evaluate_transfer(victim, pushed | controls, examples.y, target_class, warn=False)
 
 
 def transfer_curves(evaluations: Mapping[float, TransferEvaluation], *, chart: str = "") -> list[Curve]:
