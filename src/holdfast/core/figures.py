@@ -182,7 +182,7 @@ def matrix_figure(
                 axes.text(column, row, text, ha="center", va="center", color="white" if dark else INK, fontsize=9)
         for row, column in marked:
             axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor=PALETTE[1], linewidth=2.5))
-        axes.set_xticks(range(len(columns)), columns, rotation=20)
+        axes.set_xticks(range(len(columns)), columns, rotation=20 if max(map(len, columns)) > 4 else 0)
         axes.set_yticks(range(len(rows)), rows)
         axes.set(xlabel=labels[1], ylabel=labels[0])
         axes.grid(visible=False)

@@ -169,7 +169,9 @@ class TransferAttack(Study):
         "Success means the target class, out of five or six; a rate without its controls says nothing.",
         "Random proxies are any source classes but the best; the worst has the smallest entry in the target's column.",
         "Each image serves one target class, in equal numbers for each pair of right class and target.",
-        "Attacks by queries take the victim's scores; images on which they fail count with the whole budget.",
+        "Attacks by queries use the victim's scores; images on which they fail count with the whole budget.",
+        "Guides: prior is the white box's gradient (P-RGF), better are two smoothed ones, coarse is a coarse grid of directions.",
+        "Frame directions are orthonormal, start begins at the transferred image, a shared victim has the white box's classes.",
         "Many guides are compared, each at a level of 95 %: of twenty without effect one would seem to help or to harm.",
     )
 
