@@ -155,7 +155,7 @@ def test_the_files_of_another_device_leave_and_those_of_others_stay(tmp_path):
 def test_an_ensemble_of_equal_devices_is_told(tmp_path):
     words = ("--samples", 4, "--spread", "read-current=0", "--sweep", "0.01,0.05")
     done = holdfast("device", "hard-axis", *words, folder=tmp_path)
-    assert "All devices answer alike" in done.stdout
+    assert "All devices have equal outputs" in done.stdout
 
 
 def test_long_simulations_tell_their_progress_on_standard_error(tmp_path, monkeypatch):

@@ -150,7 +150,7 @@ BAD = {
     "pixels as floats": ((FLOAT * 255, Y), {}, r"values in \[0, 255\]"),
     "NHWC undeclared": ((X.transpose(0, 2, 3, 1), Y), {}, "looks like NHWC.*Pass --layout NHWC"),
     "NCHW declared as NHWC": ((X, Y), {"layout": "NHWC"}, "looks like NCHW.*--layout NCHW"),
-    "grey without a channel": ((X[:, 0], Y), {}, 'layout="NHW"'),
+    "grey without a channel": ((X[:, 0], Y), {}, "--layout NHW"),
     "an unknown layout": ((X, Y), {"layout": "CHWN"}, "`layout` is 'CHWN'"),
     "items that are no pairs": ([FLOAT[0], FLOAT[1], FLOAT[2]], {}, "gives a Tensor at item 0; allowed: pairs"),
     "triples": ([(FLOAT[0], 1, 2)], {}, "gives a tuple of 3 at item 0"),

@@ -99,7 +99,7 @@ class DataSettings(SettingsTable):
 
     source: str | None = None
     """``module:function``, an ``.npz`` with x and y, a folder per class, or the name of a known data set."""
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    layout: Literal["NCHW", "NHWC", "NHW"] = "NCHW"
     size: int | None = None
     """Side in px to which the images of a folder are brought."""
     examples: Annotated[int, Field(ge=1)] | None = None

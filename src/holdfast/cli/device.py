@@ -205,7 +205,7 @@ def _show(found: Characteristic, folder: Path) -> None:
     console().table(characteristic_rows(found, most=ROWS))
     if found.samples and not found.varies:
         console().note(
-            f"All devices answer alike: {', '.join((*found.spread, *found.absolute))} has no effect on this device here."
+            f"All devices have equal outputs: {', '.join((*found.spread, *found.absolute))} has no effect on this device here."
         )
     print("\n".join(map(str, paths)))  # noqa: T201
 

@@ -54,8 +54,8 @@ class AuditFlags:
     """Smallest and largest input value, e.g. `0,1`."""
     normalize: str | None = None
     """`mean,std`, applied inside the network, so that attack sizes stay in input units."""
-    layout: Literal["NCHW", "NHWC"] | None = None
-    """Order of the axes of arrays."""
+    layout: Literal["NCHW", "NHWC", "NHW"] | None = None
+    """Order of the axes of arrays; `NHW` for grey images without an axis for the channel."""
     size: int | None = None
     """Side in px to which the images of a folder are brought."""
     access: Literal["labels", "scores", "gradients", "weights"] | None = None

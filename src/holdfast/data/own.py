@@ -171,7 +171,7 @@ def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
     """`x` as NCHW; an order of axes that contradicts the layout is refused."""
     if x.ndim != len(layout):
         if x.ndim in {3, 4} or layout != "NCHW":
-            hint = 'Grey images without an axis for the channel need layout="NHW".' if x.ndim == 3 else ""
+            hint = f"Grey images without an axis for the channel need {as_written('layout', 'NHW')}." if x.ndim == 3 else ""
             refuse("x", f"has shape {tuple(x.shape)}", allowed=f"{layout}, {len(layout)} axes", remedy=hint)
         return x
     if layout == "NHW":
