@@ -81,7 +81,9 @@ weight_bits = report.cards["precision"].curve("weight_bits")
 variation = report.cards["device"].curve("activation_variation")
 hardware_figure, (left, right) = new_figure(columns=2, size=(4.0, 3.0))
 curve_figure([weight_bits], title="Weights with fewer bits", chance=0.1, axes=left)
-curve_figure([variation], title="Device-to-device variation of neurons", chance=0.1, axes=right)
+curve_figure(
+    [variation], title="Device-to-device variation of neurons", chance=0.1, axes=right
+)
 
 # %%
 # What was found
