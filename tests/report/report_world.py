@@ -146,6 +146,7 @@ def attack(world: World, name: str, strength: float) -> StressEntry:
     line = curve(name, "eps", points, unit="Linf")
     return StressEntry(
         version=1,
+        short=name.upper(),
         config={"norm": "linf", "steps": 10 if name == "pgd" else 1, "restarts": 1, "eps": list(EPS)},
         examples=N,
         points=points,

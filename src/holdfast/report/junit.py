@@ -34,7 +34,7 @@ def junit(document: Document) -> str:
 
     Examples
     --------
-    >>> from holdfast.report.document import Document, Run
+    >>> from holdfast.report.document import Document, RunEntry
     >>> from holdfast.report.judged import ClaimEntry
     >>> gate = ClaimEntry(id="gate.1", statement="clean.accuracy >= 0.9", status="fail", value=0.8, expected=">= 0.9")
     >>> '<failure message="0.8; expected &gt;= 0.9"' in junit(Document(run=RunEntry(id="a"), gates=[gate]))

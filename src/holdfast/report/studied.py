@@ -72,7 +72,7 @@ def answer(document: Document) -> str:
 
     Examples
     --------
-    >>> from holdfast.report.document import Document, Run
+    >>> from holdfast.report.document import Document, RunEntry
     >>> from holdfast.report.judged import SentenceEntry
     >>> verdicts = ("holds", "holds", "undecided")
     >>> entries = [SentenceEntry(n=n, says="", verdict=verdict) for n, verdict in enumerate(verdicts)]
