@@ -88,7 +88,7 @@ def partitions(study: Any, point: Point, context: Context) -> Measurement:
     shares = {
         label if label == "none" else f"p{label}": exact(share, found.partition.size) for label, share in found.fractions().items()
     }
-    return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8)})
+    return Measurement(estimates=shares, arrays={"partition": found.partition.astype(np.int8), "currents": currents})
 
 
 def sequence(study: Any, point: Point, context: Context) -> Measurement:

@@ -10,8 +10,9 @@ import numpy as np
 from holdfast.core.combination import Combination
 from holdfast.core.estimate import Estimate, bootstrap, exact, extreme, mean_t, proportion
 from holdfast.core.experiment import Drawing, Quantity
-from holdfast.core.figures import new_figure
+from holdfast.devices.spintronics.oscillators.drawing import partition_figure
 from holdfast.devices.spintronics.oscillators.linewidth import phase_diffusion, variance_ratio
+from holdfast.devices.spintronics.oscillators.recognition import balanced_accuracy, pooled
 from holdfast.studies.oscillator_binding.measure import WINDOW
 from holdfast.studies.study import curve
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["of_diffusers", "of_learners", "of_maps", "of_noise", "of_pairs", "of_tasks"]
 
+ENGINES = {"universal": "three oscillators", "vortex": "three vortices (Thiele equation)"}
 SHARES = {"none": 0.324, "p12": 0.160, "p13": 0.133, "p23": 0.159, "p123": 0.224}  # of a map, by our own earlier runs
 
 
@@ -48,25 +50,9 @@ def of_maps(study: Any, runs: Runs) -> Iterator[Row]:
             off = [Combination.of(mean_t(shares[label], level=level)).minus(Combination(SHARES[label])).size() for label in SHARES]
             yield Quantity("largest_deviation", extreme(one.estimate() for one in off), at)
         if at["noise"] == 0:
-            yield _map(group, at["engine"])
-
-
-def _map(group: Runs, engine: str) -> Drawing:
-    """Which oscillators are synchronised, over the currents of the first and the third."""
-    from matplotlib.colors import ListedColormap
-
-    partition = group.arrays("partition")[0]
-    ends = (1.15, 1.45) if engine == "vortex" else (1.4, 2.6)
-    figure, [axes] = new_figure(size=(4.4, 3.8))
-    colours = ListedColormap(["#f2f2f2", "#56b4e9", "#e69f00", "#009e73", "#0072b2"])
-    image = axes.imshow(partition.T, origin="lower", extent=(*ends, *ends), cmap=colours, vmin=-0.5, vmax=4.5, aspect="equal")
-    axes.set_xlabel("current of oscillator 1 over its threshold")
-    axes.set_ylabel("current of oscillator 3 over its threshold")
-    axes.grid(visible=False)
-    bar = figure.colorbar(image, ax=axes, ticks=range(5))
-    bar.ax.set_yticklabels(["none", "1 and 2", "1 and 3", "2 and 3", "all three"])
-    device = "three vortices (Thiele equation)" if engine == "vortex" else "three oscillators"
-    return Drawing(title=f"Who synchronises with whom: {device}", figure=figure, note="Without noise, the first of the starts.")
+            found, device = group.first.arrays, ENGINES[at["engine"]]
+            picture = partition_figure(found["partition"], found["currents"], found["currents"])
+            yield Drawing(title=f"Who synchronises with whom: {device}", figure=picture, note="Without noise, the first start.")
 
 
 def of_tasks(study: Any, runs: Runs) -> Iterator[Row]:
@@ -84,7 +70,7 @@ def of_tasks(study: Any, runs: Runs) -> Iterator[Row]:
             for key in group.names:
                 yield Quantity(f"least_{key}", min(group.estimates(key), key=lambda one: one.value), place)
                 yield Quantity(f"most_{key}", max(group.estimates(key), key=lambda one: one.value), place)
-            yield Quantity("all_hits", _pooled(group.estimates("hits")), place)
+            yield Quantity("all_hits", pooled(group.estimates("hits")), place)
 
 
 def of_learners(study: Any, runs: Runs) -> Iterator[Row]:
@@ -108,7 +94,9 @@ def of_noise(study: Any, runs: Runs) -> Iterator[Row]:
     words = {"axis": "noise n", "quantity": "balanced accuracy", "chart": "Recognition against noise", "log": "x"}
     yield from curve("mean over six targets", means, **words)
     if len(levels) > 1:
-        balanced = [_balanced(group, level=1 - 0.05 / (len(levels) - 1)) for group in levels.values()]
+        level = 1 - 0.05 / (len(levels) - 1)
+        shares = [(group.estimates("hits"), group.estimates("false_alarms")) for group in levels.values()]
+        balanced = [balanced_accuracy(hits, false_alarms, level=level) for hits, false_alarms in shares]
         yield Quantity("largest_rise", extreme(after.minus(before).estimate() for before, after in pairwise(balanced)))
         first, *_, last = levels.values()
         yield Quantity("lost", mean_t(first.values("accuracy") - last.values("accuracy")))
@@ -131,13 +119,3 @@ def of_diffusers(study: Any, runs: Runs) -> Iterator[Row]:
             widths[at["strength"] / 1e6] = each
     words = {"axis": "coupling", "unit": "MHz", "quantity": "line width over that of one alone"}
     yield from curve("one of two oscillators", widths, chart="Line width against coupling", **words)
-
-
-def _pooled(shares: list[Estimate], **settings: float) -> Estimate:
-    return proportion(round(sum(share.value * share.n for share in shares)), sum(share.n for share in shares), **settings)
-
-
-def _balanced(runs: Runs, *, level: float) -> Combination:
-    """Mean balanced accuracy over these targets; its interval comes from the presentations, not from the choice of targets."""
-    hits, wrong = (Combination.of(_pooled(runs.estimates(key), level=level)) for key in ("hits", "false_alarms"))
-    return hits.minus(wrong).scaled(0.5).plus(Combination(0.5))

@@ -5,8 +5,10 @@ import math
 import pytest
 
 from holdfast.core.errors import InputError
+from holdfast.core.estimate import proportion
 from holdfast.devices.spintronics import AutoOscillatorNetwork, SequenceBinder, all_to_all
-from holdfast.devices.spintronics.oscillators.recognition import recognition, selective_coupling
+from holdfast.devices.spintronics.oscillators.drawing import partition_figure
+from holdfast.devices.spintronics.oscillators.recognition import balanced_accuracy, recognition, selective_coupling
 
 MISMATCH = (0.4e6, -0.4e6, 0.0)
 
@@ -51,3 +53,16 @@ def test_a_coupling_that_serves_no_target_is_refused():
 def test_bad_input_is_refused(target, repeats, part):
     with pytest.raises(InputError, match=part):
         recognition(binder(1e5), target, repeats=repeats)
+
+
+def test_balanced_accuracy_of_several_targets_weighs_presentations():
+    found = balanced_accuracy([proportion(10, 10), proportion(0, 30)], [proportion(0, 40)]).estimate()
+    assert found.value == pytest.approx((10 / 40 + 1) / 2)
+    assert found.lo < found.value < found.hi
+
+
+def test_a_map_of_partitions_is_drawn_with_its_axes():
+    figure = partition_figure([[0, 1, 4], [2, 3, 4]], [1.4, 2.6], [1.4, 2.0, 2.6])
+    assert [text.get_text() for text in figure.axes[1].get_yticklabels()] == ["none", "1 and 2", "1 and 3", "2 and 3", "all three"]
+    with pytest.raises(InputError, match="from 0 to 4"):
+        partition_figure([[0, 5]], [1.4], [1.4, 2.6])

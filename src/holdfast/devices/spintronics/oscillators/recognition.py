@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.core.checks import check_whole, refuse
+from holdfast.core.combination import Combination
 from holdfast.core.estimate import Estimate, exact, proportion
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from holdfast.devices.spintronics.oscillators.binding import SequenceBinder
 
-__all__ = ["Recognition", "fitted_to", "recognition", "selective_coupling"]
+__all__ = ["Recognition", "balanced_accuracy", "fitted_to", "pooled", "recognition", "selective_coupling"]
 
 MOST = 0.5  # a sequence that binds in more than this share of its presentations counts as one that the group fires on
 
@@ -88,6 +89,17 @@ def recognition(binder: SequenceBinder, target: Sequence[int], *, repeats: int) 
         fires_on=exact(often.mean(), len(others), "share of all sequences"),
         order_kept=proportion(int((~reordered).sum()), len(reordered)) if differ else None,
     )
+
+
+def pooled(shares: Sequence[Estimate], *, level: float = 0.95) -> Estimate:
+    """Several shares of presentations as one, each with the weight of its presentations."""
+    return proportion(round(sum(share.value * share.n for share in shares)), sum(share.n for share in shares), level=level)
+
+
+def balanced_accuracy(hits: Sequence[Estimate], false_alarms: Sequence[Estimate], *, level: float = 0.95) -> Combination:
+    """Balanced accuracy over several targets; its interval comes from the presentations, not from the choice of targets."""
+    right, wrong = (Combination.of(pooled(shares, level=level)) for shares in (hits, false_alarms))
+    return right.minus(wrong).scaled(0.5).plus(Combination(0.5))
 
 
 def selective_coupling(couplings: Iterable[float], make_binder: Callable[[float], SequenceBinder], *, repeats: int) -> float:
