@@ -12,7 +12,7 @@ from holdfast.devices import CharacteristicCurves, Output, ReluNeuron, SigmoidNe
 from holdfast.devices.catalogue import characterise, find_device, known_devices
 from holdfast.devices.drawing import characteristic_figure
 from holdfast.devices.engineering import prefixed, with_prefix
-from holdfast.devices.entry import DeviceEntry, Parameter, Quantity
+from holdfast.devices.entry import DeviceEntry, Parameter, PhysicalQuantity
 from holdfast.devices.spintronics import ThermalSigmoidNeuron, neuron_curves
 from holdfast.devices.spintronics.macrospin import easy_plane_half_width, easy_plane_resonance
 from holdfast.devices.sweep import Sweep
@@ -326,7 +326,7 @@ OWN = DeviceEntry(
     name="spring",
     title="A spring",
     parameters=(Parameter(name="stretch", unit="m"), Parameter(name="stiffness", unit="N/m", default=2.0)),
-    outputs=(Quantity(name="force", unit="N"),),
+    outputs=(PhysicalQuantity(name="force", unit="N"),),
     sweep=Sweep(name="stretch", values=np.array([0.0, 1.0])),
     measure=lambda bench: {"force": bench["stiffness"] * bench["stretch"]},
 )

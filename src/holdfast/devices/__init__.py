@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.core.device import fabricate
 from holdfast.devices.catalogue import characterise, find_device, known_devices
 from holdfast.devices.characteristic import Characteristic, Output
-from holdfast.devices.entry import Bench, DeviceEntry, Parameter, Quantity
+from holdfast.devices.entry import Bench, DeviceEntry, Parameter, PhysicalQuantity
 from holdfast.devices.fit import NeuronFit, VariationSummary, fit_neurons, in_network_units
 from holdfast.devices.neuron import CharacteristicCurves, LinearNeuron, ReluNeuron, SigmoidNeuron, response_curves, vary
 from holdfast.devices.sweep import Sweep
@@ -19,7 +19,7 @@ __all__ = [
     "NeuronFit",
     "Output",
     "Parameter",
-    "Quantity",
+    "PhysicalQuantity",
     "ReluNeuron",
     "SigmoidNeuron",
     "Sweep",

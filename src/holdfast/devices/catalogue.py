@@ -13,7 +13,7 @@ import numpy as np
 
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.registry import plugins
-from holdfast.devices.entry import DeviceEntry, Quantity, closed_form
+from holdfast.devices.entry import DeviceEntry, PhysicalQuantity, closed_form
 from holdfast.devices.neuron import ReluNeuron, SigmoidNeuron
 from holdfast.devices.sweep import Sweep
 
@@ -27,8 +27,8 @@ FOUR_NUMBERS = "four numbers per device: holdfast.devices.neuron; neurons made o
 
 def _neurons() -> tuple[DeviceEntry, ...]:
     """The dimensionless closed forms of :mod:`holdfast.devices.neuron`."""
-    drive = Quantity(name="drive", meaning="pre-activation")
-    output = Quantity(name="output", meaning="activation")
+    drive = PhysicalQuantity(name="drive", meaning="pre-activation")
+    output = PhysicalQuantity(name="output", meaning="activation")
     return (
         closed_form(
             "sigmoid-neuron",
@@ -105,4 +105,4 @@ def _entry(name: str, thing: Any) -> DeviceEntry:
             allowed="a DeviceEntry, or a dataclass with response(drive) and operating_range",
         )
     words = (inspect.getdoc(type(device)) or name).splitlines()[0].rstrip(".")
-    return closed_form(name, device, title=words, drive=Quantity(name="drive"), output=Quantity(name="output"))
+    return closed_form(name, device, title=words, drive=PhysicalQuantity(name="drive"), output=PhysicalQuantity(name="output"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.device import Device
 
-__all__ = ["Bench", "DeviceEntry", "Parameter", "Quantity", "closed_form", "parameters_of"]
+__all__ = ["Bench", "DeviceEntry", "Parameter", "PhysicalQuantity", "closed_form", "parameters_of"]
 
 Array = np.ndarray
 Tick = Callable[[float], None]
@@ -32,7 +32,7 @@ MOST = 10_000_000  # points: devices times swept values
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity:
+class PhysicalQuantity:
     """Something with a name, a unit and a meaning."""
 
     name: str
@@ -41,7 +41,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameter(Quantity):
+class Parameter(PhysicalQuantity):
     """What can be set: a number in SI units, or a word out of `choices`.
 
     Parameters
@@ -122,7 +122,7 @@ class DeviceEntry:
     name: str
     title: str
     parameters: tuple[Parameter, ...]
-    outputs: tuple[Quantity, ...]
+    outputs: tuple[PhysicalQuantity, ...]
     sweep: Sweep | Callable[[Mapping[str, Any]], Sweep]
     measure: Callable[[Bench], Mapping[str, Any]]
     source: str = ""
@@ -308,7 +308,14 @@ def parameters_of(device: Any, *, without: Iterable[str] = (), **changes: Any) -
 
 
 def closed_form(
-    name: str, device: Device, *, title: str, drive: Quantity, output: Quantity, sweep: Sweep | None = None, source: str = ""
+    name: str,
+    device: Device,
+    *,
+    title: str,
+    drive: PhysicalQuantity,
+    output: PhysicalQuantity,
+    sweep: Sweep | None = None,
+    source: str = "",
 ) -> DeviceEntry:
     """The entry of a device whose `response` is its characteristic.
 

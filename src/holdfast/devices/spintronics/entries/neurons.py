@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.devices.entry import Bench, DeviceEntry, Parameter, Quantity, parameters_of
+from holdfast.devices.entry import Bench, DeviceEntry, Parameter, PhysicalQuantity, parameters_of
 from holdfast.devices.spintronics import AutoOscillatorNeuron, HardAxisNeuron, RectifierNeuron, ThermalSigmoidNeuron
 from holdfast.devices.spintronics.entries.controls import method, runs
 from holdfast.devices.spintronics.neurons.simulation import simulate_neuron
@@ -28,7 +28,7 @@ USE = "as neurons: arXiv:2106.16043"
 
 def neuron_entries() -> tuple[DeviceEntry, ...]:
     """A thermal sigmoid, a field-driven one, an oscillator's power, a rectifier."""
-    voltage = Quantity(name="voltage", unit="V", meaning="of the read current across the junction")
+    voltage = PhysicalQuantity(name="voltage", unit="V", meaning="of the read current across the junction")
     return (
         _neuron(
             "thermal-sigmoid",
@@ -52,7 +52,7 @@ def neuron_entries() -> tuple[DeviceEntry, ...]:
             AutoOscillatorNeuron(),
             title="Spin-torque oscillator read by its power: silent below the threshold current",
             drive="through the layer",
-            output=Quantity(name="power", unit="W", meaning="emitted into a matched load"),
+            output=PhysicalQuantity(name="power", unit="W", meaning="emitted into a matched load"),
             source=f"A. Slavin and V. Tiberkevich, IEEE Trans. Magn. 45 (2009) 1875; {USE}",
         ),
         _rectifier(),
@@ -66,7 +66,7 @@ def _rectifier() -> DeviceEntry:
         device,
         title="Non-resonant spin diode: an easy cone that rectifies an alternating current above a soft threshold",
         drive="amplitude of the alternating current",
-        output=Quantity(name="voltage", unit="V", meaning="rectified"),
+        output=PhysicalQuantity(name="voltage", unit="V", meaning="rectified"),
         source="class of non-resonant rectifiers: G. Finocchio et al., arXiv:2103.13793; device and numbers are ours",
         closed=False,
         without=("read_current", "largest"),
@@ -80,7 +80,7 @@ def _neuron(
     *,
     title: str,
     drive: str,
-    output: Quantity,
+    output: PhysicalQuantity,
     source: str,
     closed: bool = True,
     without: tuple[str, ...] = (),

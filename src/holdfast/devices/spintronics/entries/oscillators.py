@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.devices.entry import DeviceEntry, Parameter, Quantity, parameters_of
+from holdfast.devices.entry import DeviceEntry, Parameter, PhysicalQuantity, parameters_of
 from holdfast.devices.spintronics import (
     AntiferromagnetDevice,
     AutoOscillatorNetwork,
@@ -89,12 +89,12 @@ def _antiferromagnet() -> DeviceEntry:
             *times(duration=1e-8, settle=5e-9, dt=1e-13),
         ),
         outputs=(
-            Quantity(
+            PhysicalQuantity(
                 name="rotation",
                 unit="Hz",
                 meaning="of the Neel vector; in closed form none where the sublattices would have become parallel",
             ),
-            Quantity(name="resonance", unit="Hz", meaning="in the plane, closed form; none where there is no rest"),
+            PhysicalQuantity(name="resonance", unit="Hz", meaning="in the plane, closed form; none where there is no rest"),
         ),
         sweep=Sweep(name="pull", values=np.linspace(0, 3e4, 41)),
         measure=_rotation_and_resonance,
@@ -129,8 +129,8 @@ def _pair() -> DeviceEntry:
             *times(PAIR_TIMES, duration=4e-5, discard=2e-5, dt=1e-9),
         ),
         outputs=(
-            Quantity(name="beat", unit="Hz", meaning="difference of the mean frequencies; 0 where they are locked"),
-            Quantity(name="order", meaning="mean length of the average phasor, 1 for equal phases"),
+            PhysicalQuantity(name="beat", unit="Hz", meaning="difference of the mean frequencies; 0 where they are locked"),
+            PhysicalQuantity(name="order", meaning="mean length of the average phasor, 1 for equal phases"),
         ),
         sweep=Sweep(name="detuning", values=np.linspace(-5e6, 5e6, 81)),
         measure=measure,
@@ -156,9 +156,9 @@ def _vortex() -> DeviceEntry:
         source="Thiele equation as in A. Dussaux et al., Phys. Rev. B 86 (2012) 014402",
         parameters=own,
         outputs=(
-            Quantity(name="gyration", unit="Hz", meaning="frequency of the core"),
-            Quantity(name="radius", meaning="of the gyration over that of the disc"),
-            Quantity(name="relaxation", unit="Hz", meaning="rate at which a disturbed radius returns, over 2 π"),
+            PhysicalQuantity(name="gyration", unit="Hz", meaning="frequency of the core"),
+            PhysicalQuantity(name="radius", meaning="of the gyration over that of the disc"),
+            PhysicalQuantity(name="relaxation", unit="Hz", meaning="rate at which a disturbed radius returns, over 2 π"),
         ),
         sweep=Sweep(name="supercriticality", values=np.linspace(1.02, 1.8, 40)),
         measure=measure,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.checks import check_within, refuse
-from holdfast.devices.entry import DeviceEntry, Parameter, Quantity, parameters_of
+from holdfast.devices.entry import DeviceEntry, Parameter, PhysicalQuantity, parameters_of
 from holdfast.devices.spintronics import (
     Drive,
     MacrospinDevice,
@@ -118,8 +118,8 @@ def _diode() -> DeviceEntry:
             *_layered(angle=pi / 3, duration=1e-7, settle=1e-7),
         ),
         outputs=(
-            Quantity(name="voltage", unit="V", meaning="rectified: mean voltage less that without alternating current"),
-            Quantity(name="sensitivity", unit="V/W", meaning="rectified voltage per absorbed power"),
+            PhysicalQuantity(name="voltage", unit="V", meaning="rectified: mean voltage less that without alternating current"),
+            PhysicalQuantity(name="sensitivity", unit="V/W", meaning="rectified voltage per absorbed power"),
         ),
         sweep=_around_resonance,
         measure=measure,
@@ -153,9 +153,11 @@ def _oscillator() -> DeviceEntry:
             *_layered(angle=5 * pi / 6, duration=5e-8, settle=1.5e-7),
         ),
         outputs=(
-            Quantity(name="frequency", unit="Hz", meaning="of the moment's swing in the plane; none where it has come to rest"),
-            Quantity(name="amplitude", meaning="root mean square of the moment's component in the plane, across the field"),
-            Quantity(name="resistance", unit="ohm", meaning="mean"),
+            PhysicalQuantity(
+                name="frequency", unit="Hz", meaning="of the moment's swing in the plane; none where it has come to rest"
+            ),
+            PhysicalQuantity(name="amplitude", meaning="root mean square of the moment's component in the plane, across the field"),
+            PhysicalQuantity(name="resistance", unit="ohm", meaning="mean"),
         ),
         sweep=Sweep(name="i_dc", values=np.linspace(0, 8e-4, 41)),
         measure=measure,

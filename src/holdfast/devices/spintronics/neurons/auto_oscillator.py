@@ -27,7 +27,7 @@ from holdfast.core.checks import refuse
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.macrospin.boltzmann import axial_moments
 from holdfast.devices.spintronics.neurons.junction_neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neurons.simulation import Experiment, time_step
+from holdfast.devices.spintronics.neurons.simulation import NeuronExperiment, time_step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -113,7 +113,7 @@ class AutoOscillatorNeuron(JunctionNeuron):
         """Emitted power in W."""
         return np.asarray(self.emission * np.asarray(state))
 
-    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+    def experiment(self, drive: NDArray[np.floating]) -> NeuronExperiment:
         """A macrospin that a current polarised against its field drives out.
 
         It has one stable state at each current, without hysteresis. The windows of 30 decay times of the quiet moment, after 15 of
@@ -126,7 +126,7 @@ class AutoOscillatorNeuron(JunctionNeuron):
         per_field = np.where(hot, self.per_field, 0.0)
         slow = time * np.sqrt(per_field * self.meff) / self.frequency_shift
         torque = np.asarray(self.efficiency) * self.torque_per_ampere * np.abs(drive)
-        return Experiment(
+        return NeuronExperiment(
             layer=self.macrospin(field=(0.0, 0.0, self.field), demag=(0.0, 0.0, self.meff)),
             current=drive,
             spins=(0.0, 0.0, -1.0),

@@ -22,7 +22,7 @@ import numpy as np
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.macrospin.boltzmann import transverse_mean
 from holdfast.devices.spintronics.neurons.junction_neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neurons.simulation import Experiment, time_step
+from holdfast.devices.spintronics.neurons.simulation import NeuronExperiment, time_step
 from holdfast.devices.spintronics.neurons.well_crossing import SETTLE, WINDOW, barrier_left, check_crossed, crossing_time
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class HardAxisNeuron(JunctionNeuron):
             return np.where(cold, _lowest(along / self.hk, across / self.hk), warm)
         return transverse_mean(self.per_field * self.hk / 2, self.per_field * along, self.per_field * across)
 
-    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+    def experiment(self, drive: NDArray[np.floating]) -> NeuronExperiment:
         """A macrospin in the fields of line and bias; with a damping of 0.5, on which its equilibrium does not depend.
 
         It starts in the deeper well. At 0 K it relaxes; with temperature the window is 200 times the free moment's relaxation,
@@ -104,7 +104,7 @@ class HardAxisNeuron(JunctionNeuron):
         barrier = check_crossed(self._other_well(per_field, along[0], across[0])).max(axis=0)
         crossing = float(np.max(free * crossing_time(barrier)))
         relaxation = 200 / (DAMPING * GAMMA0 * float(np.min(self.hk)))
-        return Experiment(
+        return NeuronExperiment(
             layer=self.macrospin(field=(across, 0.0, along), demag=(0.0, 0.0, -np.asarray(self.hk, dtype=float)), alpha=DAMPING),
             state=lambda response: response.m_mean[..., 0],
             start=np.stack(np.broadcast_arrays(0.05 * np.sign(across), 0.0, np.where(along < 0, -1.0, 1.0)), axis=-1),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from holdfast.devices.spintronics.neurons.simulation import Experiment
+    from holdfast.devices.spintronics.neurons.simulation import NeuronExperiment
 
 __all__ = ["JunctionNeuron", "neuron_curves"]
 
@@ -131,7 +131,7 @@ class JunctionNeuron:
         """Output at `drive` by the closed form; the units of both stand in the device's own docstring."""
         return self.output(self.mean_state(drive))
 
-    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+    def experiment(self, drive: NDArray[np.floating]) -> NeuronExperiment:
         """The macrospins that show the mean state at `drive` (K, 1), with times that suit them."""
         raise NotImplementedError
 

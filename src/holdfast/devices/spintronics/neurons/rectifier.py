@@ -23,7 +23,7 @@ from holdfast.core.checks import check_quantity, refuse
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.macrospin.junction import TunnelJunction
 from holdfast.devices.spintronics.neurons.junction_neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neurons.simulation import Experiment, simulate_neuron, time_step
+from holdfast.devices.spintronics.neurons.simulation import NeuronExperiment, simulate_neuron, time_step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -88,7 +88,7 @@ class RectifierNeuron(JunctionNeuron):
         found = simulate_neuron(self, grid[:, 0] if ensemble else grid).output
         return found if ensemble else found.reshape(grid.shape)
 
-    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+    def experiment(self, drive: NDArray[np.floating]) -> NeuronExperiment:
         """A macrospin that starts on its cone, towards +x; 20 periods of the current in each window."""
         cone = np.sqrt(-np.asarray(self.hk1) / np.asarray(self.hk2))
         reading = np.asarray(self.resistance_area) / np.asarray(self.area)
@@ -96,7 +96,7 @@ class RectifierNeuron(JunctionNeuron):
         hot = np.asarray(self.temperature) > 0
         free = np.where(hot, self.per_field, np.inf) / (2 * GAMMA0 * np.asarray(self.alpha))
         still: Any = 0.0
-        return Experiment(
+        return NeuronExperiment(
             layer=self.macrospin(
                 field=(still, still, still),
                 demag=(-np.asarray(self.in_plane, dtype=float), still, still),

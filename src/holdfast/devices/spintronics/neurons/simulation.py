@@ -1,6 +1,6 @@
 """Simulated neurons: every device at every drive, several times over, in one batch of macrospins.
 
-The :class:`Experiment` of a device holds its macrospins, what is read of them, and how long they need. The time average of
+The :class:`NeuronExperiment` of a device holds its macrospins, what is read of them, and how long they need. The time average of
 the state comes from independent runs, which give its standard error too.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.devices.spintronics.macrospin.layer import MacrospinDevice, Scalar, Vector
     from holdfast.devices.spintronics.macrospin.response import Response
 
-__all__ = ["Experiment", "NeuronRun", "Simulated", "simulate_neuron", "time_step"]
+__all__ = ["NeuronExperiment", "NeuronRun", "Simulated", "simulate_neuron", "time_step"]
 
 Array = np.ndarray
 LARGEST_TURN = 0.1  # rad in a step, in the largest field
@@ -36,7 +36,7 @@ KICKS = 400  # steps in the free moment's relaxation: the bath turns the moment 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class NeuronExperiment:
     """How a neuron is simulated.
 
     Parameters
@@ -86,7 +86,7 @@ class Simulated(Protocol):
     def temperature(self) -> Any:
         """In K."""
 
-    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+    def experiment(self, drive: NDArray[np.floating]) -> NeuronExperiment:
         """The macrospins that show the state at `drive` (runs, K, 1)."""
 
     def output(self, state: ArrayLike) -> NDArray[np.floating]:

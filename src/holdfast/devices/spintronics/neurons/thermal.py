@@ -21,7 +21,7 @@ import numpy as np
 from holdfast.devices.spintronics.constants import GAMMA0
 from holdfast.devices.spintronics.macrospin.boltzmann import axial_moments
 from holdfast.devices.spintronics.neurons.junction_neuron import ANY, POSITIVE, JunctionNeuron
-from holdfast.devices.spintronics.neurons.simulation import Experiment, time_step
+from holdfast.devices.spintronics.neurons.simulation import NeuronExperiment, time_step
 from holdfast.devices.spintronics.neurons.well_crossing import SETTLE, WINDOW, barrier_left, check_crossed, crossing_time
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ThermalSigmoidNeuron(JunctionNeuron):
         """Mean cosine between free and reference layer at the current `drive` in A."""
         return axial_moments(self.barrier, self.bias(drive))[0]
 
-    def experiment(self, drive: NDArray[np.floating]) -> Experiment:
+    def experiment(self, drive: NDArray[np.floating]) -> NeuronExperiment:
         """A macrospin with its axis along the spins of the current; every other run starts in the other well.
 
         Windows last 200 times the free moment's relaxation, and 50 times the crossing of a barrier, which 10 times precede them.
@@ -94,7 +94,7 @@ class ThermalSigmoidNeuron(JunctionNeuron):
         crossing = float(np.max(free * crossing_time(check_crossed(barrier_left(barrier, against)).max(axis=0))))
         pull = np.abs(np.asarray(self.field)) + np.asarray(self.alpha) * np.abs(bias) / self.per_field + np.abs(self.hk)
         side = np.where(np.arange(len(drive)) % 2, -0.8, 0.8)[:, None, None]
-        return Experiment(
+        return NeuronExperiment(
             layer=self.macrospin(field=(0.0, 0.0, self.field), demag=(0.0, 0.0, -np.asarray(self.hk, dtype=float))),
             current=drive,
             efficiency=self.efficiency,
