@@ -10,7 +10,6 @@ import numpy as np
 
 from holdfast.core.estimate import Estimate, exact, mean_t
 from holdfast.core.experiment import Measurement, Quantity
-from holdfast.core.seeds import Seeds
 from holdfast.studies.study import DIGITS, curve
 
 if TYPE_CHECKING:
@@ -187,25 +186,9 @@ def of_closed_forms(study: Any, runs: Runs) -> Iterator[Row]:
 
 def table(study: Any, point: Point, context: Context) -> Measurement:
     """A tabulated sigmoid against its formula, and the least slope between the knots of random monotone data."""
-    import torch
+    from holdfast.hardware.interpolation import interpolation_errors
 
-    from holdfast.devices import CharacteristicCurves, SigmoidNeuron, response_curves
-    from holdfast.hardware import CurveActivation
-
-    grid = np.linspace(-8, 8, point["knots"])
-    drive = torch.linspace(-8, 8, 100_001, dtype=torch.float64)[:, None].requires_grad_()
-    value = CurveActivation(response_curves(SigmoidNeuron(), grid)).double()(drive)
-    slope = torch.autograd.grad(value.sum(), drive)[0]
-    ideal = torch.sigmoid(drive.detach())
-    rises = Seeds(0).numpy("steps").exponential(size=(100, point["knots"])) ** 3  # long flats and sudden steps
-    steep = CurveActivation(CharacteristicCurves(x=grid, y=np.cumsum(rises, axis=1) / rises.sum(axis=1, keepdims=True))).double()
-    wide = drive.detach().expand(-1, 100).clone().requires_grad_()
-    errors = {
-        "value_error": float((value.detach() - ideal).abs().max()),
-        "slope_error": float((slope - ideal * (1 - ideal)).abs().max()),
-        "least_slope": float(torch.autograd.grad(steep(wide).sum(), wide)[0].min()),
-    }
-    return Measurement(estimates={name: exact(error) for name, error in errors.items()})
+    return Measurement(estimates={name: exact(error) for name, error in interpolation_errors(point["knots"]).items()})
 
 
 def of_networks(study: Any, runs: Runs) -> Iterator[Row]:
