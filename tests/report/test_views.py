@@ -9,6 +9,7 @@ from holdfast.report import (
     CurveEntry,
     Details,
     Document,
+    EstimateEntry,
     PointEntry,
     RunEntry,
     StressEntry,
@@ -57,12 +58,33 @@ def test_a_single_measured_strength_is_no_curve():
     assert pictures(single) == []
 
 
+def study(*curves):
+    return Document(run=RunEntry(id="a", kind="study"), cards={"a": CardEntry(stresses={"part": StressEntry(curves=list(curves))})})
+
+
 def test_only_studies_zoom_into_the_accuracy_axis_and_say_so():
     [audit] = pictures(curve("a"))
-    [study] = pictures(curve("a"), kind="study")
+    [zoomed] = views.study_pictures(study(curve("a")))
     assert ">0</text>" in audit.body
     assert "does not start at 0" not in audit.note
-    assert "does not start at 0" in study.note
+    assert "does not start at 0" in zoomed.note
+    assert views.card_views(study(curve("a")))[0].pictures == [], "charts of a study stand before its claims"
+
+
+def test_curves_of_a_study_share_the_chart_that_they_name():
+    named = [curve(name).model_copy(update={"chart": "Locking range against coupling"}) for name in ("simulated", "theory")]
+    drawn = views.study_pictures(study(*named, curve("other")))
+    assert [picture.title for picture in drawn] == ["Locking range against coupling", "Accuracy against spread"]
+    assert ">simulated</text>" in drawn[0].body
+    assert ">theory</text>" in drawn[0].body
+
+
+def test_an_axis_in_powers_of_ten_has_ticks_at_powers():
+    values = [EstimateEntry(value=10.0**power) for power in (-3, 0, 3)]
+    wide = CurveEntry(name="a", axis="f", at=[1.0, 2.0, 3.0], estimates=values, quantity="gain", log="y")
+    [drawn] = views.study_pictures(study(wide))
+    assert all(f">{tick}</text>" in drawn.body for tick in ("0.01", "1", "100"))
+    assert "does not start at 0" not in drawn.note
 
 
 def test_curves_of_several_stresses_in_one_chart_carry_the_names_of_the_stresses():
