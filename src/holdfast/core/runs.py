@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holdfast.core.curve import Curve
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -83,6 +85,19 @@ class Runs:
     def values(self, name: str) -> NDArray[np.float64]:
         """Array (points,) of their values."""
         return np.array([estimate.value for estimate in self.estimates(name)])
+
+    def curve(self, name: str, *, over: str, of: str = "accuracy", **words: Any) -> tuple[Curve, ...]:
+        """The curve of the estimate `of` over the value `over` of the points, in the order of the plan; none without points.
+
+        Parameters
+        ----------
+        name : of the curve
+        over : what runs along; points without it or without the estimate are left out
+        of : name of the estimate
+        words : further fields of the curve: unit, quantity, chart, ...
+        """
+        found = {point[over]: one.estimates[of] for point, one in self.entries if over in point and of in one.estimates}
+        return (Curve(name=name, axis=over, at=tuple(found), estimates=tuple(found.values()), **words),) if found else ()
 
     def arrays(self, name: str) -> list[NDArray[Any]]:
         """The arrays called `name`, of the points that have one."""

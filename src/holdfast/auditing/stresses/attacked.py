@@ -9,8 +9,8 @@ import torch
 
 from holdfast.auditing.stresses.answers import logits_of, measured
 from holdfast.core.checks import refuse
-from holdfast.core.curve import Curve
 from holdfast.core.experiment import Measurement, Summary
+from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis
 
 if TYPE_CHECKING:
@@ -99,13 +99,4 @@ def with_pictures(
 
 def accuracy_curve(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
     """Accuracy against attack size."""
-    if not measurements:
-        return Summary()
-    curve = Curve(
-        name=name,
-        axis="eps",
-        unit="input units",
-        at=tuple(point["eps"] for point, _ in measurements),
-        estimates=tuple(found.estimates["accuracy"] for _, found in measurements),
-    )
-    return Summary(curves=(curve,))
+    return Summary(curves=Runs(measurements).curve(name, over="eps", unit="input units"))

@@ -10,14 +10,15 @@ from holdfast.auditing.stresses.answers import answers, chips_measured, examples
 from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.core.checks import check_whole, refuse
-from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.hardware import activation_variation, curve_variation, weight_noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from holdfast.core.curve import Curve
     from holdfast.core.experiment import Point, Severity
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
@@ -34,23 +35,8 @@ def _check_strengths(values: Any, name: str, *, example: str = "[0, 0.05, 0.1]")
         refuse(name, f"is {values}", allowed=f"a list of increasing numbers >= 0, such as {example}")
 
 
-def _curves(
-    axis: str, name: str, measurements: Sequence[tuple[Point, Measurement]], *, unit: str = "relative"
-) -> tuple[Curve, ...]:
-    if not measurements:
-        return ()
-    at = tuple(point[axis] for point, _ in measurements)
-    return tuple(
-        Curve(
-            name=label,
-            axis=axis,
-            unit=unit,
-            quantity="accuracy",
-            at=at,
-            estimates=tuple(found.estimates[metric] for _, found in measurements),
-        )
-        for label, metric in ((name, "accuracy"), (f"{name}, p05", "p05"))
-    )
+def _curves(axis: str, name: str, runs: Runs, *, unit: str = "relative") -> tuple[Curve, ...]:
+    return runs.curve(name, over=axis, unit=unit) + runs.curve(f"{name}, p05", over=axis, of="p05", unit=unit)
 
 
 def _severity(axis: str, strength: float) -> Severity:
@@ -164,9 +150,8 @@ class WeightNoise(Stress):
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Mean and 5th percentile over chips against strength."""
         main = [entry for entry in measurements if "kind" not in entry[0]]
-        curves = _curves("sigma", self.kinds[0], main)
-        for kind in self.kinds[1:]:
-            curves += _curves("sigma", kind, [entry for entry in measurements if entry[0].get("kind") == kind])
+        others = (_curves("sigma", kind, Runs(measurements).where(kind=kind)) for kind in self.kinds[1:])
+        curves = sum(others, _curves("sigma", self.kinds[0], Runs(main)))
         return Summary(curves=curves, findings=_finding(self, f"{self.kinds[0]} weight noise", main))
 
 
@@ -268,11 +253,11 @@ class ActivationVariation(Stress):
         """Mean and 5th percentile over chips against spread."""
         if self.curves is None:
             return Summary(
-                curves=_curves("spread", "neurons", measurements), findings=_finding(self, "a device spread", measurements)
+                curves=_curves("spread", "neurons", Runs(measurements)), findings=_finding(self, "a device spread", measurements)
             )
         name = f"devices of {Path(self.curves).name}"
         return Summary(
-            curves=_curves("measured_spread", name, measurements, unit="times that of the curves"),
+            curves=_curves("measured_spread", name, Runs(measurements), unit="times that of the curves"),
             findings=(
                 *_shape_finding(name, measurements),
                 *_finding(self, name, measurements),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from holdfast.auditing.stresses.answers import answers, examples_of
 from holdfast.auditing.stresses.cards import PRECISION
 from holdfast.core.checks import refuse
-from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.nets import named_weights, with_weights
 from holdfast.quantize import quantize_activations, quantize_weights
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from holdfast.core.curve import Curve
     from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
@@ -41,18 +42,8 @@ def _unfit(facts: Facts) -> str:
     return "" if facts.is_module else "the target is a callable without weights that can be reached"
 
 
-def _curve(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Curve, ...]:
-    if not measurements:
-        return ()
-    return (
-        Curve(
-            name=name,
-            axis="bits",
-            unit="bits, sign included",
-            at=tuple(point["bits"] for point, _ in measurements),
-            estimates=tuple(found.estimates["accuracy"] for _, found in measurements),
-        ),
-    )
+def _curve(name: str, runs: Runs) -> tuple[Curve, ...]:
+    return runs.curve(name.replace("_", " "), over="bits", unit="bits, sign included")
 
 
 def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
@@ -159,9 +150,8 @@ class WeightBits(Stress):
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against bits, one curve per scaling."""
         main = [entry for entry in measurements if "scaling" not in entry[0]]
-        curves = _curve(self.scalings[0].replace("_", " "), main)
-        for scaling in self.scalings[1:]:
-            curves += _curve(scaling.replace("_", " "), [e for e in measurements if e[0].get("scaling") == scaling])
+        others = (_curve(scaling, Runs(measurements).where(scaling=scaling)) for scaling in self.scalings[1:])
+        curves = sum(others, _curve(self.scalings[0], Runs(main)))
         return Summary(curves=curves, findings=_finding(self.name, "Weights", main))
 
 
@@ -223,5 +213,5 @@ class ActBits(Stress):
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against bits."""
         notes = (f"ranges were taken from the first {self.calibration} of the examples that are measured, without their labels",)
-        curves = _curve("activations", measurements)
+        curves = _curve("activations", Runs(measurements))
         return Summary(curves=curves, findings=_finding(self.name, "Activations", measurements), notes=notes)

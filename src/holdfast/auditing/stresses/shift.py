@@ -15,6 +15,7 @@ from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, mean_t
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
+from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, resolution_round_trip
 
@@ -121,25 +122,12 @@ class Corruptions(Stress):
         """One curve per kind, and the mean accuracy over all points (images serve as their own pairs, so rows are averaged)."""
         if not measurements:
             return Summary()
-        found = {kind: [entry for entry in measurements if entry[0]["corruption"] == kind] for kind in self.kinds}
-        curves = tuple(
-            Curve(
-                name=kind.replace("_", " "),
-                axis="severity",
-                at=tuple(point["severity"] for point, _ in entries),
-                estimates=tuple(answer.estimates["accuracy"] for _, answer in entries),
-            )
-            for kind, entries in found.items()
-            if entries
-        )
-        mean = _mean_over_points(measurements)
-        by_severity = [[entry for entry in measurements if entry[0]["severity"] == severity] for severity in self.severities]
-        overall = Curve(
-            name="mean",
-            axis="severity",
-            at=tuple(entries[0][0]["severity"] for entries in by_severity if entries),
-            estimates=tuple(_mean_over_points(entries) for entries in by_severity if entries),
-        )
+        runs, mean = Runs(measurements), _mean_over_points(measurements)
+        kinds = (runs.where(corruption=kind).curve(kind.replace("_", " "), over="severity") for kind in self.kinds)
+        curves = tuple(curve for found in kinds for curve in found)
+        by_severity = {at["severity"]: _mean_over_points(group.entries) for at, group in runs.by("severity")}
+        strengths = tuple(sorted(by_severity))
+        overall = Curve(name="mean", axis="severity", at=strengths, estimates=tuple(by_severity[at] for at in strengths))
         worst = min(
             (entry for entry in measurements if entry[0]["severity"] == self.severities[-1]),
             key=lambda entry: entry[1].estimates["accuracy"].value,
