@@ -15,6 +15,7 @@ from holdfast.devices.spintronics import (
     SpinDiode,
     SpinTorque,
     TunnelJunction,
+    longest_step,
     simulate,
 )
 from holdfast.devices.spintronics.constants import BOLTZMANN, GAMMA0, MU0, spin_transfer_field
@@ -331,6 +332,31 @@ def test_an_impossible_part_is_refused(make, message):
 def test_an_impossible_run_is_refused(drive, options, message):
     with pytest.raises(InputError, match=message):
         simulate(diode(), drive, **{"duration": 1e-8} | options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "drive"),
+    [
+        ({}, Drive()),
+        ({}, Drive(i_ac=1e-5, frequency=9e10)),
+        ({"temperature": 300.0, "alpha": 0.005}, Drive()),
+        ({"temperature": 300.0, "alpha": 0.3, "area": 1e-17, "ms": 2e5}, Drive()),
+    ],
+    ids=["precession", "drive", "heat of the method", "kick of the heat"],
+)
+def test_the_longest_step_runs_and_a_longer_one_is_refused(changes, drive):
+    device = diode(**changes)
+    longest = longest_step(device, drive, share=1.0)
+    assert longest_step(device, drive) == pytest.approx(0.9 * longest, rel=1e-12)
+    simulate(device, drive, duration=200 * longest, dt=longest)
+    with pytest.raises(InputError, match="allowed: at most"):
+        simulate(device, drive, duration=200 * longest, dt=1.01 * longest)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1])
+def test_a_share_of_the_longest_step_is_within_0_and_1(share):
+    with pytest.raises(InputError, match="share"):
+        longest_step(diode(), Drive(), share=share)
 
 
 def test_runge_kutta_is_refused_at_a_temperature():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from holdfast.devices.spintronics.macrospin.drive import Drive
     from holdfast.devices.spintronics.macrospin.stack import SpinDiode
 
-__all__ = ["EVERY", "Schedule", "check_thermal_step", "is_warm", "schedule"]
+__all__ = ["EVERY", "Schedule", "check_thermal_step", "is_warm", "longest_step", "schedule"]
 
 EVERY = 4  # steps from sample to sample: 8 samples in a period of the fastest motion that a step may have
 LARGEST_TURN = 0.2  # rad per step, of a moment across the largest field; precession about a real equilibrium is slower
@@ -77,10 +77,10 @@ def schedule(
     check_within(dt, "dt", low=0, low_open=True)
     check_within(settle, "settle", low=0)
     check_within(duration, "duration", low=0, low_open=True)
-    rate = GAMMA0 * fastest_field(diode, drive)
-    if rate * dt > LARGEST_TURN:
-        safe = f"at most {LARGEST_TURN / rate:.2g} s for these fields"
-        refuse("dt", f"is {dt:g} s", allowed=safe, remedy=f"A step may turn the moment by {LARGEST_TURN} rad.")
+    safe = _longest_turn(diode, drive)
+    if dt > safe:
+        allowed = f"at most {safe:.2g} s for these fields"
+        refuse("dt", f"is {dt:g} s", allowed=allowed, remedy=f"A step may turn the moment by {LARGEST_TURN} rad.")
     frequency = numbers_of(drive.frequency)
     highest = float(frequency.max())
     if highest * dt > FASTEST_DRIVE:
@@ -113,17 +113,57 @@ def check_thermal_step(diode: SpinDiode, drive: Drive, dt: float) -> None:
     ------
     InputError : with the largest step that is allowed
     """
-    layer = diode.layer
-    alpha = numbers_of(layer.alpha)
-    rate = GAMMA0 * fastest_field(diode, drive)
-    if (rate * dt) ** 3 / (8 * alpha.min()) > LARGEST_HEATING:
-        safe = (8 * alpha.min() * LARGEST_HEATING) ** (1 / 3) / rate
+    safe = _longest_heating(diode, drive)
+    if dt > safe:
         remedy = "A longer step would make the moment hotter than its bath by more than 4 %."
         refuse("dt", f"is {dt:g} s", allowed=f"at most {safe:.2g} s for these fields and this damping", remedy=remedy)
-    volume = numbers_of(layer.thickness) * numbers_of(layer.area)
-    field = thermal_field(alpha, numbers_of(layer.temperature), ms=numbers_of(layer.ms), volume=volume, dt=dt)
-    kick = float(np.max(GAMMA0 * field * dt))
-    if kick > LARGEST_KICK:
-        safe = dt * (LARGEST_KICK / kick) ** 2
+    safe = _longest_kick(diode)
+    if dt > safe:
         remedy = f"The heat of a step may turn the moment by {LARGEST_KICK} rad."
         refuse("dt", f"is {dt:g} s", allowed=f"at most {safe:.2g} s for this volume and temperature", remedy=remedy)
+
+
+def longest_step(diode: SpinDiode, drive: Drive, *, share: float = 0.9) -> float:
+    """Time step in s for a simulation: a share of the longest one that is accepted at this temperature and drive.
+
+    Parameters
+    ----------
+    diode, drive : what is run
+    share : of the longest step, in (0, 1]
+
+    Examples
+    --------
+    >>> from holdfast.devices.spintronics import AntiferromagnetDevice, Drive, SpinDiode
+    >>> layer = AntiferromagnetDevice(ms=1e6, thickness=2e-9, area=1e-14, alpha=5e-3, demag=(-2e4, 0, 0), exchange=4e6)
+    >>> f"{longest_step(SpinDiode(layer=layer), Drive()):.3g} s"
+    '2.02e-13 s'
+    """
+    check_within(share, "share", low=0, low_open=True, high=1)
+    limits = [_longest_turn(diode, drive)]
+    highest = float(numbers_of(drive.frequency).max())
+    if highest > 0:
+        limits.append(min(FASTEST_DRIVE, FASTEST_SAMPLED / EVERY) / highest)
+    if is_warm(diode):
+        limits += [_longest_heating(diode, drive), _longest_kick(diode)]
+    return share * min(limits)
+
+
+def _longest_turn(diode: SpinDiode, drive: Drive) -> float:
+    """Step in s that turns a moment across the largest field by LARGEST_TURN."""
+    field = fastest_field(diode, drive)
+    return LARGEST_TURN / (GAMMA0 * field) if field > 0 else np.inf
+
+
+def _longest_heating(diode: SpinDiode, drive: Drive) -> float:
+    """Step in s at which Heun's method makes the moment hotter than its bath by LARGEST_HEATING."""
+    alpha = float(numbers_of(diode.layer.alpha).min())
+    return _longest_turn(diode, drive) * float((8 * alpha * LARGEST_HEATING) ** (1 / 3)) / LARGEST_TURN
+
+
+def _longest_kick(diode: SpinDiode) -> float:
+    """Step in s whose heat turns the moment by LARGEST_KICK; the turn grows as the root of the step."""
+    layer = diode.layer
+    volume = numbers_of(layer.thickness) * numbers_of(layer.area)
+    field = thermal_field(numbers_of(layer.alpha), numbers_of(layer.temperature), ms=numbers_of(layer.ms), volume=volume, dt=1.0)
+    kick = float(np.max(GAMMA0 * field))
+    return (LARGEST_KICK / kick) ** 2 if kick > 0 else np.inf
