@@ -1,5 +1,6 @@
 """A free oscillation and a weak drive that takes it over."""
 
+from dataclasses import replace
 from math import cos, pi, radians, sin
 
 import numpy as np
@@ -45,6 +46,12 @@ def test_a_drive_at_the_free_frequency_locks(tongue):
     assert np.abs(tongue.pulled[10]).max() < 1e6
 
 
+def test_the_largest_value_is_one_of_a_locked_detuning(tongue):
+    rank = np.arange(21.0)[:, None] - 40 + np.zeros(3)
+    assert (tongue.largest(rank) == 40 - tongue.locked.argmax(axis=0)).all()
+    assert (replace(tongue, locked=np.zeros((21, 3), dtype=bool)).largest(rank) == 0).all()
+
+
 def test_far_away_the_oscillation_keeps_its_own_frequency(tongue):
     assert not tongue.locked[[0, -1], 0].any()
     assert tongue.pulled[0, 0] == pytest.approx(100e6, rel=0.1)
@@ -53,7 +60,7 @@ def test_far_away_the_oscillation_keeps_its_own_frequency(tongue):
 def test_locking_makes_the_most_sensitive_diode_of_the_same_device(tongue):
     passive = linear_response(DIODE, Drive(i_ac=5e-6))
     weakest = np.abs(passive.rectify(passive.resonance).sensitivity_absorbed)
-    best = np.where(tongue.locked, np.abs(tongue.rectified.sensitivity_absorbed), 0).max(axis=0)
+    best = tongue.largest(tongue.rectified.sensitivity_absorbed)
     assert tongue.rectified.absorbed[0, 0] < 12e-9
     assert best[0] > 2e4  # V/W
     assert best[0] > 100 * weakest

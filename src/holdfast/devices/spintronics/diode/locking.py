@@ -51,6 +51,10 @@ class Locking:
             longest = np.maximum(longest, run)
         return longest * float(np.diff(self.detuning).mean())
 
+    def largest(self, values: Array) -> Array:
+        """Largest size of `values` (F, B...) among the locked detunings, (B...); 0 where none locks."""
+        return np.asarray(np.where(self.locked, np.abs(values), 0.0).max(axis=0))
+
 
 def injection_locking(
     diode: SpinDiode,
