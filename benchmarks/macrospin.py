@@ -33,6 +33,7 @@ import numpy as np
 
 from holdfast.core.errors import MacrospinWarning
 from holdfast.devices.spintronics import Drive, MacrospinDevice, SpinDiode, SpinTorque, simulate
+from holdfast.devices.spintronics.cmtj_peer import CMTJ_GAMMA0, cmtj_junction
 from holdfast.devices.spintronics.constants import GAMMA0, spin_transfer_field
 from holdfast.devices.spintronics.lanes import LANES
 
@@ -47,35 +48,26 @@ except ImportError:
 warnings.simplefilter("ignore", MacrospinWarning)  # the peer integrates one moment too
 DEVICES, STEPS, DT = 256, 20_000, 1e-12
 MS, MEFF, THICKNESS, AREA, ALPHA = 1e6, 6e5, 2e-9, math.pi * 50e-9**2, 0.01
-PEER_GAMMA0, PEER_MU0 = 220_880.0, 12.566e-7  # m/(A s) and T m/A, cmtj's constants
+WAVE = Drive(frequency=5e9, field_ac=(0, 100.0, 0))
 FLOPS_PER_STEP = 190
 GOALS = {"RK4, 0 K": 30, "Heun, 300 K": 20}
 
 
+def layer(**changes) -> MacrospinDevice:
+    numbers = {"ms": MS, "thickness": THICKNESS, "area": AREA, "alpha": ALPHA, "field": (4e4, 0, 0), "demag": (0, 0, MEFF)}
+    return MacrospinDevice(**numbers | changes)
+
+
 def ours(temperature: float) -> Callable[[], float]:
     """Steps per second of holdfast."""
-    alpha = np.full(DEVICES, ALPHA)
-    layer = MacrospinDevice(
-        ms=MS, thickness=THICKNESS, area=AREA, alpha=alpha, field=(4e4, 0, 0), demag=(0, 0, MEFF), temperature=temperature
-    )
-    drive = Drive(frequency=5e9, field_ac=(0, 100.0, 0))
+    diode = SpinDiode(layer=layer(alpha=np.full(DEVICES, ALPHA), temperature=temperature))
 
     def measure() -> float:
         start = time.process_time()
-        simulate(SpinDiode(layer=layer), drive, duration=STEPS * DT, dt=DT, every=10, threads=1, start=(1, 0.1, 0))
+        simulate(diode, WAVE, duration=STEPS * DT, dt=DT, every=10, threads=1, start=(1, 0.1, 0))
         return DEVICES * STEPS / (time.process_time() - start)
 
     return measure
-
-
-def layer_of_peer() -> cmtj.Layer:
-    demag = [cmtj.CVector(0, 0, 0), cmtj.CVector(0, 0, 0), cmtj.CVector(0, 0, MEFF / MS)]
-    start = cmtj.CVector(1 / math.sqrt(1.01), 0.1 / math.sqrt(1.01), 0)
-    return cmtj.Layer("free", start, cmtj.CVector(0, 0, 1), MS * PEER_MU0, THICKNESS, AREA, demag, damping=ALPHA)
-
-
-def along_x(value: float) -> cmtj.AxialDriver:
-    return cmtj.AxialDriver(cmtj.constantDriver(value), cmtj.NullDriver(), cmtj.NullDriver())
 
 
 def peer(temperature: float) -> Callable[[], float]:
@@ -84,12 +76,7 @@ def peer(temperature: float) -> Callable[[], float]:
     def measure() -> float:
         spent, runs = 0.0, 8
         for _ in range(runs):
-            junction = cmtj.Junction([layer_of_peer()])
-            junction.setLayerExternalFieldDriver("free", along_x(4e4))
-            wave = cmtj.sineDriver(0, 100, 5e9, 0)
-            junction.setLayerOerstedFieldDriver("free", cmtj.AxialDriver(cmtj.NullDriver(), wave, cmtj.NullDriver()))
-            if temperature:
-                junction.setLayerTemperatureDriver("free", cmtj.constantDriver(temperature))
+            junction = cmtj_junction(layer(temperature=temperature), WAVE, start=(1, 0.1, 0))
             start = time.process_time()
             junction.runSimulation(STEPS * DT, DT, 10 * DT)
             spent += time.process_time() - start
@@ -121,21 +108,19 @@ def arithmetic_rate() -> float:
 def agreement() -> float:
     """Largest difference of the magnetisation after 1 ns."""
     pull, push, dt = 300.0, 120.0, 1e-13
-    junction = cmtj.Junction([layer_of_peer()])
+    junction = cmtj_junction(layer(), Drive(), start=(1, 0.1, 0))
     junction.getLayer("free").setReferenceLayer(cmtj.CVector(0.5, math.sqrt(0.75), 0))
-    junction.setLayerExternalFieldDriver("free", along_x(4e4))
     junction.setLayerDampingLikeTorqueDriver("free", cmtj.sineDriver(0, pull, 5e9, 0))
     junction.setLayerFieldLikeTorqueDriver("free", cmtj.sineDriver(0, push, 5e9, 0))
     junction.runSimulation(1e-9 + 2 * dt, dt, dt)
     log = junction.getLog()
     path = np.array([log["free_mx"], log["free_my"], log["free_mz"]]).T
-    slower = PEER_GAMMA0 / GAMMA0  # the same motion in less time
+    slower = CMTJ_GAMMA0 / GAMMA0  # the same motion in less time
     amplitude = pull / (0.6 * float(spin_transfer_field(MS, THICKNESS * AREA)))
-    layer = MacrospinDevice(ms=MS, thickness=THICKNESS, area=AREA, alpha=ALPHA, field=(4e4, 0, 0), demag=(0, 0, MEFF))
     torque = SpinTorque(polarization=(0.5, math.sqrt(0.75), 0), efficiency=0.6, field_like=push / pull)
     drive = Drive(i_ac=amplitude, frequency=5e9 / slower)
     run = simulate(
-        SpinDiode(layer=layer, torque=torque),
+        SpinDiode(layer=layer(), torque=torque),
         drive,
         duration=10_000 * dt * slower,
         dt=dt * slower,
@@ -155,17 +140,13 @@ def on_graphics_processor() -> dict | None:
     if not torch.cuda.is_available():
         return None
     devices, steps = 100_000, 1000
-    layer = MacrospinDevice(
-        ms=MS, thickness=THICKNESS, area=AREA, alpha=np.full(devices, ALPHA), field=(4e4, 0, 0), demag=(0, 0, MEFF)
-    )
+    diode = SpinDiode(layer=layer(alpha=np.full(devices, ALPHA)))
 
     def carry(count: int) -> float:
         torch.cuda.synchronize()
         start = time.perf_counter()
         with torch.no_grad():
-            integrate(
-                SpinDiode(layer=layer), Drive(frequency=5e9, field_ac=(0, 100.0, 0)), start=(1, 0.1, 0), steps=count, device="cuda"
-            )
+            integrate(diode, WAVE, start=(1, 0.1, 0), steps=count, device="cuda")
         torch.cuda.synchronize()
         return time.perf_counter() - start
 

@@ -1,0 +1,80 @@
+"""The same free layer in cmtj, a C++ macrospin simulator, for cross-checks and timings where that package is installed.
+
+Left out: currents and their torques, which cmtj describes by other parameters, and anisotropies about an axis.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.core.checks import refuse
+from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, unit_vector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
+
+    from holdfast.devices.spintronics.drive import Drive
+    from holdfast.devices.spintronics.macrospin import MacrospinDevice
+
+__all__ = ["CMTJ_GAMMA0", "cmtj_is_installed", "cmtj_junction"]
+
+CMTJ_GAMMA0 = 220_880.0  # m/(A s), cmtj 1.15: its motion is slower than ours by this over GAMMA0
+CMTJ_MU0 = 12.566e-7  # T m/A, cmtj 1.15
+
+
+def cmtj_is_installed() -> bool:
+    """Whether cmtj can be imported."""
+    return find_spec("cmtj") is not None
+
+
+def cmtj_junction(layer: MacrospinDevice, drive: Drive, *, start: ArrayLike = (1.0, 0.0, 0.0)) -> Any:
+    """A ``cmtj.Junction`` of one layer called ``"free"``, under its constant field and the drive's alternating one.
+
+    Parameters
+    ----------
+    layer : one device, without anisotropy about an axis
+    drive : its alternating field, frequency and phase; no current
+    start : first direction of the magnetisation, (3,)
+
+    Returns
+    -------
+    The junction; ``runSimulation(duration, dt, every * dt)`` runs it by Runge-Kutta's method at 0 K and by Heun's above.
+
+    Raises
+    ------
+    InputError : an ensemble, an antiferromagnet, or a term that is left out
+    ModuleNotFoundError : cmtj is not installed
+    """
+    if isinstance(layer, AntiferromagnetDevice) or np.any(np.asarray(layer.hk1)) or np.any(np.asarray(layer.hk2)):
+        refuse("layer", "has an anisotropy about an axis or two sublattices", allowed="field, demag, damping and temperature")
+    if np.any(np.asarray(drive.i_dc)) or np.any(np.asarray(drive.i_ac)):
+        refuse("drive", "has a current", allowed="an alternating field")
+    numbers = (layer.ms, layer.thickness, layer.area, layer.alpha, layer.temperature, drive.frequency, drive.phase)
+    if any(np.ndim(value) for value in numbers):
+        refuse("layer", "is an ensemble", allowed="one device: cmtj takes one after another")
+    if not cmtj_is_installed():
+        raise ModuleNotFoundError("cmtj is not installed: pip install cmtj")
+    cmtj: Any = import_module("cmtj")
+    demag = [cmtj.CVector(*map(float, row)) for row in np.diag(layer.demag) / layer.ms]
+    first = cmtj.CVector(*map(float, unit_vector(start, "start")))
+    free = cmtj.Layer(
+        "free", first, cmtj.CVector(0, 0, 1), layer.ms * CMTJ_MU0, layer.thickness, layer.area, demag, damping=layer.alpha
+    )
+    junction = cmtj.Junction([free])
+
+    def axial(drivers: Iterable[Any]) -> Any:
+        return cmtj.AxialDriver(*drivers)
+
+    constant = axial(cmtj.constantDriver(float(value)) for value in layer.field)
+    swinging = axial(cmtj.sineDriver(0, float(value), drive.frequency, drive.phase) for value in drive.field_ac)
+    junction.setLayerExternalFieldDriver("free", constant)
+    junction.setLayerOerstedFieldDriver("free", swinging)
+    if layer.temperature:
+        junction.setLayerTemperatureDriver("free", cmtj.constantDriver(layer.temperature))
+    return junction
