@@ -27,6 +27,7 @@ __all__ = [
     "Estimate",
     "bootstrap",
     "cluster_bootstrap",
+    "computed",
     "exact",
     "extreme",
     "holm",
@@ -102,6 +103,17 @@ def _normal_quantile(level: float) -> float:
 
     check_within(level, "level", low=0.0, high=1.0, low_open=True)
     return float(ndtri(0.5 + level / 2))
+
+
+def computed(**values: float) -> dict[str, Estimate]:
+    """Numbers without uncertainty by their names, as the estimates of a measurement.
+
+    Examples
+    --------
+    >>> {name: str(estimate) for name, estimate in computed(ratio=1.002, error=0.1).items()}
+    {'ratio': '1.002', 'error': '0.1'}
+    """
+    return {name: exact(float(value)) for name, value in values.items()}
 
 
 def proportion(hits: int, n: int, *, level: float = 0.95) -> Estimate:
