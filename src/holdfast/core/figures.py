@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from holdfast.core.curve import Curve
 
-__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "matrix_figure", "new_figure", "png", "save", "svg"]
+__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "map_figure", "matrix_figure", "new_figure", "png", "save", "svg"]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -141,6 +141,62 @@ def curve_figure(
         _dress(target, curves, title=title)
     figure = target.get_figure(root=True)
     assert figure is not None, "the axes were made with a figure"
+    return figure
+
+
+def map_figure(
+    x: ArrayLike,
+    y: ArrayLike,
+    values: ArrayLike,
+    *,
+    labels: tuple[str, str, str],
+    log: str = "",
+    size: tuple[float, float] = (5.2, 3.4),
+) -> Figure:
+    """A quantity over two axes as colour; cells without a value stay open, and values of both signs have 0 in the middle.
+
+    Parameters
+    ----------
+    x, y : arrays (X,) and (Y,), rising
+    values : array (Y, X); NaN where there is none
+    labels : of the horizontal axis, the vertical axis and the colours, each with its unit
+    log : which axes have powers of ten: ``""``, ``"x"``, ``"y"`` or ``"xy"``
+    size : width and height in inches
+
+    Raises
+    ------
+    InputError : values of another shape, or none at all
+
+    Examples
+    --------
+    >>> map_figure([1, 2, 3], [0, 1], [[0, 1, 2], [1, 2, 3]], labels=("a (m)", "b (s)", "c (V)")).axes[0].get_xlabel()
+    'a (m)'
+    """
+    import matplotlib as mpl
+    import numpy as np
+
+    across, up, shown = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(values, dtype=float)
+    if shown.shape != (len(up), len(across)) or not np.isfinite(shown).any():
+        refuse("values", f"has shape {shown.shape}", allowed=f"({len(up)}, {len(across)}), y by x, with at least one number")
+    figure, [axes] = new_figure(size=size)
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+    signed = low < 0 < high
+    ends = (-max(-low, high), max(-low, high)) if signed else (low, high)
+    with mpl.rc_context(STYLE):
+        image = axes.pcolormesh(
+            across,
+            up,
+            np.ma.masked_invalid(shown),
+            cmap="PuOr" if signed else "viridis",
+            vmin=ends[0],
+            vmax=ends[1],
+            shading="nearest",
+        )
+        axes.grid(visible=False)
+        axes.set(
+            xlabel=labels[0], ylabel=labels[1], xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear"
+        )
+        figure.colorbar(image, ax=axes, label=labels[2])
     return figure
 
 
