@@ -5,7 +5,7 @@ import pytest
 
 from holdfast.core.errors import InputError
 from holdfast.devices.spintronics import GAMMA0, AntiferromagnetDevice, Drive, MacrospinDevice, SpinDiode, simulate
-from holdfast.devices.spintronics.cmtj_peer import CMTJ_GAMMA0, cmtj_is_installed, cmtj_junction
+from holdfast.devices.spintronics.cmtj_peer import CMTJ_GAMMA0, cmtj_is_installed, cmtj_junction, speed_over_cmtj
 
 NUMBERS = {"ms": 1e6, "thickness": 2e-9, "area": 7.85e-15, "alpha": 0.01}
 LAYER = MacrospinDevice(**NUMBERS, field=(4e4, 0, 0), demag=(0, 0, 6e5))
@@ -23,6 +23,13 @@ def test_both_simulators_follow_one_path():
     run = {"duration": steps * dt * slower, "dt": dt * slower, "every": 1, "start": (1, 0.1, 0), "trace": True}
     ours = simulate(SpinDiode(layer=LAYER), WAVE.replace(frequency=WAVE.frequency / slower), **run).trace
     assert np.abs(theirs[: steps - 1] - ours[1:steps]).max() < 1e-9  # cmtj logs at a time what it is a step later
+
+
+@pytest.mark.skipif(not cmtj_is_installed(), reason="cmtj is not installed")
+def test_many_devices_in_one_call_are_faster_than_one_after_another():
+    found = speed_over_cmtj(LAYER, WAVE, devices=128, steps=4000, turns=2)
+    assert found.n == 2
+    assert 2 < found.lo <= found.hi  # 30 to 60 on an idle core
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,37 @@
-"""The same free layer in cmtj, a C++ macrospin simulator, for cross-checks and timings where that package is installed.
+"""The same free layer in cmtj, a C++ macrospin simulator, for cross-checks and a timing where that package is installed.
 
 Left out: currents and their torques, which cmtj describes by other parameters, and anisotropies about an axis.
 """
 
 from __future__ import annotations
 
+import time
 from importlib import import_module
 from importlib.util import find_spec
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.core.checks import refuse
+from holdfast.core.checks import check_whole, refuse
+from holdfast.core.estimate import Estimate
 from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, unit_vector
+from holdfast.devices.spintronics.simulate import simulate
+from holdfast.devices.spintronics.stack import SpinDiode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import ArrayLike
 
     from holdfast.devices.spintronics.drive import Drive
     from holdfast.devices.spintronics.macrospin import MacrospinDevice
 
-__all__ = ["CMTJ_GAMMA0", "cmtj_is_installed", "cmtj_junction"]
+__all__ = ["CMTJ_GAMMA0", "cmtj_is_installed", "cmtj_junction", "speed_over_cmtj"]
 
 CMTJ_GAMMA0 = 220_880.0  # m/(A s), cmtj 1.15: its motion is slower than ours by this over GAMMA0
 CMTJ_MU0 = 12.566e-7  # T m/A, cmtj 1.15
+PEER_RUNS = 4  # in a turn: cmtj carries one device after another, so its rate does not depend on their number
 
 
 def cmtj_is_installed() -> bool:
@@ -78,3 +84,41 @@ def cmtj_junction(layer: MacrospinDevice, drive: Drive, *, start: ArrayLike = (1
     if layer.temperature:
         junction.setLayerTemperatureDriver("free", cmtj.constantDriver(layer.temperature))
     return junction
+
+
+def speed_over_cmtj(
+    layer: MacrospinDevice, drive: Drive, *, devices: int = 256, steps: int = 20_000, dt: float = 1e-12, turns: int = 5
+) -> Estimate:
+    """Steps per second of CPU time on one thread, ours over cmtj's, by turns after a warm-up; a sample every 10 steps.
+
+    Parameters
+    ----------
+    layer, drive : what both simulate; see :func:`cmtj_junction`
+    devices : that are carried in one call here
+    steps, dt : their number and length in s
+    turns : of both in alternation
+
+    Returns
+    -------
+    Median of the turns' ratios within their range. It depends on the machine and on what else runs there.
+    """
+    check_whole(turns, "turns", low=1)
+    many = SpinDiode(layer=layer.replace(alpha=np.full(devices, float(layer.alpha))))
+    start = (1.0, 0.1, 0.0)
+
+    def ours() -> None:
+        simulate(many, drive, duration=steps * dt, dt=dt, every=10, threads=1, start=start)
+
+    def theirs() -> None:
+        for _ in range(PEER_RUNS):
+            cmtj_junction(layer, drive, start=start).runSimulation(steps * dt, dt, 10 * dt)
+
+    ours()
+    ratios = [devices / PEER_RUNS * _cpu_seconds(theirs) / _cpu_seconds(ours) for _ in range(turns)]
+    return Estimate(median(ratios), min(ratios), max(ratios), turns, "median and range of turns")
+
+
+def _cpu_seconds(work: Callable[[], None]) -> float:
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
