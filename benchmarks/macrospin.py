@@ -33,9 +33,9 @@ import numpy as np
 
 from holdfast.core.errors import MacrospinWarning
 from holdfast.devices.spintronics import Drive, MacrospinDevice, SpinDiode, SpinTorque, simulate
-from holdfast.devices.spintronics.cmtj_peer import CMTJ_GAMMA0, cmtj_junction
 from holdfast.devices.spintronics.constants import GAMMA0, spin_transfer_field
 from holdfast.devices.spintronics.lanes import LANES
+from holdfast.devices.spintronics.macrospin.cmtj_peer import CMTJ_GAMMA0, cmtj_junction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import pytest
 from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact, mean_t, proportion
-from holdfast.core.figures import INK, PALETTE, curve_figure, map_figure, matrix_figure, new_figure, save, svg
+from holdfast.core.figures import INK, PALETTE, curve_figure, matrix_figure, new_figure, save, svg
 
 
 def bits(name="weight_bits", hits=(190, 188, 170, 60)):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def _normal_quantile(level: float) -> float:
     return float(ndtri(0.5 + level / 2))
 
 
-def computed(**values: float) -> dict[str, Estimate]:
+def computed(**values: SupportsFloat) -> dict[str, Estimate]:
     """Numbers without uncertainty by their names, as the estimates of a measurement.
 
     Examples

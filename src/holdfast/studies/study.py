@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Summarise = Callable[["Study", Runs], Iterator["Row"]]
 
-__all__ = ["DIGITS", "Part", "Row", "Study", "curve", "else_digits", "estimates_over", "traces"]
+__all__ = ["DIGITS", "Part", "Row", "Study", "curve", "else_digits", "estimates_over", "joined", "traces"]
 
 Row = Quantity | Curve | Finding | Drawing | str
 """What a part's summary yields: quantities, curves, findings, pictures, and notes as text."""
@@ -186,6 +186,11 @@ def estimates_over(key: str, lines: Mapping[str, str], *, scale: float = 1.0, **
             yield from curve(name, dots, **words)
 
     return summary
+
+
+def joined(*summaries: Summarise) -> Summarise:
+    """A part's summary that says all of these, one after another."""
+    return lambda study, runs: (row for summary in summaries for row in summary(study, runs))
 
 
 def else_digits(name: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import keeping_drive, low_frequency_share
+from holdfast.devices.spintronics.diode import keeping_drive, low_frequency_share
 
 
 def test_noise_of_both_signs_leaves_no_share():

@@ -15,17 +15,17 @@ import numpy as np
 
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.estimate import Estimate
-from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, unit_vector
-from holdfast.devices.spintronics.simulate import simulate
-from holdfast.devices.spintronics.stack import SpinDiode
+from holdfast.devices.spintronics.macrospin.layer import AntiferromagnetDevice, unit_vector
+from holdfast.devices.spintronics.macrospin.simulation import simulate
+from holdfast.devices.spintronics.macrospin.stack import SpinDiode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import ArrayLike
 
-    from holdfast.devices.spintronics.drive import Drive
-    from holdfast.devices.spintronics.macrospin import MacrospinDevice
+    from holdfast.devices.spintronics.macrospin.drive import Drive
+    from holdfast.devices.spintronics.macrospin.layer import MacrospinDevice
 
 __all__ = ["CMTJ_GAMMA0", "cmtj_is_installed", "cmtj_junction", "speed_over_cmtj"]
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.checks import check_within, refuse
-from holdfast.devices.spintronics.equilibrium import equilibrium
-from holdfast.devices.spintronics.macrospin import unit_vector
-from holdfast.devices.spintronics.schedule import longest_step
-from holdfast.devices.spintronics.simulate import simulate
+from holdfast.devices.spintronics.macrospin.equilibrium import equilibrium
+from holdfast.devices.spintronics.macrospin.layer import unit_vector
+from holdfast.devices.spintronics.macrospin.schedule import longest_step
+from holdfast.devices.spintronics.macrospin.simulation import simulate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from holdfast.devices.spintronics.drive import Drive
-    from holdfast.devices.spintronics.response import Response
-    from holdfast.devices.spintronics.stack import SpinDiode
+    from holdfast.devices.spintronics.macrospin.drive import Drive
+    from holdfast.devices.spintronics.macrospin.response import Response
+    from holdfast.devices.spintronics.macrospin.stack import SpinDiode
 
 __all__ = ["ring_down"]
 

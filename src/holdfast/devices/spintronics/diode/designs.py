@@ -10,10 +10,10 @@ from math import cos, pi, radians, sin
 from typing import Any, Literal
 
 from holdfast.core.checks import check_one_of
-from holdfast.devices.spintronics.junction import TunnelJunction
-from holdfast.devices.spintronics.macrospin import AntiferromagnetDevice, MacrospinDevice, Vector
-from holdfast.devices.spintronics.stack import SpinDiode
-from holdfast.devices.spintronics.torque import SpinTorque
+from holdfast.devices.spintronics.macrospin.junction import TunnelJunction
+from holdfast.devices.spintronics.macrospin.layer import AntiferromagnetDevice, MacrospinDevice, Vector
+from holdfast.devices.spintronics.macrospin.stack import SpinDiode
+from holdfast.devices.spintronics.macrospin.torque import SpinTorque
 
 __all__ = ["antiferromagnetic_diode", "cone_diode", "in_plane_diode", "van_der_waals_diode"]
 

@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import (
-    Drive,
-    antiferromagnetic_diode,
-    antiferromagnetic_modes,
-    cone_diode,
-    equilibrium,
-    in_plane_diode,
-    linear_response,
-    threshold_current,
-    van_der_waals_diode,
-)
+from holdfast.devices.spintronics import Drive, equilibrium, linear_response, threshold_current
+from holdfast.devices.spintronics.diode import antiferromagnetic_diode, cone_diode, in_plane_diode, van_der_waals_diode
+from holdfast.devices.spintronics.macrospin import antiferromagnetic_modes
 
 
 def test_the_disc_in_its_plane_rectifies_passively_at_60_degrees_and_oscillates_at_150():

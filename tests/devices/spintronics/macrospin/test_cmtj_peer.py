@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import GAMMA0, AntiferromagnetDevice, Drive, MacrospinDevice, SpinDiode, simulate
-from holdfast.devices.spintronics.cmtj_peer import CMTJ_GAMMA0, cmtj_is_installed, cmtj_junction, speed_over_cmtj
+from holdfast.devices.spintronics import AntiferromagnetDevice, Drive, MacrospinDevice, SpinDiode, simulate
+from holdfast.devices.spintronics.constants import GAMMA0
+from holdfast.devices.spintronics.macrospin.cmtj_peer import CMTJ_GAMMA0, cmtj_is_installed, cmtj_junction, speed_over_cmtj
 
 NUMBERS = {"ms": 1e6, "thickness": 2e-9, "area": 7.85e-15, "alpha": 0.01}
 LAYER = MacrospinDevice(**NUMBERS, field=(4e4, 0, 0), demag=(0, 0, 6e5))

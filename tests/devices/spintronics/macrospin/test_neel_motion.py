@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.devices.spintronics import (
-    antiferromagnetic_diode,
-    in_plane_diode,
-    neel_ringing,
-    neel_rotation,
-    neel_spinning,
-    rotation_field,
-)
+from holdfast.devices.spintronics.diode import antiferromagnetic_diode, in_plane_diode
+from holdfast.devices.spintronics.macrospin import neel_ringing, neel_rotation, neel_spinning, rotation_field
 
 
 @pytest.mark.parametrize(("easy", "exchange", "resonance"), [(2e4, 4e6, 14.104e9), (2e6, 2e8, 0.9986e12)])

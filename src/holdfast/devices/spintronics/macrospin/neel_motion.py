@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.core.checks import check_quantity
-from holdfast.devices.spintronics.antiferromagnet import neel_rotation, neel_start, neel_tilt, rotation_field, tilted_resonance
-from holdfast.devices.spintronics.drive import Drive
-from holdfast.devices.spintronics.rectification import current_for_pull
-from holdfast.devices.spintronics.ringing import ring_down
-from holdfast.devices.spintronics.schedule import longest_step
-from holdfast.devices.spintronics.simulate import simulate
+from holdfast.devices.spintronics.macrospin.antiferromagnet import (
+    neel_rotation,
+    neel_start,
+    neel_tilt,
+    rotation_field,
+    tilted_resonance,
+)
+from holdfast.devices.spintronics.macrospin.drive import Drive
+from holdfast.devices.spintronics.macrospin.ringing import ring_down
+from holdfast.devices.spintronics.macrospin.schedule import longest_step
+from holdfast.devices.spintronics.macrospin.simulation import simulate
+from holdfast.devices.spintronics.macrospin.stack import current_for_pull
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from holdfast.devices.spintronics.stack import SpinDiode
+    from holdfast.devices.spintronics.macrospin.stack import SpinDiode
 
 __all__ = ["NeelMotion", "neel_ringing", "neel_spinning"]
 

@@ -12,14 +12,16 @@ from holdfast.devices.spintronics import (
     MacrospinDevice,
     SpinDiode,
     SpinTorque,
+    simulate,
+    threshold_current,
+)
+from holdfast.devices.spintronics.macrospin import (
     antiferromagnetic_modes,
     current_for_pull,
     easy_plane_fluctuations,
     easy_plane_resonance,
     ring_down,
     rotation_field,
-    simulate,
-    threshold_current,
     tilted_resonance,
 )
 
