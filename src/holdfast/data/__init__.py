@@ -6,11 +6,12 @@ from holdfast.data.examples import Examples
 from holdfast.data.files import load_folder
 from holdfast.data.formants import SEVEN_VOWELS, VOWELS, Formants, formants
 from holdfast.data.graphs import GRAPHS, Graph, load_graph
-from holdfast.data.images import IMAGE_SETS, load_images
+from holdfast.data.images import BUNDLED, IMAGE_SETS, else_bundled, load_images
 from holdfast.data.own import examples_from, load_npz
 from holdfast.data.pickles import load_arrays
 
 __all__ = [
+    "BUNDLED",
     "GRAPHS",
     "IMAGE_SETS",
     "SEVEN_VOWELS",
@@ -20,6 +21,7 @@ __all__ = [
     "FileCheck",
     "Formants",
     "Graph",
+    "else_bundled",
     "examples_from",
     "fetch",
     "formants",

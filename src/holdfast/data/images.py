@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from holdfast.core.checks import check_one_of, refuse
+from holdfast.core.errors import DataUnavailableError
 from holdfast.data.catalogue import CATALOGUE, DataFile, data_set
 from holdfast.data.cifar import CIFAR10_CLASSES, DecodedImages, read_cifar10
 from holdfast.data.download import obtain
@@ -23,7 +24,9 @@ from holdfast.data.idx import read_idx
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["IMAGE_SETS", "load_images"]
+__all__ = ["BUNDLED", "IMAGE_SETS", "else_bundled", "load_images"]
+
+BUNDLED = "digits"  # scikit-learn's images, which need no file
 
 DIGITS = tuple(string.digits)
 CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -135,3 +138,15 @@ def load_images(name: str, split: str = "train", *, n: int | None = None, seed: 
     )
     part = whole.stratified(n, seed=seed)
     return replace(part, x=part.x.to(torch.float32, memory_format=torch.contiguous_format).div_(reader.largest))
+
+
+def else_bundled(name: str) -> str:
+    """`name` if that data set is on this machine or can be fetched, otherwise ``"digits"``, which come with scikit-learn.
+
+    An experiment that keeps the answer in its settings says on which images it ran.
+    """
+    try:
+        load_images(name, "test", n=10)
+    except DataUnavailableError:
+        return BUNDLED
+    return name

@@ -14,8 +14,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from holdfast.core.curve import Curve
-from holdfast.core.errors import DataUnavailableError
-from holdfast.core.estimate import exact
 from holdfast.core.experiment import Drawing, Finding, Quantity, Summary
 from holdfast.core.paper import Paper, StudyClaim, points_behind
 from holdfast.core.runs import Runs
@@ -23,18 +21,16 @@ from holdfast.core.runs import Runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Context, Measurement, Point
 
     Summarise = Callable[["Study", Runs], Iterator["Row"]]
 
-__all__ = ["DIGITS", "Part", "Row", "Study", "curve", "else_digits", "estimates_over", "joined", "traces"]
+__all__ = ["Part", "Row", "Study", "joined"]
 
 Row = Quantity | Curve | Finding | Drawing | str
 """What a part's summary yields: quantities, curves, findings, pictures, and notes as text."""
 
 JOINED = ("curves", "findings", "drawings", "notes")
-DIGITS = "digits"  # scikit-learn's bundled images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,78 +126,6 @@ def _gathered(rows: Iterable[Row]) -> Summary:
     return Summary(quantities=quantities, curves=curves, findings=findings, drawings=drawings, notes=notes)
 
 
-def curve(name: str, dots: Mapping[float, Estimate | None], **words: Any) -> Iterator[Curve]:
-    """The curve through at least two known dots, in the order of their strengths; nothing with fewer.
-
-    Parameters
-    ----------
-    name : of the line
-    dots : strength -> estimate, or None where there is none
-    words : axis, unit, quantity, chart and log of :class:`holdfast.core.curve.Curve`
-    """
-    known = {float(at): estimate for at, estimate in sorted(dots.items()) if estimate is not None}
-    if len(known) > 1:
-        yield Curve(name=name, at=tuple(known), estimates=tuple(known.values()), **words)
-
-
-def traces(lines: Mapping[str, tuple[str, str]], *, scale: tuple[float, float] = (1.0, 1.0), **words: Any) -> Summarise:
-    """A part's summary: for each point and line the curve through two of its arrays, whose numbers are exact.
-
-    Parameters
-    ----------
-    lines : name of the line, in which values of the point stand as ``{key}`` -> names of the arrays along and upward
-    scale : factors on both, e.g. from Hz to GHz
-    words : as in :func:`curve`
-    """
-
-    def summary(study: Study, runs: Runs) -> Iterator[Row]:
-        del study
-        for point, found in runs:
-            for name, (along, upward) in lines.items():
-                pairs = zip(found.arrays[along] * scale[0], found.arrays[upward] * scale[1], strict=True)
-                yield from curve(name.format(**point), {float(at): exact(value) for at, value in pairs}, **words)
-
-    return summary
-
-
-def estimates_over(key: str, lines: Mapping[str, str], *, scale: float = 1.0, **words: Any) -> Summarise:
-    """A part's summary: curves of its points' estimates over one value of the points.
-
-    Parameters
-    ----------
-    key : of the value that runs along
-    lines : name of the line, in which values of the point stand as ``{key}`` -> name of the estimate; points whose line has one
-        name share it
-    scale : factor on the value, e.g. from Hz to GHz
-    words : as in :func:`curve`
-    """
-
-    def summary(study: Study, runs: Runs) -> Iterator[Row]:
-        del study
-        drawn: dict[str, dict[float, Estimate | None]] = {}
-        for point, found in runs:
-            for name, estimate in lines.items():
-                drawn.setdefault(name.format(**point), {})[scale * point[key]] = found.estimates[estimate]
-        for name, dots in drawn.items():
-            yield from curve(name, dots, **words)
-
-    return summary
-
-
 def joined(*summaries: Summarise) -> Summarise:
     """A part's summary that says all of these, one after another."""
     return lambda study, runs: (row for summary in summaries for row in summary(study, runs))
-
-
-def else_digits(name: str) -> str:
-    """`name` if that data set is on this machine or can be fetched, otherwise scikit-learn's bundled ``"digits"``.
-
-    A study keeps the answer in its settings, so that its points, claims and notes say on which images it ran.
-    """
-    from holdfast.data import load_images
-
-    try:
-        load_images(name, "test", n=10)
-    except DataUnavailableError:
-        return DIGITS
-    return name

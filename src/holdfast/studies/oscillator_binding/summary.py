@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.combination import Combination
+from holdfast.core.drawn import curve
 from holdfast.core.estimate import Estimate, bootstrap, exact, extreme, mean_t, proportion
 from holdfast.core.experiment import Drawing, Quantity
 from holdfast.devices.spintronics.oscillators.drawing import partition_figure
 from holdfast.devices.spintronics.oscillators.linewidth import phase_diffusion, variance_ratio
 from holdfast.devices.spintronics.oscillators.recognition import balanced_accuracy, pooled
 from holdfast.studies.oscillator_binding.measure import WINDOW
-from holdfast.studies.study import curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

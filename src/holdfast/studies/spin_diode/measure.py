@@ -8,45 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.combination import Combination
+from holdfast.core.drawn import curve, estimates_over, traces
 from holdfast.core.estimate import bootstrap, computed, extreme, mean_t
 from holdfast.core.experiment import Drawing, Measurement, Quantity
 from holdfast.core.figures import map_figure
 from holdfast.core.seeds import Seeds
 from holdfast.devices import fabricate
-from holdfast.devices.spintronics import (
-    Drive,
-    SpinDiode,
-    equilibrium,
-    injection_locking,
-    linear_response,
-    noise_equivalent_power,
-    rectified_voltage,
-    simulate,
-    threshold_current,
-)
-from holdfast.devices.spintronics.diode import (
-    antiferromagnetic_diode,
-    cone_diode,
-    fit_lorentzian,
-    in_plane_diode,
-    keeping_drive,
-    low_frequency_share,
-    magnetic_noise,
-    van_der_waals_diode,
-)
-from holdfast.devices.spintronics.macrospin import (
-    NeelMotion,
-    current_for_pull,
-    easy_plane_half_width,
-    easy_plane_resonance,
-    easy_plane_threshold,
-    longest_step,
-    neel_ringing,
-    neel_spinning,
-    ring_down,
-)
+from holdfast.devices import spintronics as sp
 from holdfast.devices.spintronics.macrospin.cmtj_peer import speed_over_cmtj
-from holdfast.studies.study import curve, estimates_over, joined, traces
+from holdfast.studies.study import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +29,7 @@ AMPLITUDES = np.array([2e-6, 3e-6, 5e-6, 7e-6, 10e-6, 14e-6, 20e-6, 28e-6, 40e-6
 WEAK, STRONG = 2, 8  # places of the drives of 5 and 40 uA
 SPREAD, MISALIGNED = {"alpha": 0.05, "thickness": 0.02, "tmr": 0.1}, {"misalignment": 0.02}  # relative; in rad
 FIELD, EASY_PLANE, ALPHA = 4e4, 6e5, 0.01  # A/m, A/m and damping of the disc in its plane
-RESONANCE = float(easy_plane_resonance(FIELD, EASY_PLANE))
+RESONANCE = float(sp.macrospin.easy_plane_resonance(FIELD, EASY_PLANE))
 Words = dict[str, Any]
 GHZ: Words = {"axis": "frequency", "unit": "GHz"}
 GAIN: Words = {"quantity": "sensitivity (V per absorbed W)"}
@@ -89,44 +59,44 @@ RECORD = (
 
 def speed(study: Study, point: Point, context: Context) -> Measurement:
     """Runge-Kutta steps per second of CPU time, ours over cmtj's."""
-    wave = Drive(frequency=5e9, field_ac=(0.0, 100.0, 0.0))
-    return Measurement(estimates={"ratio": speed_over_cmtj(in_plane_diode().layer, wave)})
+    wave = sp.Drive(frequency=5e9, field_ac=(0.0, 100.0, 0.0))
+    return Measurement(estimates={"ratio": speed_over_cmtj(sp.diode.in_plane_diode().layer, wave)})
 
 
 @cache
 def _threshold() -> float:
-    return float(threshold_current(in_plane_diode(150.0)))
+    return float(sp.threshold_current(sp.diode.in_plane_diode(150.0)))
 
 
-def _active(share: float, **layer: Any) -> tuple[SpinDiode, float]:
+def _active(share: float, **layer: Any) -> tuple[sp.SpinDiode, float]:
     """The diode with spins at 150 degrees, and the direct current that is `share` of its threshold."""
-    return in_plane_diode(150.0, **layer), share * _threshold()
+    return sp.diode.in_plane_diode(150.0, **layer), share * _threshold()
 
 
 def onset(study: Study, point: Point, context: Context) -> Measurement:
     """How a small tilt rings, the current at which oscillation sets in, and how a deviation grows 3 % on either side of it."""
-    rung = ring_down(in_plane_diode(), Drive(), duration=5e-9, dt=1e-12)
+    rung = sp.macrospin.ring_down(sp.diode.in_plane_diode(), sp.Drive(), duration=5e-9, dt=1e-12)
     diode, found = _active(1.0)
-    pull = easy_plane_threshold(FIELD, EASY_PLANE, alpha=ALPHA, cosine=np.cos(np.deg2rad(150)))
-    drive = Drive(i_dc=found * np.array([0.97, 1.03]))
-    start = equilibrium(diode, drive).m + np.array([0, 1e-4, 0])
-    early, late = (simulate(diode, drive, duration=10e-9, settle=wait, start=start).amplitude for wait in (0.0, 80e-9))
-    current, (below, above) = found / float(current_for_pull(diode, pull)), late / early
+    pull = sp.macrospin.easy_plane_threshold(FIELD, EASY_PLANE, alpha=ALPHA, cosine=np.cos(np.deg2rad(150)))
+    drive = sp.Drive(i_dc=found * np.array([0.97, 1.03]))
+    start = sp.equilibrium(diode, drive).m + np.array([0, 1e-4, 0])
+    early, late = (sp.simulate(diode, drive, duration=10e-9, settle=wait, start=start).amplitude for wait in (0.0, 80e-9))
+    current, (below, above) = found / float(sp.macrospin.current_for_pull(diode, pull)), late / early
     return Measurement(estimates=computed(ringing=rung.frequency / RESONANCE, current=current, below=below, above=above))
 
 
 def line(study: Study, point: Point, context: Context) -> Measurement:
     """The passive line at 10 uA, stepped through time and by linear response, and its height from 1 to 20 uA."""
-    diode, drive = in_plane_diode(field_like=point["field_like"]), Drive(i_ac=1e-5)
-    f, small = np.linspace(0.5, 1.6, point["frequencies"]) * RESONANCE, linear_response(diode, drive)
-    timed = rectified_voltage(diode, drive.replace(frequency=f), duration=100e-9, settle=60e-9)
-    fine, fitted = small.rectify(np.linspace(0.5, 1.6, 4001) * RESONANCE), fit_lorentzian(f, timed.v_dc)
-    stronger = Drive(i_ac=np.geomspace(1e-6, 20e-6, 9), frequency=RESONANCE)
-    grown = rectified_voltage(diode, stronger, duration=100e-9, settle=60e-9)
+    diode, drive = sp.diode.in_plane_diode(field_like=point["field_like"]), sp.Drive(i_ac=1e-5)
+    f, small = np.linspace(0.5, 1.6, point["frequencies"]) * RESONANCE, sp.linear_response(diode, drive)
+    timed = sp.rectified_voltage(diode, drive.replace(frequency=f), duration=100e-9, settle=60e-9)
+    fine, fitted = small.rectify(np.linspace(0.5, 1.6, 4001) * RESONANCE), sp.diode.fit_lorentzian(f, timed.v_dc)
+    stronger = sp.Drive(i_ac=np.geomspace(1e-6, 20e-6, 9), frequency=RESONANCE)
+    grown = sp.rectified_voltage(diode, stronger, duration=100e-9, settle=60e-9)
     values = computed(
         deviation=np.abs(timed.v_dc - small.v_dc(f)).max() / np.abs(fine.v_dc).max(),
         antisymmetric=fitted.antisymmetric_fraction,
-        width=fitted.half_width / easy_plane_half_width(FIELD, EASY_PLANE, alpha=ALPHA),
+        width=fitted.half_width / sp.macrospin.easy_plane_half_width(FIELD, EASY_PLANE, alpha=ALPHA),
         slope=np.polyfit(np.log(grown.absorbed), np.log(np.abs(grown.v_dc)), 1)[0],
     )
     arrays = {"frequency": f, "timed": timed.v_dc, "fine": fine.frequency[::10], "linear": fine.v_dc[::10]}
@@ -136,17 +106,17 @@ def line(study: Study, point: Point, context: Context) -> Measurement:
 def bias(study: Study, point: Point, context: Context) -> Measurement:
     """Sensitivity at 0 K and noise-equivalent power of the active diode below its threshold, at 1 uA."""
     diode, i_dc = _active(point["share"])
-    drive = Drive(i_dc=i_dc, i_ac=1e-6)
-    small = linear_response(diode, drive)
+    drive = sp.Drive(i_dc=i_dc, i_ac=1e-6)
+    small = sp.linear_response(diode, drive)
     f = small.resonance + np.linspace(-3, 3, 33) * small.half_width
-    timed = rectified_voltage(diode, drive.replace(frequency=f), duration=150e-9, settle=200e-9, start=(1, 1e-3, 0))
+    timed = sp.rectified_voltage(diode, drive.replace(frequency=f), duration=150e-9, settle=200e-9, start=(1, 1e-3, 0))
     sensitivity, resistance = np.abs(timed.sensitivity_absorbed).max(), small.state.resistance
-    magnetic = magnetic_noise(diode.replace(temperature=300.0), drive, 1e6)
+    magnetic = sp.diode.magnetic_noise(diode.replace(temperature=300.0), drive, 1e6)
     values = computed(
         sensitivity=sensitivity,
         linear=np.abs(small.rectify(f).sensitivity_absorbed).max(),
-        nep=noise_equivalent_power(sensitivity, resistance, magnetic=magnetic),
-        nep_johnson=noise_equivalent_power(sensitivity, resistance),
+        nep=sp.noise_equivalent_power(sensitivity, resistance, magnetic=magnetic),
+        nep_johnson=sp.noise_equivalent_power(sensitivity, resistance),
     )
     return Measurement(estimates=values)
 
@@ -154,8 +124,8 @@ def bias(study: Study, point: Point, context: Context) -> Measurement:
 def warm(study: Study, point: Point, context: Context) -> Measurement:
     """The largest sensitivity of the active diode at 300 K, over runs with other noise and frequencies around its own."""
     diode, i_dc = _active(point["share"], alpha=np.full((point["runs"], 1), ALPHA), temperature=300.0)
-    drive = Drive(i_dc=i_dc, i_ac=point["i_ac"], frequency=np.linspace(5.2e9, 5.8e9, 13))
-    found = rectified_voltage(diode, drive, duration=150e-9, settle=50e-9, seed=context.own_seed(point))
+    drive = sp.Drive(i_dc=i_dc, i_ac=point["i_ac"], frequency=np.linspace(5.2e9, 5.8e9, 13))
+    found = sp.rectified_voltage(diode, drive, duration=150e-9, settle=50e-9, seed=context.own_seed(point))
     sizes = [Combination.of(mean_t(column, level=1 - 0.05 / 13)).size().estimate() for column in found.sensitivity_absorbed.T]
     return Measurement(estimates={"sensitivity": extreme(sizes)})
 
@@ -165,7 +135,7 @@ def locking(study: Study, point: Point, context: Context) -> Measurement:
     diode, i_dc = _active(point["share"])
     detuning = np.linspace(-150e6, 150e6, point["detunings"])
     run: dict[str, Any] = {"settle": 200e-9, "start": Seeds(context.own_seed(point)).numpy("start").normal(size=3)}
-    found = injection_locking(diode, i_dc=i_dc, i_ac=AMPLITUDES, detuning=detuning, duration=point["duration"], **run)
+    found = sp.injection_locking(diode, i_dc=i_dc, i_ac=AMPLITUDES, detuning=detuning, duration=point["duration"], **run)
     gain, incident, volts = (
         found.largest(values)
         for values in (found.rectified.sensitivity_absorbed, found.rectified.sensitivity_incident, found.rectified.v_dc)
@@ -187,14 +157,16 @@ def locking(study: Study, point: Point, context: Context) -> Measurement:
 
 def tail(study: Study, point: Point, context: Context) -> Measurement:
     """Voltages from 50 MHz to 6 GHz at 300 K over runs with other noise, and how much of the largest is left at 50 MHz."""
-    diode = cone_diode(point["device"], alpha=np.full((point["seeds"], 1), 0.02), temperature=300.0)
+    diode = sp.diode.cone_diode(point["device"], alpha=np.full((point["seeds"], 1), 0.02), temperature=300.0)
     f = np.geomspace(50e6, 6e9, point["frequencies"])
     run: dict[str, Any] = {"settle": 50e-9, "start": (0.3, 0.1, 0.95), "seed": context.own_seed(point)}
-    volts = rectified_voltage(diode, Drive(i_ac=point["i_ac"], frequency=f), duration=point["duration"], **run).v_dc
-    return Measurement(estimates={"share": bootstrap(volts, low_frequency_share)}, arrays={"frequency": f, "voltage": volts})
+    volts = sp.rectified_voltage(diode, sp.Drive(i_ac=point["i_ac"], frequency=f), duration=point["duration"], **run).v_dc
+    return Measurement(
+        estimates={"share": bootstrap(volts, sp.diode.low_frequency_share)}, arrays={"frequency": f, "voltage": volts}
+    )
 
 
-def _beside(found: NeelMotion, **values: Any) -> Measurement:
+def _beside(found: sp.macrospin.NeelMotion, **values: Any) -> Measurement:
     arrays = {"share": found.share, "frequency": found.frequency, "expected": found.expected}
     return Measurement(estimates=computed(error=found.error, **values), arrays=arrays)
 
@@ -202,7 +174,7 @@ def _beside(found: NeelMotion, **values: Any) -> Measurement:
 def neel_tuning(study: Study, point: Point, context: Context) -> Measurement:
     """Ringing of an antiferromagnet at shares of the torque that makes it rotate, beside its closed form."""
     shares = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95)
-    found = neel_ringing(antiferromagnetic_diode(point["easy"], point["exchange"], alpha=1e-3), shares)
+    found = sp.macrospin.neel_ringing(sp.diode.antiferromagnetic_diode(point["easy"], point["exchange"], alpha=1e-3), shares)
     softening = found.frequency / found.frequency[0]
     rest, tuned = found.frequency[0] / found.expected[0], found.frequency[-1]
     return _beside(found, rest=rest, tuned=tuned, at_0p8=np.interp(0.8, found.share, softening))
@@ -210,21 +182,21 @@ def neel_tuning(study: Study, point: Point, context: Context) -> Measurement:
 
 def neel_rotating(study: Study, point: Point, context: Context) -> Measurement:
     """Rotation under the torque of a current, beside its limits of weak and strong damping."""
-    diode = antiferromagnetic_diode(point["easy"], point["exchange"], alpha=point["alpha"])
-    found = neel_spinning(diode, point["shares"], duration=point["duration"], settle=point["settle"])
+    diode = sp.diode.antiferromagnetic_diode(point["easy"], point["exchange"], alpha=point["alpha"])
+    found = sp.macrospin.neel_spinning(diode, point["shares"], duration=point["duration"], settle=point["settle"])
     moving = found.share > 1
     return _beside(found, below=found.cycles[~moving].max(initial=0), above=found.cycles[moving].min())
 
 
 def van_der_waals(study: Study, point: Point, context: Context) -> Measurement:
     """An antiferromagnet on a source of spins: resonance and line under direct currents, and one line stepped through time."""
-    diode, i_dc = van_der_waals_diode(point["source"]), np.linspace(0, 2.9e-3, 39)
-    small = linear_response(diode, Drive(i_dc=i_dc, i_ac=1e-5), start=(1, 0, 0))
+    diode, i_dc = sp.diode.van_der_waals_diode(point["source"]), np.linspace(0, 2.9e-3, 39)
+    small = sp.linear_response(diode, sp.Drive(i_dc=i_dc, i_ac=1e-5), start=(1, 0, 0))
     slowest = np.abs(small.state.rates.imag).min(axis=-1) / (2 * np.pi)
     f = np.linspace(0.2, 1.3, 221) * slowest[0]
-    linear, drive = small.rectify(f[:, None]), Drive(i_dc=i_dc[30], i_ac=1e-5, frequency=f[60::20])
-    run: dict[str, Any] = {"settle": 100e-12, "dt": longest_step(diode, drive), "start": small.state.m[30]}
-    timed = rectified_voltage(diode, drive, duration=300e-12, **run).v_dc
+    linear, drive = small.rectify(f[:, None]), sp.Drive(i_dc=i_dc[30], i_ac=1e-5, frequency=f[60::20])
+    run: dict[str, Any] = {"settle": 100e-12, "dt": sp.macrospin.longest_step(diode, drive), "start": small.state.m[30]}
+    timed = sp.rectified_voltage(diode, drive, duration=300e-12, **run).v_dc
     values = computed(
         rest=slowest[0],
         tuned=slowest[-1],
@@ -237,9 +209,9 @@ def van_der_waals(study: Study, point: Point, context: Context) -> Measurement:
 
 def ensemble(study: Study, point: Point, context: Context) -> Measurement:
     """Sensitivity of many passive diodes against frequency, as fabrication spreads them, by linear response."""
-    many = fabricate(in_plane_diode(), SPREAD, absolute=MISALIGNED, samples=point["devices"], seed=1)
+    many = fabricate(sp.diode.in_plane_diode(), SPREAD, absolute=MISALIGNED, samples=point["devices"], seed=1)
     f = np.linspace(5.2e9, 6.1e9, 46)
-    found = np.abs(linear_response(many, Drive(i_ac=1e-5)).rectify(f[:, None]).sensitivity_absorbed)
+    found = np.abs(sp.linear_response(many, sp.Drive(i_ac=1e-5)).rectify(f[:, None]).sensitivity_absorbed)
     mean, sd = found.mean(axis=1), found.std(axis=1, ddof=1)
     return Measurement(estimates=computed(spread=(sd / mean).max()), arrays={"frequency": f, "mean": mean, "sd": sd})
 
@@ -289,7 +261,7 @@ def of_tails(study: Study, runs: Runs) -> Iterator[Row]:
         yield from curve(f"{point['device']}, {1e3 * point['i_ac']:g} mA", dots, **TAIL)
     yield from estimates_over("i_ac", {"{device}": "share"}, scale=1e3, **KEPT)(study, runs)
     for at, group in runs.where(device=("cone", "perpendicular")).by("device"):
-        keeping = partial(keeping_drive, drive=[point["i_ac"] for point in group.points])
+        keeping = partial(sp.diode.keeping_drive, drive=[point["i_ac"] for point in group.points])
         yield Quantity("threshold", bootstrap(np.stack(group.arrays("voltage"), axis=1), keeping), at)
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from holdfast.core.errors import MacrospinWarning
 from holdfast.studies.spintronic_neuron import measure
-from holdfast.studies.study import DIGITS, Part, Study, else_digits
+from holdfast.studies.study import Part, Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,9 @@ class SpintronicNeuron(Study):
 
     def prepared(self) -> Self:
         """On scikit-learn's digits, with more epochs on fewer images, where MNIST is not to be had."""
-        data = else_digits(self.data)
+        from holdfast.data import else_bundled
+
+        data = else_bundled(self.data)
         if data == self.data:
             return self
         return replace(
@@ -161,7 +163,7 @@ SMALL: dict[str, Any] = {"hidden": (20,), "epochs": 6, "lr": 2e-2, "seeds": 1, "
 PRESETS = {
     "tiny": SpintronicNeuron(
         recipes=tuple(replace(recipe, **SMALL) for recipe in (CARRIED, REPAIR, DEVICES)),
-        data=DIGITS,
+        data="digits",
         fabricated=4,
     ),
     "quick": SpintronicNeuron(),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from holdfast.core.drawn import curve
 from holdfast.core.estimate import Estimate, exact, mean_t
 from holdfast.core.experiment import Measurement, Quantity
-from holdfast.studies.study import DIGITS, curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -193,7 +193,7 @@ def table(study: Any, point: Point, context: Context) -> Measurement:
 
 def of_networks(study: Any, runs: Runs) -> Iterator[Row]:
     """Accuracy in situ beside identical ideal neurons; what each other use of a cell loses; curves over the spread."""
-    if study.data == DIGITS:
+    if study.data == "digits":
         yield "This ran on scikit-learn's 1797 digits; tolerances are 1.5 points."
     for at, cell in runs.by("net", "kind", "spread"):
         recipe = study.recipe(at["net"])

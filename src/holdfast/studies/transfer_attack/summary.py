@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holdfast.core.drawn import curve
 from holdfast.core.estimate import exact, proportion, spearman
 from holdfast.core.experiment import Drawing, Finding, Quantity
 from holdfast.report.wording import interval
-from holdfast.studies.study import curve
 from holdfast.studies.transfer_attack.measure import BEST, METHODS
 
 if TYPE_CHECKING:
