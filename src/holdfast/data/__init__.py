@@ -9,6 +9,7 @@ from holdfast.data.graphs import GRAPHS, Graph, load_graph
 from holdfast.data.images import BUNDLED, IMAGE_SETS, else_bundled, load_images
 from holdfast.data.own import examples_from, load_npz
 from holdfast.data.pickles import load_arrays
+from holdfast.data.procedural import embed, half_moons, random_plane
 
 __all__ = [
     "BUNDLED",
@@ -22,14 +23,17 @@ __all__ = [
     "Formants",
     "Graph",
     "else_bundled",
+    "embed",
     "examples_from",
     "fetch",
     "formants",
+    "half_moons",
     "list_data",
     "load_arrays",
     "load_folder",
     "load_graph",
     "load_images",
     "load_npz",
+    "random_plane",
     "verify",
 ]
