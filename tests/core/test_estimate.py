@@ -23,6 +23,7 @@ from holdfast.core.estimate import (
     mean_t,
     paired_difference,
     proportion,
+    share_of,
     spearman,
 )
 
@@ -67,6 +68,16 @@ def test_wilson_of_the_misses_mirrors_wilson_of_the_hits(n, data):
     one, other = proportion(hits, n), proportion(n - hits, n)
     assert one.lo == pytest.approx(1 - other.hi, abs=1e-12)
     assert 0 <= one.lo <= one.value <= one.hi <= 1
+
+
+def test_a_share_counts_true_values():
+    assert share_of(np.array([True, False, True, True]), level=0.9) == proportion(3, 4, level=0.9)
+
+
+@pytest.mark.parametrize("hits", [[0.5, 1.0], [[True], [False]], [1, 0], []])
+def test_a_share_of_anything_else_is_refused(hits):
+    with pytest.raises(InputError, match="`hits` is an array of"):
+        share_of(hits)
 
 
 def test_mean_interval_is_students():

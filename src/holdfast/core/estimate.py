@@ -35,6 +35,7 @@ __all__ = [
     "mean_t",
     "paired_difference",
     "proportion",
+    "share_of",
     "spearman",
 ]
 
@@ -141,6 +142,25 @@ def proportion(hits: int, n: int, *, level: float = 0.95) -> Estimate:
     lo = 0.0 if hits == 0 else max(0.0, centre - half)
     hi = 1.0 if hits == n else min(1.0, centre + half)
     return Estimate(share, min(lo, share), max(hi, share), n, "wilson", level)
+
+
+def share_of(hits: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Share of true values with its Wilson interval.
+
+    Parameters
+    ----------
+    hits : boolean array (n,), n >= 1
+    level : coverage
+
+    Examples
+    --------
+    >>> print(share_of([True, True, False, True]))
+    0.75 [0.301, 0.954]
+    """
+    values = np.asarray(hits)
+    if values.ndim != 1 or values.dtype != bool:
+        refuse("hits", f"is an array of {values.dtype}, shape {values.shape}", allowed="a boolean array (n,)")
+    return proportion(int(values.sum()), len(values), level=level)
 
 
 def mean_t(values: ArrayLike, *, level: float = 0.95) -> Estimate:
