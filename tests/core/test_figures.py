@@ -11,7 +11,7 @@ import pytest
 from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact, mean_t, proportion
-from holdfast.core.figures import INK, PALETTE, curve_figure, matrix_figure, new_figure, save, svg
+from holdfast.core.figures import INK, PALETTE, arrow_figure, curve_figure, matrix_figure, new_figure, save, scatter_figure, svg
 
 
 def bits(name="weight_bits", hits=(190, 188, 170, 60)):
@@ -108,6 +108,37 @@ def test_curves_that_cannot_share_axes_are_refused(curves, message):
 def test_a_matrix_needs_a_name_for_each_row_and_column(shares):
     with pytest.raises(InputError, match="shares"):
         matrix_figure(shares, rows=["a", "b"][: len(shares)], columns=["c", "d"], labels=("", "", ""))
+
+
+def test_dots_carry_their_names_and_the_intervals_of_both_coordinates():
+    dots = [("narrow", proportion(8, 10), exact(0.3)), ("wide", exact(0.9), mean_t([0.5]))]  # the last interval has no ends
+    figure = scatter_figure({"one": dots, "two": dots[:1]}, x="accuracy", y="robustness")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["narrow", "wide", "narrow"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "two"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("accuracy", "robustness")
+    bars = [segment for collection in axes.collections for segment in collection.get_segments()]
+    across = [bar for bar in bars if bar[0][1] == bar[1][1] == 0.3 and bar[0][0] < bar[1][0]]
+    assert [bar[:, 0].tolist() for bar in across] == [[pytest.approx(dots[0][1].lo), pytest.approx(dots[0][1].hi)]] * 2
+    assert svg(figure)
+
+
+def test_arrows_of_all_panels_share_a_scale():
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    panels = {"left": {"one": points + 1, "mean": points}, "right": {"one": 3 * points, "mean": points}}
+    figure = arrow_figure(points, np.array([0, 1, 1]), panels, x="x", y="y")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["left", "right"]
+    arrows = [artist for axes in figure.axes for artist in axes.collections]
+    assert len(arrows) == 4
+    assert len({artist.scale for artist in arrows}) == 1
+    assert arrows[2].U.tolist() == [0, 3, 0]
+    assert svg(figure)
+
+
+@pytest.mark.parametrize("groups", [{}, {str(number): [] for number in range(8)}])
+def test_too_few_and_too_many_groups_of_dots_are_refused(groups):
+    with pytest.raises(InputError, match="1 to 7 groups"):
+        scatter_figure(groups, x="x", y="y")
 
 
 def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path):

@@ -9,6 +9,7 @@ too. matplotlib is imported when the first figure is made.
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.checks import check_one_of, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from matplotlib.axes import Axes
@@ -24,8 +25,22 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from holdfast.core.curve import Curve
+    from holdfast.core.estimate import Estimate
 
-__all__ = ["INK", "MARKERS", "PALETTE", "curve_figure", "map_figure", "matrix_figure", "new_figure", "png", "save", "svg"]
+__all__ = [
+    "INK",
+    "MARKERS",
+    "PALETTE",
+    "arrow_figure",
+    "curve_figure",
+    "map_figure",
+    "matrix_figure",
+    "new_figure",
+    "png",
+    "save",
+    "scatter_figure",
+    "svg",
+]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -273,6 +288,81 @@ def _dress(axes: Axes, curves: Sequence[Curve], *, title: str) -> None:
         axes.set_ylim(0, 1.02)
     if len(axes.get_lines()) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def scatter_figure(groups: Mapping[str, Sequence[tuple[str, Estimate, Estimate]]], *, x: str, y: str) -> Figure:
+    """Dots with their names and the intervals of both coordinates, one colour and one marker for each group.
+
+    Parameters
+    ----------
+    groups : name for the legend -> dots, each its name and its estimates across and up
+    x, y : labels of the axes: quantity and unit
+
+    Examples
+    --------
+    >>> from holdfast.core.estimate import proportion
+    >>> dots = [("narrow", proportion(8, 10), proportion(3, 10)), ("wide", proportion(9, 10), proportion(2, 10))]
+    >>> scatter_figure({"one layer": dots}, x="accuracy", y="robustness").axes[0].get_ylabel()
+    'robustness'
+    """
+    if not groups or len(groups) > len(MARKERS):
+        refuse("groups", f"holds {len(groups)}", allowed=f"1 to {len(MARKERS)} groups, one colour each")
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        figure, [axes] = new_figure(size=(5.2, 3.6))
+        for (name, dots), colour, marker in zip(groups.items(), PALETTE, MARKERS, strict=False):
+            axes.plot([], [], marker, color=colour, label=name)
+            for word, across, up in dots:
+                ends = {"xerr": across, "yerr": up}
+                bars: dict[str, Any] = {
+                    key: [[one.value - one.lo], [one.hi - one.value]] for key, one in ends.items() if one.hi - one.lo < math.inf
+                }
+                axes.errorbar(across.value, up.value, fmt=marker, color=colour, elinewidth=0.6, **bars)
+                axes.annotate(word, (across.value, up.value), xytext=(4, 3), textcoords="offset points", fontsize=7)
+        axes.set(xlabel=x, ylabel=y)
+        if len(groups) > 1:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def arrow_figure(
+    points: NDArray[Any], labels: NDArray[Any], panels: Mapping[str, Mapping[str, NDArray[Any]]], *, x: str, y: str
+) -> Figure:
+    """Arrows at the points of a plane, one panel for each field of vectors that share a scale.
+
+    Parameters
+    ----------
+    points : array (n, 2)
+    labels : array (n,), the class of each point; one colour and one marker each
+    panels : title -> arrows by their name for the legend, each array (n, 2); the first ones are drawn lighter
+    x, y : labels of the axes: quantity and unit
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> points = np.random.default_rng(0).random((5, 2))
+    >>> panels = {"left": {"one": points, "mean": points / 2}, "right": {"one": -points, "mean": -points / 2}}
+    >>> len(arrow_figure(points, np.zeros(5), panels, x="x", y="y").axes)
+    2
+    """
+    import matplotlib as mpl
+    import numpy as np
+
+    longest = max(float(np.quantile(np.abs(arrows), 0.95)) for fields in panels.values() for arrows in fields.values())
+    scale = 4 * longest / max(float(np.ptp(points)), 1e-12) or 1.0
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(columns=len(panels), size=(3.9, 3.4))
+        for panel, (title, fields) in zip(axes, panels.items(), strict=True):
+            for label, colour, marker in zip(np.unique(labels), PALETTE, MARKERS, strict=False):
+                panel.plot(*points[labels == label].T, marker, color=colour, markersize=3, alpha=0.5)
+            for place, (name, arrows) in enumerate(fields.items()):
+                shade = INK if place == len(fields) - 1 else "#a8a8a8"
+                panel.quiver(*points.T, *arrows.T, color=shade, angles="xy", scale_units="xy", scale=scale, width=0.007, label=name)
+            panel.set(xlabel=x, ylabel=y, title=title)
+            panel.grid(visible=False)
+        axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
 
 
 def _save(figure: Figure, target: Any, *, form: str) -> None:
