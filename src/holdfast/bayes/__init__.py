@@ -14,6 +14,7 @@ from holdfast.bayes.packing import pack_posterior, unpack_posterior
 from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.prior import Prior
 from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
+from holdfast.bayes.regression import linear_regression
 from holdfast.bayes.sghmc import sghmc
 from holdfast.bayes.variational import MeanField, mfvi, normal_divergence, normal_sampler
 
@@ -33,6 +34,7 @@ __all__ = [
     "expected_input_gradient",
     "hmc",
     "laplace",
+    "linear_regression",
     "mfvi",
     "noisy_posterior",
     "normal_divergence",
