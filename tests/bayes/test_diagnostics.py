@@ -111,3 +111,13 @@ def test_what_speaks_against_a_run_is_said(changes, warning):
     found = diagnostics(**changes)
     assert not found.converged
     assert found.warnings == (warning,)
+
+
+def test_a_run_names_its_numbers():
+    say = {"rhat_potential": 1.0, "ess_potential": 90.0, "rhat_logits": 1.3, "ess_logits": 20.0, "worst_rhat_logits": 2.0}
+    found = Diagnostics(accept=(0.8, 0.6), step_size=(0.01, 0.01), divergences=2, chains=2, samples=50, **say).estimates
+    values = {name: estimate.value for name, estimate in found.items()}
+    del say["ess_potential"]
+    assert values == say | {"divergences": 2.0, "accept": pytest.approx(0.7)}
+    silent = Diagnostics(accept=(), step_size=(0.01,), divergences=0, chains=1, samples=50, ess_potential=90.0, **say)
+    assert "accept" not in silent.estimates

@@ -280,3 +280,14 @@ def test_the_outputs_of_wide_layers_count_for_how_many_samples_go_together():
     narrow, wide = (mlp(2, hidden=(width,), classes=3) for width in (4, 4000))
     x = torch.rand(500, 2)
     assert gradients._fitting(narrow, x) > 100 * gradients._fitting(wide, x)
+
+
+def test_a_table_names_its_numbers(data):
+    table = cancellation_ratio(Posterior.of_models(networks(4)), *data, samples=(1, 2, 4))
+    found = table.estimates("off.", slope=True)
+    assert found["off.single"] == table.single_norm
+    assert found["off.slope"] == table.slope
+    assert [found[f"off.r{n}"] for n in (1, 2, 4)] == [row.ratio for row in table.rows]
+    assert [found[f"off.norm{n}"] for n in (1, 2, 4)] == [row.mean_norm for row in table.rows]
+    assert [found[f"off.largest{n}"] for n in (1, 2, 4)] == [row.largest for row in table.rows]
+    assert set(table.estimates()) == {name.removeprefix("off.") for name in found} - {"slope"}

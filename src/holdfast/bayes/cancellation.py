@@ -102,6 +102,24 @@ class CancellationTable:
 
         return bootstrap(np.square(self.rms).T, fit)
 
+    def estimates(self, prefix: str = "", *, slope: bool = False) -> dict[str, Estimate]:
+        """All numbers by name, as a report holds them.
+
+        Parameters
+        ----------
+        prefix : before every name
+        slope : whether it is among them; needs two rows
+
+        Returns
+        -------
+        ``single``; for 50 samples ``r50``, ``norm50`` and ``largest50``; ``slope``
+        """
+        found = {"single": self.single_norm}
+        for row in self.rows:
+            found |= {f"r{row.samples}": row.ratio, f"norm{row.samples}": row.mean_norm, f"largest{row.samples}": row.largest}
+        found |= {"slope": self.slope} if slope else {}
+        return {f"{prefix}{name}": estimate for name, estimate in found.items()}
+
     def __str__(self) -> str:
         """The table, one line per number of samples."""
         lines = [f"{self.method}, {self.chains} chains", f"{'samples':>7}  {'ratio':24}{'|mean gradient|':24}{'largest component'}"]

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.core.checks import refuse
+from holdfast.core.estimate import exact, mean_t
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from holdfast.core.estimate import Estimate
 
 __all__ = ["Diagnostics", "bulk_ess", "centred_logits", "split_rhat"]
 
@@ -80,6 +83,15 @@ class Diagnostics:
         if self.rhat_potential > LARGEST_RHAT:
             found.append(f"R-hat of the potential is {self.rhat_potential:.2f} > {LARGEST_RHAT}")
         return tuple(found)
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """R-hat, effective sample size, divergences and acceptance (mean over chains) by name, as a report holds them."""
+        names = ("rhat_logits", "worst_rhat_logits", "ess_logits", "rhat_potential", "divergences")
+        found = {name: exact(getattr(self, name)) for name in names}
+        if self.accept:
+            found["accept"] = mean_t(self.accept) if len(self.accept) > 1 else exact(self.accept[0])
+        return found
 
     @property
     def converged(self) -> bool:

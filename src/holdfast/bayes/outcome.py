@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -17,6 +17,8 @@ from holdfast.nets import predict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from holdfast.attacks import AttackResult, ThreatModel, WorstCase
     from holdfast.bayes.posterior import Posterior
@@ -139,6 +141,30 @@ class ProtocolResult:
     def softmax_robustness(self) -> Estimate:
         """Mean over examples of :attr:`robustness`."""
         return _mean_share(self.robustness)
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """All numbers by name, e.g. ``pgd.accuracy`` and ``worst.softmax``; of the paper's protocol also ``pgd.softmax_twice``."""
+        found = {"worst.accuracy": self.accuracy, "worst.softmax": self.softmax_robustness}
+        for name, outcome in self.outcomes.items():
+            found |= {f"{name}.accuracy": outcome.accuracy, f"{name}.softmax": outcome.softmax_robustness}
+            if self.protocol == "paper":  # whose code computes it so
+                found[f"{name}.softmax_twice"] = outcome.softmax_robustness_twice
+        zeros = proportion(self.zero_gradients, len(self.correct))
+        return found | {"clean.accuracy": self.clean_accuracy, "zero_gradients": zeros}
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Per example and attack: whether it failed (``pgd.right``), and the softmax robustness (``pgd.softmax``), each (N,)."""
+        found = {"worst.right": ~self.worst.combined.success, "worst.softmax": self.robustness}
+        for name, outcome in self.outcomes.items():
+            found |= {f"{name}.right": ~outcome.result.success, f"{name}.softmax": outcome.robustness}
+        return {name: values.cpu().numpy() for name, values in found.items()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """JSON-able: how many weight samples attacked and defended, and how they overlap."""
+        return {"attack_samples": self.attack_samples, "defence_samples": self.defence_samples, "overlap": self.overlap}
 
     def __str__(self) -> str:
         """The table, with both sample counts and whether they coincide."""

@@ -11,7 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -121,6 +121,12 @@ class Posterior:
 
     def __len__(self) -> int:
         return len(next(iter(self.params.values())))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """JSON-able, for a report: method, chains, samples, and what speaks against the samples if they have diagnostics."""
+        about = {"method": self.method, "chains": self.chains, "samples": len(self)}
+        return about if self.diagnostics is None else about | {"warnings": list(self.diagnostics.warnings)}
 
     @classmethod
     def of_models(cls, models: Sequence[nn.Module], *, method: str = "models") -> Posterior:
