@@ -6,6 +6,7 @@ from holdfast.bayes.ensemble import ensemble, train_ensemble
 from holdfast.bayes.geometry import ascend_off, orthogonal_to, split_gradient, tangent_basis
 from holdfast.bayes.gradients import ExpectedGradient, expected_input_gradient
 from holdfast.bayes.hmc import hmc
+from holdfast.bayes.kept import kept_posterior, perceptron_posterior
 from holdfast.bayes.laplace import laplace
 from holdfast.bayes.noisy import device_posterior, noisy_posterior
 from holdfast.bayes.objectives import posterior_objective
@@ -33,6 +34,7 @@ __all__ = [
     "ensemble",
     "expected_input_gradient",
     "hmc",
+    "kept_posterior",
     "laplace",
     "linear_regression",
     "mfvi",
@@ -42,6 +44,7 @@ __all__ = [
     "orthogonal_to",
     "pack_posterior",
     "paper_protocol",
+    "perceptron_posterior",
     "posterior_objective",
     "sghmc",
     "softmax_robustness",
