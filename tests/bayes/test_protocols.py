@@ -12,8 +12,9 @@ from holdfast.bayes import Posterior, Prior
 from holdfast.bayes.gradients import expected_input_gradient
 from holdfast.bayes.objectives import OBJECTIVES, posterior_objective
 from holdfast.bayes.outcome import Judge, softmax_robustness
-from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
+from holdfast.bayes.protocols import adaptive_protocol, named_protocol, paper_protocol
 from holdfast.core.errors import InputError
+from holdfast.core.posteriors import AttackEffort
 from holdfast.nets import fit, mlp, seeded
 
 QUICK = {"steps": 10, "restarts": 1, "queries": 20}
@@ -417,3 +418,53 @@ def test_bad_input_is_refused(protocol, change, message):
 def test_what_is_no_probability_is_refused(p, q, message):
     with pytest.raises(InputError, match=message):
         softmax_robustness(p, q)
+
+
+@pytest.mark.parametrize("name", ["code", "expected", "mean_logits", "adaptive"])
+def test_a_named_protocol_is_the_protocol_with_its_settings(name):
+    post, x, y, threat = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3, ThreatModel("linf", 0.2)
+    direct = {
+        "code": lambda: paper_protocol(post, x, y, threat),
+        "adaptive": lambda: adaptive_protocol(post, x, y, threat, steps=3, restarts=2, queries=5),
+    }.get(name) or (lambda: paper_protocol(post, x, y, threat, loss=name, attack_samples=None, steps=4, step_size=0.125))
+    found = named_protocol(name, post, x, y, threat, effort=AttackEffort(steps=4, climbs=3, restarts=2, queries=5))
+    expected = direct()
+    assert str(found) == str(expected)
+    for attack, outcome in expected.outcomes.items():
+        assert torch.equal(found.outcomes[attack].result.x_adv, outcome.result.x_adv)
+
+
+def test_an_unknown_protocol_is_refused():
+    x = torch.rand(2, 6)
+    with pytest.raises(InputError, match="Did you mean 'adaptive'"):
+        named_protocol("adaptiv", small(), x, torch.zeros(2, dtype=torch.long), ThreatModel("linf", 0.1))
+
+
+def test_a_named_protocol_counts_zero_gradients_without_a_warning():
+    # logits that lead by 1000 have a softmax whose gradient is exactly zero
+    post = small(2)
+    loud = Posterior(
+        model=post.model, params={name: values * (1e5 if "head" in name else 1) for name, values in post.params.items()}
+    )
+    x = torch.rand(8, 6, generator=generator())
+    y = loud.log_predictive(x).argmax(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = named_protocol("second_softmax", loud, x, y, ThreatModel("linf", 0.1))
+    assert found.zero_gradients > 0
+    assert found.estimates["zero_gradients"].value == found.zero_gradients / 8
+
+
+def test_a_result_names_its_numbers_and_keeps_them_per_example():
+    post, x, y, threat = small(), torch.rand(8, 6, generator=generator()), torch.arange(8) % 3, ThreatModel("linf", 0.2)
+    paper, adaptive = paper_protocol(post, x, y, threat, steps=2), adaptive_protocol(post, x, y, threat, **QUICK)
+    assert paper.facts == {"attack_samples": 1, "defence_samples": 6, "overlap": "some of them"}
+    for found in (paper, adaptive):
+        for name in (*found.outcomes, "worst"):
+            right = found.arrays[f"{name}.right"]
+            assert found.estimates[f"{name}.accuracy"].value == right.mean()
+            assert found.estimates[f"{name}.softmax"].value == pytest.approx(found.arrays[f"{name}.softmax"].mean())
+            assert bool((found.arrays["worst.right"] <= right).all())
+        assert found.estimates["clean.accuracy"] == found.clean_accuracy
+    assert "pgd.softmax_twice" in paper.estimates
+    assert "square.softmax_twice" not in adaptive.estimates

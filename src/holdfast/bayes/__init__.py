@@ -1,6 +1,7 @@
 """Posteriors over networks: samples of weights, what draws them, and how their predictions fare under attack."""
 
 from holdfast.bayes.cancellation import CancellationTable, cancellation_ratio
+from holdfast.bayes.comparison import compared_protocols, protocol_curves
 from holdfast.bayes.diagnostics import Diagnostics
 from holdfast.bayes.ensemble import ensemble, train_ensemble
 from holdfast.bayes.geometry import ascend_off, orthogonal_to, split_gradient, tangent_basis
@@ -14,8 +15,9 @@ from holdfast.bayes.outcome import ProtocolResult, softmax_robustness
 from holdfast.bayes.packing import pack_posterior, unpack_posterior
 from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.prior import Prior
-from holdfast.bayes.protocols import adaptive_protocol, paper_protocol
+from holdfast.bayes.protocols import adaptive_protocol, named_protocol, paper_protocol
 from holdfast.bayes.regression import linear_regression
+from holdfast.bayes.reporting import cancellation_curves, posterior_quantities, protocol_notes, sample_notes
 from holdfast.bayes.sghmc import sghmc
 from holdfast.bayes.variational import MeanField, mfvi, normal_divergence, normal_sampler
 
@@ -29,7 +31,9 @@ __all__ = [
     "ProtocolResult",
     "adaptive_protocol",
     "ascend_off",
+    "cancellation_curves",
     "cancellation_ratio",
+    "compared_protocols",
     "device_posterior",
     "ensemble",
     "expected_input_gradient",
@@ -38,6 +42,7 @@ __all__ = [
     "laplace",
     "linear_regression",
     "mfvi",
+    "named_protocol",
     "noisy_posterior",
     "normal_divergence",
     "normal_sampler",
@@ -46,6 +51,10 @@ __all__ = [
     "paper_protocol",
     "perceptron_posterior",
     "posterior_objective",
+    "posterior_quantities",
+    "protocol_curves",
+    "protocol_notes",
+    "sample_notes",
     "sghmc",
     "softmax_robustness",
     "split_gradient",

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
 from holdfast.attacks import apgd, ascend, input_gradient, square
 from holdfast.attacks.worst import with_rows
-from holdfast.bayes.objectives import PosteriorLoss, posterior_objective
+from holdfast.bayes.objectives import OBJECTIVES, PosteriorLoss, posterior_objective
 from holdfast.bayes.outcome import Judge
 from holdfast.core.checks import check_one_of, check_whole, refuse
+from holdfast.core.posteriors import AttackEffort
 from holdfast.core.seeds import Seeds
 from holdfast.nets import frozen
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from holdfast.bayes.outcome import Overlap, ProtocolResult
     from holdfast.bayes.posterior import Posterior
 
-__all__ = ["adaptive_protocol", "paper_protocol"]
+__all__ = ["adaptive_protocol", "named_protocol", "paper_protocol"]
 
 PAPER_STEP = 2 / 225  # as the public code has it
 ADAPTIVE: tuple[PosteriorLoss, ...] = ("predictive_nll", "mean_logits", "predictive_margin")
@@ -173,6 +174,40 @@ def adaptive_protocol(  # noqa: PLR0913 - as above
     _warn_of_zeros(int((blind & ~fooled).sum()), len(x))
     samples, chains = len(posterior), posterior.chains
     return judge.report("adaptive", found, int(blind.sum()), attack_samples=samples, overlap="the same", chains=chains)
+
+
+def named_protocol(
+    name: str, posterior: Posterior, x: torch.Tensor, y: torch.Tensor, threat: ThreatModel, *, effort: AttackEffort | None = None
+) -> ProtocolResult:
+    """A protocol by its name, for comparisons that run several; zero gradients are counted in the result, without a warning.
+
+    Parameters
+    ----------
+    name : ``"adaptive"`` for :func:`adaptive_protocol`; ``"code"`` for :func:`paper_protocol` as published, with one attacking
+        sample; otherwise the loss that :func:`paper_protocol` climbs with all samples that defend, in steps of 2.5 eps / steps
+    posterior, x, y, threat : as there
+    effort : default: ``AttackEffort()``
+
+    Examples
+    --------
+    >>> from holdfast.attacks import ThreatModel
+    >>> from holdfast.bayes import Posterior
+    >>> from holdfast.nets import mlp
+    >>> post = Posterior.of_models([mlp(4, classes=3, seed=seed) for seed in range(5)])
+    >>> x, y = torch.rand(6, 4), torch.arange(6) % 3
+    >>> [named_protocol(name, post, x, y, ThreatModel("linf", 0.1)).attack_samples for name in ("code", "expected")]
+    [1, 5]
+    """
+    work = effort or AttackEffort()
+    check_one_of(name, "name", allowed=("adaptive", "code", *OBJECTIVES))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The gradient of .* is exactly zero", category=UserWarning)
+        if name == "adaptive":
+            return adaptive_protocol(posterior, x, y, threat, steps=work.climbs, restarts=work.restarts, queries=work.queries)
+        if name == "code":
+            return paper_protocol(posterior, x, y, threat)
+        loss, pace = cast("PosteriorLoss", name), 2.5 * float(threat.eps) / work.steps
+        return paper_protocol(posterior, x, y, threat, loss=loss, attack_samples=None, steps=work.steps, step_size=pace)
 
 
 def _sides(posterior: Posterior, attack: int | None, defence: int | None, seed: int) -> tuple[Posterior, Posterior, Overlap]:
