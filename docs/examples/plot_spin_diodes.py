@@ -18,7 +18,8 @@ from math import cos, pi, radians, sin
 import numpy as np
 
 from holdfast.core.errors import MacrospinWarning
-from holdfast.core.figures import INK, PALETTE, map_figure, new_figure
+from holdfast.core.figures import INK, PALETTE, new_figure
+from holdfast.core.pictures import map_figure
 from holdfast.devices import fabricate
 from holdfast.devices.spintronics import (
     AntiferromagnetDevice,

@@ -11,7 +11,8 @@ import pytest
 from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact, mean_t, proportion
-from holdfast.core.figures import INK, PALETTE, arrow_figure, curve_figure, matrix_figure, new_figure, save, scatter_figure, svg
+from holdfast.core.figures import INK, PALETTE, curve_figure, new_figure, save, svg
+from holdfast.core.pictures import arrow_figure, matrix_figure, scatter_figure
 
 
 def bits(name="weight_bits", hits=(190, 188, 170, 60)):

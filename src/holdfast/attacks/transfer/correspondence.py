@@ -22,7 +22,7 @@ from holdfast.attacks.transfer.adapter import Adapted, Adapter
 from holdfast.core.checks import check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
 from holdfast.core.estimate import Estimate, exact, proportion
 from holdfast.core.experiment import Measurement
-from holdfast.core.figures import matrix_figure
+from holdfast.core.pictures import matrix_figure
 from holdfast.core.seeds import Seeds
 from holdfast.nets import predict
 

@@ -16,7 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from holdfast.core.posteriors import HMC, VI, AttackEffort, DeepEnsemble, SampledPerceptron
-from holdfast.studies.study import DIGITS, Part, Study, else_digits
+from holdfast.studies.study import Part, Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,10 +85,12 @@ class BayesianRobustness(Study):
 
     def prepared(self) -> Self:
         """On scikit-learn's digits, without the sweep, where a data set is not to be had."""
-        if all(else_digits(data) == data for data, _ in self.readers):
+        from holdfast.data import else_bundled
+
+        if all(else_bundled(data) == data for data, _ in self.readers):
             return self
         reader = replace(self.readers[0][1], examples=1000, vi_examples=1297)
-        return replace(self, readers=((DIGITS, reader),), attacked=min(self.attacked, 500), sweep=())
+        return replace(self, readers=(("digits", reader),), attacked=min(self.attacked, 500), sweep=())
 
     def posteriors(self) -> Iterator[Point]:
         """Each model of each data set, the dearest model first."""
@@ -141,7 +143,7 @@ TINY = SampledPerceptron(
 )
 PRESETS = {
     "tiny": BayesianRobustness(
-        readers=((DIGITS, replace(TINY, hmc=HMC(chains=10, samples=5, warmup=3, steps=2), few=FEW)),),
+        readers=(("digits", replace(TINY, hmc=HMC(chains=10, samples=5, warmup=3, steps=2), few=FEW)),),
         attacked=20,
         at=(1, 50),
         eps=(0.1, 0.3),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast import bayes
+from holdfast.core.drawn import curve
 from holdfast.core.estimate import mean_t, paired_difference, share_of, spearman
 from holdfast.core.experiment import Drawing, Finding, Quantity
-from holdfast.core.figures import arrow_figure, scatter_figure
+from holdfast.core.pictures import arrow_figure, scatter_figure
 from holdfast.studies.bayesian_robustness.measure import DISTANCES, DRAWS, SIZES, SMALL
-from holdfast.studies.study import curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

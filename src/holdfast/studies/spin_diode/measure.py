@@ -11,7 +11,7 @@ from holdfast.core.combination import Combination
 from holdfast.core.drawn import curve, estimates_over, traces
 from holdfast.core.estimate import bootstrap, computed, extreme, mean_t
 from holdfast.core.experiment import Drawing, Measurement, Quantity
-from holdfast.core.figures import map_figure
+from holdfast.core.pictures import map_figure
 from holdfast.core.seeds import Seeds
 from holdfast.devices import fabricate
 from holdfast.devices import spintronics as sp
