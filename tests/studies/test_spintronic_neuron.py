@@ -13,7 +13,6 @@ from holdfast.core.memo import Memo
 from holdfast.core.runs import Runs
 from holdfast.core.seeds import Seeds
 from holdfast.studies.spintronic_neuron import PRESETS, Recipe, SpintronicNeuron
-from holdfast.studies.spintronic_neuron.measure import _curves
 
 CELLS = (("sigmoid", 0.0), ("sigmoid", 0.5))
 SHORT = Recipe(net="short", hidden=(40,), epochs=10, lr=2e-2, cells=CELLS, seeds=1, chips=4, trimmed=2)
@@ -75,14 +74,6 @@ def test_simulated_devices_take_the_place_of_formulas(context, measured):
     assert abs(change) < 0.05
     known = quantities(study, [*measured, (point, found)])
     assert known["network.change[net=devices, kind=thermal, spread=0.1, from_ideal=sigmoid]"].value == pytest.approx(change)
-
-
-def test_simulated_curves_are_built_once_and_kept_in_network_units(context):
-    curves, again = (_curves(replace(STUDY, fabricated=10), "oscillator", 0.1, context) for _ in range(2))
-    assert (again.y == curves.y).all()
-    assert curves.monotone.all()
-    assert np.interp(0.0, curves.x, curves.nominal) < 0.2 * curves.nominal.max()  # the threshold is at 0
-    assert curves.y[:, -1].std() > 0.05 * curves.nominal[-1]
 
 
 def test_a_simulation_is_held_against_its_closed_form(context):

@@ -15,7 +15,7 @@ from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from holdfast.core.posteriors import HMC, VI, AttackEffort, DeepEnsemble, SampledPerceptron
+from holdfast.bayes.samplers import HMC, VI, AttackEffort, DeepEnsemble, SampledPerceptron
 from holdfast.studies.study import Part, Study
 
 if TYPE_CHECKING:

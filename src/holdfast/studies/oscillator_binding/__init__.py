@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from holdfast.studies.oscillator_binding import measure, summary
+from holdfast.studies.oscillator_binding import measure
 from holdfast.studies.oscillator_binding.measure import BEST, TARGETS
 from holdfast.studies.study import Part, Study
 
@@ -122,12 +122,12 @@ class OscillatorBinding(Study):
     source = "M. Romera et al., Binding events through the mutual synchronization of spintronic nano-neurons, arXiv:2001.08044"
     parts: ClassVar = {
         "model": Part(measure=measure.model),
-        "locking": Part(measure=measure.locking, points=pairs, summary=summary.of_pairs),
-        "map": Part(measure=measure.partitions, points=maps, summary=summary.of_maps),
-        "sequence": Part(measure=measure.sequence, points=tasks, summary=summary.of_tasks),
-        "noise": Part(measure=measure.noisy, points=degraded, summary=summary.of_noise),
-        "learning": Part(measure=measure.learning, points=learners, summary=summary.of_learners),
-        "diffusion": Part(measure=measure.diffusion, points=diffusers, summary=summary.of_diffusers),
+        "locking": Part(measure=measure.locking, points=pairs, summary=measure.of_pairs),
+        "map": Part(measure=measure.partitions, points=maps, summary=measure.of_maps),
+        "sequence": Part(measure=measure.sequence, points=tasks, summary=measure.of_tasks),
+        "noise": Part(measure=measure.noisy, points=degraded, summary=measure.of_noise),
+        "learning": Part(measure=measure.learning, points=learners, summary=measure.of_learners),
+        "diffusion": Part(measure=measure.diffusion, points=diffusers, summary=measure.of_diffusers),
     }
     notes = (
         "The paper's abstract and introduction were read: device, encoding, weights and learning rule are reconstructions.",
@@ -136,29 +136,12 @@ class OscillatorBinding(Study):
     )
 
 
-LARGE = OscillatorBinding(
-    engines=("universal", "vortex"),
-    map_noises=(0.0, 1e-4),
-    targets=EVERY_TARGET,
-    spreads=(0.0, 0.01, 0.02, 0.05),
-    side=161,
-    repeats=1000,
-    runs=16000,
-)
+WHOLE: dict[str, Any] = {"engines": ("universal", "vortex"), "map_noises": (0.0, 1e-4), "targets": EVERY_TARGET}
+LARGE = OscillatorBinding(**WHOLE, spreads=(0.0, 0.01, 0.02, 0.05), side=161, repeats=1000, runs=16000)
+QUICKEST: dict[str, Any] = {"side": 5, "starts": 1, "votes": 1, "couplings": (0.8e5,), "design_repeats": 1, "targets": ("012",)}
+SMALLEST: dict[str, Any] = {"repeats": 4, "seeds": 1, "spreads": (0.0, 0.05), "levels": (1e-4, 3e-2), "runs": 200}
 PRESETS = {
-    "tiny": OscillatorBinding(
-        side=5,
-        starts=1,
-        votes=1,
-        couplings=(0.8e5,),
-        design_repeats=1,
-        targets=("012",),
-        repeats=4,
-        seeds=1,
-        spreads=(0.0, 0.05),
-        levels=(1e-4, 3e-2),
-        runs=200,
-    ),
+    "tiny": OscillatorBinding(**QUICKEST, **SMALLEST),
     "quick": OscillatorBinding(),
     "standard": LARGE,
     "paper": replace(LARGE, side=501, repeats=4000, seeds=50, runs=64000),

@@ -117,15 +117,6 @@ class SpintronicNeuron(Study):
                         head = {"data": self.data, "net": recipe.net, "mode": mode}
                         yield {**head, "kind": kind, "spread": spread, "seed": seed}
 
-    def tables(self) -> Iterator[Point]:
-        """The tabulated sigmoid."""
-        yield {"knots": self.knots}
-
-    def closed_forms(self) -> Iterator[Point]:
-        """Devices whose simulation is held against a formula."""
-        for device in self.simulated:
-            yield {"device": device}
-
     def recipe(self, net: str) -> Recipe:
         """The recipe called `net`."""
         return next(recipe for recipe in self.recipes if recipe.net == net)
@@ -146,8 +137,12 @@ class SpintronicNeuron(Study):
     title = "How much may neurons made of magnetic devices differ from each other?"
     source = "E. Raimondo et al., Reliability of Neural Networks Based on Spintronic Neurons, arXiv:2106.16043"
     parts: ClassVar = {
-        "table": Part(measure=measure.table, points=tables),
-        "closed": Part(measure=measure.closed_form, points=closed_forms, summary=measure.of_closed_forms),
+        "table": Part(measure=measure.table, points=lambda study: [{"knots": study.knots}]),
+        "closed": Part(
+            measure=measure.closed_form,
+            points=lambda study: [{"device": name} for name in study.simulated],
+            summary=measure.of_closed_forms,
+        ),
         "network": Part(measure=measure.network, points=uses, summary=measure.of_networks),
     }
     noted = (MacrospinWarning,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from holdfast.core.estimate import Estimate, exact, mean_t
 from holdfast.core.experiment import Measurement, Quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from torch import nn
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Context, Point
     from holdfast.core.runs import Runs
     from holdfast.data.examples import Examples
-    from holdfast.devices import CharacteristicCurves
-    from holdfast.devices.spintronics.neurons import JunctionNeuron
     from holdfast.hardware import ChipResults
     from holdfast.studies.study import Row
-
-__all__ = ["KINDS", "PHYSICAL", "closed_form", "network", "of_closed_forms", "of_networks", "table"]
 
 KINDS = ("sigmoid", "relu")
 PHYSICAL = ("thermal", "oscillator")  # simulated devices that neurons are made of
@@ -113,6 +109,7 @@ def _blank(study: Any, recipe: Any, point: Point, context: Context) -> nn.Module
     """The untrained network on its own chip; equal initial weights for all cells of a seed."""
     from torch import nn
 
+    from holdfast.devices.spintronics.neurons.reference import network_curves
     from holdfast.hardware import hardware_activations
     from holdfast.nets import mlp
 
@@ -121,47 +118,19 @@ def _blank(study: Any, recipe: Any, point: Point, context: Context) -> nn.Module
     net = mlp(test.x[0].numel(), hidden=recipe.hidden, classes=test.classes, activation=nn.Sigmoid, seed=weights)
     own = seeds.integer("own chip", point["seed"])
     if point["kind"] in PHYSICAL:
-        return hardware_activations(net, _curves(study, point["kind"], point["spread"], context), seed=own).to(context.device)
+        seed = seeds.integer("fabrication", point["kind"])
+        settings = {"samples": study.fabricated, "points": DRIVES, "runs": study.runs, "seed": seed}
+        curves = network_curves(point["kind"], point["spread"], keep=context.memo, **settings)
+        return hardware_activations(net, curves, seed=own).to(context.device)
     return hardware_activations(net, point["kind"], spread=point["spread"], seed=own).to(context.device)
-
-
-def _device(kind: str) -> tuple[JunctionNeuron, Literal["sigmoid", "relu"]]:
-    """The nominal device and its family."""
-    from holdfast.devices.spintronics import AutoOscillatorNeuron, HardAxisNeuron, ThermalSigmoidNeuron
-
-    found: dict[str, tuple[JunctionNeuron, Literal["sigmoid", "relu"]]] = {
-        "thermal": (ThermalSigmoidNeuron(), "sigmoid"),
-        "hard_axis": (HardAxisNeuron(), "sigmoid"),
-        "oscillator": (AutoOscillatorNeuron(), "relu"),
-    }
-    return found[kind]
-
-
-def _curves(study: Any, kind: str, spread: float, context: Context) -> CharacteristicCurves:
-    """Simulated curves in network units, with this spread of damping, thickness and area; built once."""
-    from holdfast.devices import CharacteristicCurves, in_network_units
-    from holdfast.devices.spintronics import neuron_curves
-
-    device, family = _device(kind)
-    settings: dict[str, Any] = {"samples": study.fabricated, "points": DRIVES, "runs": study.runs}
-    uneven = dict.fromkeys(("alpha", "thickness", "area"), spread)
-    seed = context.seeds.integer("fabrication", kind)
-
-    def build() -> Mapping[str, NDArray[np.floating]]:
-        context.check_time()
-        curves = neuron_curves(device, spread=uneven, seed=seed, method="simulation", **settings)
-        return {"x": curves.x, "y": curves.y, "stderr": np.asarray(curves.stderr)}
-
-    found = context.memo("curves", {"kind": kind, "spread": spread, **settings}, build)
-    curves = CharacteristicCurves(x=found["x"], y=found["y"], stderr=found["stderr"], nominal=device.response(found["x"]))
-    return in_network_units(curves.made_monotone(), family)
 
 
 def closed_form(study: Any, point: Point, context: Context) -> Measurement:
     """Largest distance in standard errors between the simulated mean state and its closed form, over the operating range."""
     from holdfast.devices.spintronics import simulate_neuron
+    from holdfast.devices.spintronics.neurons.reference import REFERENCE
 
-    device, _ = _device(point["device"])
+    device, _ = REFERENCE[point["device"]]
     drive = np.linspace(*device.operating_range, COMPARED)
     run = simulate_neuron(device, drive, runs=REPEATED, seed=context.seeds.integer("comparison", point["device"]))
     seen = {"drive": drive, "state": run.state[:, 0], "stderr": run.state_stderr[:, 0], "expected": device.mean_state(drive)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from holdfast.studies.study import Part, Study
-from holdfast.studies.transfer_attack import measure, summary
+from holdfast.studies.transfer_attack import measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,13 +156,13 @@ class TransferAttack(Study):
         "Overlap?, arXiv:2103.09916"
     )
     parts: ClassVar = {
-        "correspondence": Part(measure=measure.matrix, points=trained, summary=summary.of_matrices),
-        "transfer": Part(measure=measure.transfer, points=transfers, summary=summary.of_transfers),
+        "correspondence": Part(measure=measure.matrix, points=trained, summary=measure.of_matrices),
+        "transfer": Part(measure=measure.transfer, points=transfers, summary=measure.of_transfers),
         "sink": Part(
             measure=measure.sink, points=lambda study: (dict(at, eps=0.2) for at in study.strongest() if at["env"] == "E2")
         ),
         "layers": Part(measure=measure.layers, points=lambda study: study.strongest() if study.layers else ()),
-        "queries": Part(measure=measure.queries, points=guided, summary=summary.of_queries),
+        "queries": Part(measure=measure.queries, points=guided, summary=measure.of_queries),
     }
     notes = (
         "Of the paper the abstract was read: data, networks, sizes and numbers are ours, and none is quoted as its own.",
