@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from holdfast.bayes import Prior, hmc, kept_posterior, perceptron_posterior
-from holdfast.bayes.samplers import HMC, VI, DeepEnsemble, SampledPerceptron
 from holdfast.core.errors import InputError, TimeBudgetError
 from holdfast.core.experiment import Context
 from holdfast.core.memo import Memo
+from holdfast.core.posteriors import HMC, VI, DeepEnsemble, SampledPerceptron
 from holdfast.core.seeds import Seeds
 from holdfast.data import half_moons
 from holdfast.nets import mlp

@@ -13,8 +13,8 @@ from holdfast.bayes.gradients import expected_input_gradient
 from holdfast.bayes.objectives import OBJECTIVES, posterior_objective
 from holdfast.bayes.outcome import Judge, softmax_robustness
 from holdfast.bayes.protocols import adaptive_protocol, named_protocol, paper_protocol
-from holdfast.bayes.samplers import AttackEffort
 from holdfast.core.errors import InputError
+from holdfast.core.posteriors import AttackEffort
 from holdfast.nets import fit, mlp, seeded
 
 QUICK = {"steps": 10, "restarts": 1, "queries": 20}

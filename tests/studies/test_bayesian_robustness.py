@@ -14,7 +14,7 @@ from holdfast.core.experiment import Measurement
 from holdfast.core.runs import Runs
 from holdfast.studies import find_study, run_study
 from holdfast.studies.bayesian_robustness import PRESETS
-from holdfast.studies.bayesian_robustness.summary import of_attacks, of_plane, of_settings
+from holdfast.studies.bayesian_robustness.measure import of_attacks, of_plane, of_settings
 
 TINY = PRESETS["tiny"]
 

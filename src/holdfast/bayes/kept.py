@@ -11,17 +11,17 @@ from holdfast.bayes.ensemble import train_ensemble
 from holdfast.bayes.hmc import hmc
 from holdfast.bayes.packing import pack_posterior, unpack_posterior
 from holdfast.bayes.prior import Prior
-from holdfast.bayes.samplers import HMC, DeepEnsemble
 from holdfast.bayes.variational import mfvi
 from holdfast.core.checks import check_one_of
+from holdfast.core.posteriors import HMC, DeepEnsemble
 from holdfast.nets import mlp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.bayes.posterior import Posterior
-    from holdfast.bayes.samplers import VI, SampledPerceptron
     from holdfast.core.experiment import Context
+    from holdfast.core.posteriors import VI, SampledPerceptron
     from holdfast.data.examples import Examples
 
 __all__ = ["kept_posterior", "perceptron_posterior"]
@@ -97,7 +97,7 @@ def perceptron_posterior(
     Examples
     --------
     >>> from holdfast.core.experiment import Context
-    >>> from holdfast.bayes.samplers import SampledPerceptron
+    >>> from holdfast.core.posteriors import SampledPerceptron
     >>> from holdfast.data import half_moons
     >>> small = SampledPerceptron(examples=20, hidden=(3,), hmc=HMC(chains=2, samples=4, warmup=20, steps=3))
     >>> perceptron_posterior(small, "hmc", half_moons, Context()).method

@@ -19,8 +19,8 @@ from holdfast.attacks import apgd, ascend, input_gradient, square
 from holdfast.attacks.worst import with_rows
 from holdfast.bayes.objectives import OBJECTIVES, PosteriorLoss, posterior_objective
 from holdfast.bayes.outcome import Judge
-from holdfast.bayes.samplers import AttackEffort
 from holdfast.core.checks import check_one_of, check_whole, refuse
+from holdfast.core.posteriors import AttackEffort
 from holdfast.core.seeds import Seeds
 from holdfast.nets import frozen
 

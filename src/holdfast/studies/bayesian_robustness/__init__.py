@@ -15,7 +15,7 @@ from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from holdfast.bayes.samplers import HMC, VI, AttackEffort, DeepEnsemble, SampledPerceptron
+from holdfast.core.posteriors import HMC, VI, AttackEffort, DeepEnsemble, SampledPerceptron
 from holdfast.studies.study import Part, Study
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ EFFORT = AttackEffort(steps=20, climbs=30, restarts=1, queries=300)
 
 
 def _part(measured: str, said: str, points: Callable[[Any], Iterable[Point]] = lambda study: ({},)) -> Part:  # noqa: ARG005
-    """A part whose functions lie in `measure` and `summary`, which load torch and are imported by the first call."""
+    """A part whose functions lie in `measure`, which loads torch and is imported by the first call."""
 
-    def later(module: str, name: str) -> Callable[..., Any]:
-        return lambda *given: getattr(import_module(f"{__name__}.{module}"), name)(*given)  # noqa: PLW0108
+    def later(name: str) -> Callable[..., Any]:
+        return lambda *given: getattr(import_module(f"{__name__}.measure"), name)(*given)  # noqa: PLW0108
 
-    return Part(measure=later("measure", measured), points=points, summary=later("summary", said))
+    return Part(measure=later(measured), points=points, summary=later(said))
 
 
 @dataclass(frozen=True, kw_only=True)

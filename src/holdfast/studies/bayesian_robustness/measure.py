@@ -10,11 +10,11 @@ import torch
 
 from holdfast import bayes
 from holdfast.attacks import ThreatModel, pgd
-from holdfast.bayes.samplers import HMC, AttackEffort, SampledPerceptron
 from holdfast.core.drawn import curve
 from holdfast.core.estimate import mean_t, paired_difference, share_of, spearman
 from holdfast.core.experiment import Drawing, Finding, Measurement, Quantity
 from holdfast.core.pictures import arrow_figure, scatter_figure
+from holdfast.core.posteriors import HMC, AttackEffort, SampledPerceptron
 from holdfast.data import embed, half_moons, load_images, random_plane
 from holdfast.nets import predict
 

@@ -67,10 +67,6 @@ class Recipe:
     trimmed: int = 5
     beside: str | None = None
 
-    def uses(self, mode: Mode, spread: float) -> bool:
-        """Whether this use of a cell is measured; without spread all uses are the same."""
-        return mode == "in_situ" or spread > 0
-
 
 def _cells(*spreads: float) -> tuple[tuple[str, float], ...]:
     return tuple((kind, spread) for kind in measure.KINDS for spread in spreads)
@@ -113,9 +109,13 @@ class SpintronicNeuron(Study):
         for recipe in self.recipes:
             for mode in recipe.modes:
                 for kind, spread in recipe.cells:
-                    for seed in range(recipe.seeds if recipe.uses(mode, spread) else 0):
+                    for seed in range(recipe.seeds if mode == "in_situ" or spread > 0 else 0):  # else all uses are the same
                         head = {"data": self.data, "net": recipe.net, "mode": mode}
                         yield {**head, "kind": kind, "spread": spread, "seed": seed}
+
+    def simulations(self) -> Iterator[Point]:
+        """Devices whose simulation is held against a formula."""
+        yield from ({"device": device} for device in self.simulated)
 
     def recipe(self, net: str) -> Recipe:
         """The recipe called `net`."""
@@ -138,11 +138,7 @@ class SpintronicNeuron(Study):
     source = "E. Raimondo et al., Reliability of Neural Networks Based on Spintronic Neurons, arXiv:2106.16043"
     parts: ClassVar = {
         "table": Part(measure=measure.table, points=lambda study: [{"knots": study.knots}]),
-        "closed": Part(
-            measure=measure.closed_form,
-            points=lambda study: [{"device": name} for name in study.simulated],
-            summary=measure.of_closed_forms,
-        ),
+        "closed": Part(measure=measure.closed_form, points=simulations, summary=measure.of_closed_forms),
         "network": Part(measure=measure.network, points=uses, summary=measure.of_networks),
     }
     noted = (MacrospinWarning,)

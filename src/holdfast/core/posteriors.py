@@ -1,6 +1,7 @@
 """Posteriors over networks as settings: which networks, which samplers, how hard they are attacked.
 
-Nothing here computes: an experiment keeps these records among its settings, and :mod:`holdfast.bayes.kept` finds the samples.
+Nothing here computes: an experiment keeps these records among its settings and plans without loading torch, and
+:mod:`holdfast.bayes.kept` finds the samples.
 """
 
 from __future__ import annotations
