@@ -102,7 +102,7 @@ def test_the_sensitivity_of_the_locked_diode_stands_beside_its_conditions_and_wh
         assert words in note
     [sentence] = [one for one in TINY.paper().sentences if one.n == 2]
     assert "0 K" in sentence.shows
-    assert "75 400" in sentence.shows
+    assert "75.4" in sentence.shows
     assert "300 K" in sentence.regime
 
 

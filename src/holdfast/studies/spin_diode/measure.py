@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.core.combination import Combination
 from holdfast.core.drawn import curve, estimates_over, traces
-from holdfast.core.estimate import bootstrap, computed, extreme, mean_t
+from holdfast.core.estimate import bootstrap, computed, exact, extreme, mean_t
 from holdfast.core.experiment import Drawing, Measurement, Quantity
 from holdfast.core.pictures import map_figure
 from holdfast.core.seeds import Seeds
@@ -239,6 +239,7 @@ def of_locking(study: Study, runs: Runs) -> Iterator[Row]:
     for at, group in runs.by("share"):
         means = {name: mean_t(group.values(name)) for name in group.names}
         yield from (Quantity(name, mean, at) for name, mean in means.items())
+        yield from (Quantity(f"{name}_kv", exact(round(means[name].value / 1e3)), at) for name in ("sensitivity", "incident"))
         label, best[at["share"]] = f"locked, {at['share']:g} of the threshold", means["sensitivity"]
         widths, gains = (np.array(group.arrays(name)).T for name in ("width", "gain"))
         yield from curve(label, {1e6 * amps: mean_t(row / 1e6) for amps, row in zip(AMPLITUDES, widths, strict=True)}, **RANGE)
