@@ -37,14 +37,13 @@ from holdfast.devices.spintronics import (
     simulate,
     threshold_current,
 )
-from holdfast.devices.spintronics.diode import magnetic_noise
+from holdfast.devices.spintronics.diode import magnetic_noise, van_der_waals_diode
 from holdfast.devices.spintronics.macrospin import (
     current_for_pull,
     neel_start,
     neel_tilt,
     rotation_field,
     tilted_resonance,
-    van_der_waals_diode,
 )
 
 # %%
