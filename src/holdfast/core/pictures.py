@@ -50,6 +50,7 @@ def map_figure(
     """
     import matplotlib as mpl
     import numpy as np
+    from matplotlib.ticker import LogFormatter
 
     across, up, shown = np.asarray(x, dtype=float), np.asarray(y, dtype=float), np.asarray(values, dtype=float)
     if shown.shape != (len(up), len(across)) or not np.isfinite(shown).any():
@@ -69,9 +70,12 @@ def map_figure(
             shading="nearest",
         )
         axes.grid(visible=False)
-        axes.set(
-            xlabel=labels[0], ylabel=labels[1], xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear"
-        )
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+            if name in log:
+                axes.set(**{f"{name}scale": "log"})
+                axis.set_major_formatter(LogFormatter())
+                axis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
         figure.colorbar(image, ax=axes, label=labels[2])
     return figure
 
