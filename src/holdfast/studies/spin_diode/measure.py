@@ -45,12 +45,7 @@ KEPT = {"chart": "Voltage kept at 50 MHz, 300 K", "axis": "alternating current",
 TUNING = {"chart": "Antiferromagnetic resonance against torque, by easy axis in A/m", "quantity": "resonance (GHz)", **TORQUE}
 TURNING = {"chart": "Rotation of the Neel vector against torque, by damping", "quantity": "rotation (GHz)", **TORQUE}
 MANY = {"chart": "Many passive diodes as fabrication spreads them", **GHZ, **GAIN}
-FILM = {
-    "chart": "Antiferromagnetic film on two sources of spins",
-    "axis": "direct current",
-    "unit": "mA",
-    "quantity": "resonance (THz)",
-}
+FILM = {"chart": "Antiferromagnet on two sources of spins", "axis": "direct current", "unit": "mA", "quantity": "resonance (THz)"}
 RECORD = (
     "The locked diode is no record: a macrospin at 0 K gives {:.0f} kV/W per absorbed and {:.0f} kV/W per incident watt (5 uA). "
     "Devices at room temperature gave 75.4 (arXiv:1410.4958) and above 200 kV/W (Zhang et al., APL 2018) per incident watt."
@@ -136,11 +131,9 @@ def locking(study: Study, point: Point, context: Context) -> Measurement:
     detuning = np.linspace(-150e6, 150e6, point["detunings"])
     run: dict[str, Any] = {"settle": 200e-9, "start": Seeds(context.own_seed(point)).numpy("start").normal(size=3)}
     found = sp.injection_locking(diode, i_dc=i_dc, i_ac=AMPLITUDES, detuning=detuning, duration=point["duration"], **run)
-    gain, incident, volts = (
-        found.largest(values)
-        for values in (found.rectified.sensitivity_absorbed, found.rectified.sensitivity_incident, found.rectified.v_dc)
-    )
-    absorbed = found.rectified.absorbed[0]
+    seen = found.rectified
+    gain, incident, volts = map(found.largest, (seen.sensitivity_absorbed, seen.sensitivity_incident, seen.v_dc))
+    absorbed, locked = seen.absorbed[0], np.where(found.locked, seen.v_dc, np.nan)
     between = slice(WEAK, STRONG - 1)  # 5 to 20 uA
     values = computed(
         sensitivity=gain[WEAK],
@@ -150,7 +143,6 @@ def locking(study: Study, point: Point, context: Context) -> Measurement:
         widening=np.polyfit(AMPLITUDES, found.width, 1)[0],
         slope=np.polyfit(np.log(absorbed[between]), np.log(np.maximum(volts[between], 1e-30)), 1)[0],
     )
-    locked = np.where(found.locked, found.rectified.v_dc, np.nan)
     arrays = {"detuning": detuning, "voltage": locked.T, "width": found.width, "gain": gain, "absorbed": absorbed}
     return Measurement(estimates=values, arrays=arrays)
 
@@ -161,9 +153,8 @@ def tail(study: Study, point: Point, context: Context) -> Measurement:
     f = np.geomspace(50e6, 6e9, point["frequencies"])
     run: dict[str, Any] = {"settle": 50e-9, "start": (0.3, 0.1, 0.95), "seed": context.own_seed(point)}
     volts = sp.rectified_voltage(diode, sp.Drive(i_ac=point["i_ac"], frequency=f), duration=point["duration"], **run).v_dc
-    return Measurement(
-        estimates={"share": bootstrap(volts, sp.diode.low_frequency_share)}, arrays={"frequency": f, "voltage": volts}
-    )
+    share = bootstrap(volts, sp.diode.low_frequency_share)
+    return Measurement(estimates={"share": share}, arrays={"frequency": f, "voltage": volts})
 
 
 def _beside(found: sp.macrospin.NeelMotion, **values: Any) -> Measurement:
