@@ -107,13 +107,7 @@ def _normal_quantile(level: float) -> float:
 
 
 def computed(**values: SupportsFloat) -> dict[str, Estimate]:
-    """Numbers without uncertainty by their names, as the estimates of a measurement.
-
-    Examples
-    --------
-    >>> {name: str(estimate) for name, estimate in computed(ratio=1.002, error=0.1).items()}
-    {'ratio': '1.002', 'error': '0.1'}
-    """
+    """Numbers without uncertainty by their names, as the estimates of a measurement: ``computed(ratio=1.002, error=0.1)``."""
     return {name: exact(float(value)) for name, value in values.items()}
 
 
