@@ -92,7 +92,7 @@ def test_charts_have_few_lines_and_the_law_beside_what_was_measured(document):
         for curve in stress.curves:
             charts.setdefault(curve.chart, []).append(curve)
     assert all(title and len(curves) <= 6 for title, curves in charts.items())
-    for title in ("Gradients on digits cancel", "Half-moons: gradients off the data cancel"):
+    for title in ("Cancellation of gradients on digits", "Half-moons: cancellation of gradients off the data"):
         assert charts[title][-1].name == "n^-1/2"
         assert {curve.log for curve in charts[title]} == {"xy"}
     attacked = charts["Accuracy under attack: VI on digits"]

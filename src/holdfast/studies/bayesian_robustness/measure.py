@@ -136,7 +136,7 @@ def of_posteriors(study: Any, runs: Runs) -> Iterator[Row]:
     yield from bayes.sample_notes(runs)
     for data, group in ((at["data"], group) for at, group in runs.by("data")):
         base, lines = group.where(model="deterministic").first, {WORDS[point["model"]]: found for point, found in group}
-        yield from bayes.cancellation_curves(lines, "r", study.at, chart=f"Gradients on {data} cancel")
+        yield from bayes.cancellation_curves(lines, "r", study.at, chart=f"Cancellation of gradients on {data}")
         for point, found in group:
             at, samples = {"data": data, "model": point["model"]}, found.details["samples"]
             yield from bayes.posterior_quantities("gain", paired_difference(base.arrays["right"], found.arrays["right"]), at, found)
@@ -151,7 +151,7 @@ def of_moons(study: Any, runs: Runs) -> Iterator[Row]:
     yield from bayes.sample_notes(runs)
     lines = {WORDS[point["model"]]: found for point, found in runs}
     for direction, words in (("orthogonal", "off the data"), ("tangential", "along the data")):
-        yield from bayes.cancellation_curves(lines, f"{direction}.r", SIZES, chart=f"Half-moons: gradients {words} cancel")
+        yield from bayes.cancellation_curves(lines, f"{direction}.r", SIZES, chart=f"Half-moons: cancellation of gradients {words}")
     base, hmc = (runs.where(model=model).first for model in ("deterministic", "hmc"))
     for key in JUDGED:
         yield from bayes.posterior_quantities(f"hmc.{key}", hmc.estimates[key], {}, hmc)
@@ -184,7 +184,7 @@ def of_plane(study: Any, runs: Runs) -> Iterator[Row]:
 
 def of_regression(study: Any, runs: Runs) -> Iterator[Row]:
     """Cancellation against the number of exact draws."""
-    chart = "Linear regression: gradients off the data cancel"
+    chart = "Linear regression: cancellation of gradients off the data"
     yield from bayes.cancellation_curves({"exact draws": runs.first}, "orthogonal.r", DRAWS, chart=chart)
 
 
