@@ -163,16 +163,16 @@ def test_the_sweep_says_how_accuracy_and_robustness_go(robust, words):
 
 
 def test_digits_take_the_place_of_missing_images(monkeypatch):
-    import holdfast.data
+    from holdfast.data import images
 
-    read = holdfast.data.load_images
+    read = images.load_images
 
     def missing(name, *args, **settings):
         if name != "digits":
             raise DataUnavailableError("not here")
         return read(name, *args, **settings)
 
-    monkeypatch.setattr(holdfast.data, "load_images", missing)
+    monkeypatch.setattr(images, "load_images", missing)
     for preset in ("quick", "standard"):
         small = find_study("bayesian-robustness").PRESETS[preset].prepared()
         assert [data for data, _ in small.readers] == ["digits"]

@@ -140,12 +140,12 @@ def test_losses_and_recovery_are_paired_chip_by_chip():
 
 
 def test_without_mnist_the_study_runs_on_digits_and_says_so(monkeypatch):
-    from holdfast import data
+    from holdfast.data import images
 
     def absent(name, *_, **__):
         raise DataUnavailableError(name)
 
-    monkeypatch.setattr(data, "load_images", absent)
+    monkeypatch.setattr(images, "load_images", absent)
     study = PRESETS["standard"].prepared()
     assert study.data == "digits"
     claims = {claim.id: claim.check for claim in study.planned()}
