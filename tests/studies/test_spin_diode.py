@@ -130,12 +130,14 @@ def test_a_hot_point_measured_again_gives_the_same_bits():
 def test_charts_carry_simulation_beside_linear_response_and_closed_form(measured):
     summary = TINY.summarise(measured)
     curves = {(curve.chart, curve.name): curve for curve in summary.curves}
-    timed, linear = (curves["Line of the passive diode, by field-like torque", f"{name}, 0"] for name in ("simulated", "linear"))
+    timed, linear = (curves["Line of the passive diode by field-like torque", f"{name}, 0"] for name in ("simulated", "linear"))
     beside = np.interp(timed.at, linear.at, linear.values)
     assert np.abs(timed.values - beside).max() < 0.01 * np.abs(linear.values).max()
     charts = {curve.chart: {one.name for one in summary.curves if one.chart == curve.chart} for curve in summary.curves}
     assert all(len(names) <= 6 for names in charts.values())
-    assert "Rotation of the Neel vector against torque, by damping" in charts
+    resonance = curves["Antiferromagnetic resonance by easy axis (A/m)", "simulated, 20000"]
+    assert resonance.quantity == "resonance (GHz)"
+    assert resonance.values[0] == pytest.approx(14.1, rel=0.01)
     assert [drawing.title for drawing in summary.drawings] == ["An antiferromagnet on a two-dimensional source of spins"]
 
 

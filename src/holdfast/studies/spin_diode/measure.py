@@ -39,11 +39,11 @@ BIASED = {"chart": "Sensitivity against direct current, 0 K", **BIAS, **GAIN}
 NOISE = {"chart": "Noise-equivalent power against direct current", "quantity": "power at 300 K (W per root Hz)", **BIAS}
 POWER = {"chart": "Sensitivity against power, 0 K", "axis": "absorbed power", "unit": "nW", "log": "xy", **GAIN}
 RANGE = {"chart": "Locking range against injected current", "axis": "injected current", "unit": "uA", "quantity": "range (MHz)"}
-LINE = {"chart": "Line of the passive diode, by field-like torque", "quantity": "rectified voltage (uV)", **GHZ}
+LINE = {"chart": "Line of the passive diode by field-like torque", "quantity": "rectified voltage (uV)", **GHZ}
 TAIL = {"chart": "Low-frequency tails, 300 K", "quantity": "voltage over its largest", "log": "x", **GHZ}
 KEPT = {"chart": "Voltage kept at 50 MHz, 300 K", "axis": "alternating current", "unit": "mA", "quantity": "share of the largest"}
-TUNING = {"chart": "Antiferromagnetic resonance against torque, by easy axis in A/m", "quantity": "resonance (GHz)", **TORQUE}
-TURNING = {"chart": "Rotation of the Neel vector against torque, by damping", "quantity": "rotation (GHz)", **TORQUE}
+TUNING = {"chart": "Antiferromagnetic resonance by easy axis (A/m)", "quantity": "resonance (GHz)", **TORQUE}
+TURNING = {"chart": "Rotation of the Neel vector by damping", "quantity": "rotation (GHz)", **TORQUE}
 MANY = {"chart": "Many passive diodes as fabrication spreads them", **GHZ, **GAIN}
 FILM = {"chart": "Antiferromagnet on two sources of spins", "axis": "direct current", "unit": "mA", "quantity": "resonance (THz)"}
 RECORD = (
@@ -213,14 +213,19 @@ of_lines = joined(
         scale=(1e-9, 1e6),
         **LINE,
     ),
-    traces({"passive, field-like {field_like:g}": ("absorbed", "gain")}, scale=(1e9, 1.0), **POWER),
+    lambda study, runs: traces({"passive": ("absorbed", "gain")}, scale=(1e9, 1.0), **POWER)(study, runs.where(field_like=0.0)),
 )
 of_biases = joined(
     estimates_over("share", {"simulated": "sensitivity", "linear response": "linear"}, **BIASED),
     estimates_over("share", {"Johnson and magnetic": "nep", "Johnson alone": "nep_johnson"}, **NOISE),
 )
-of_tuning = traces({"closed form, {easy:g}": ("share", "expected"), "simulated, {easy:g}": ("share", "frequency")}, **TUNING)
-of_rotation = traces({"closed form, {alpha:g}": ("share", "expected"), "simulated, {alpha:g}": ("share", "frequency")}, **TURNING)
+GIGA = (1.0, 1e-9)
+of_tuning = traces(
+    {"closed form, {easy:g}": ("share", "expected"), "simulated, {easy:g}": ("share", "frequency")}, scale=GIGA, **TUNING
+)
+of_rotation = traces(
+    {"closed form, {alpha:g}": ("share", "expected"), "simulated, {alpha:g}": ("share", "frequency")}, scale=GIGA, **TURNING
+)
 of_ensembles = traces({"mean": ("frequency", "mean"), "standard deviation": ("frequency", "sd")}, scale=(1e-9, 1.0), **MANY)
 
 
