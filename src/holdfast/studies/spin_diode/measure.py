@@ -242,7 +242,7 @@ def of_locking(study: Study, runs: Runs) -> Iterator[Row]:
         watts = 1e9 * group.first.arrays["absorbed"]
         yield from curve(label, {power: mean_t(row) for power, row in zip(watts, gains, strict=True) if row.min() > 0}, **POWER)
     yield from curve("locked to 5 uA", best, **BIASED)
-    yield RECORD.format(*(runs.values(name)[0] / 1e3 for name in ("sensitivity", "incident")))
+    yield RECORD.format(*(runs.where(share=1.05).values(name).mean() / 1e3 for name in ("sensitivity", "incident")))
     labels, first = ("detuning (MHz)", "injected current (uA)", "rectified voltage where locked (mV)"), runs.first.arrays
     figure = map_figure(first["detuning"] / 1e6, 1e6 * AMPLITUDES, 1e3 * first["voltage"], labels=labels, log="y")
     yield Drawing(
