@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from holdfast.core.errors import DataUnavailableError
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Measurement
 from holdfast.core.runs import Runs
@@ -162,17 +161,9 @@ def test_the_sweep_says_how_accuracy_and_robustness_go(robust, words):
     assert math.isfinite(finding.estimate.lo)
 
 
-def test_digits_take_the_place_of_missing_images(monkeypatch):
-    from holdfast.data import images
-
-    read = images.load_images
-
-    def missing(name, *args, **settings):
-        if name != "digits":
-            raise DataUnavailableError("not here")
-        return read(name, *args, **settings)
-
-    monkeypatch.setattr(images, "load_images", missing)
+def test_digits_take_the_place_of_missing_images(monkeypatch, tmp_path):
+    for place in ("HOLDFAST_DATA", "HOLDFAST_CACHE"):  # empty folders, and HOLDFAST_OFFLINE is set
+        monkeypatch.setenv(place, str(tmp_path))
     for preset in ("quick", "standard"):
         small = find_study("bayesian-robustness").PRESETS[preset].prepared()
         assert [data for data, _ in small.readers] == ["digits"]
