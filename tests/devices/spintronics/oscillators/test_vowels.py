@@ -10,7 +10,7 @@ import pytest
 from holdfast.core.errors import InputError
 from holdfast.data.formants import formants
 from holdfast.devices.spintronics import AutoOscillatorNetwork, Source, all_to_all, simulate_network
-from holdfast.devices.spintronics.oscillators import injection_half_range, synchronization_classifier
+from holdfast.devices.spintronics.oscillators import injection_half_range, partition_of, partitions, synchronization_classifier
 from holdfast.devices.spintronics.oscillators.locking_rule import LockingPass, LockingRule, learn_frequencies
 from holdfast.devices.spintronics.oscillators.source_mixing import SourceMixing, design_mixing
 from holdfast.devices.spintronics.oscillators.synchronization_classifier import (
@@ -21,6 +21,8 @@ from holdfast.devices.spintronics.oscillators.synchronization_classifier import 
 )
 
 LADDER = 20e6 + 4e6 * (np.arange(4) - 1.5)
+ATTRACTING = np.arctan(20 / 3)  # atan(nu), the phase at which a pair locks over the widest range
+OPPOSED = ATTRACTING + np.pi
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,9 @@ def unheard():
 
 @pytest.fixture(scope="module")
 def taught(vowels):
-    """Four equal oscillators that begin with equal currents."""
-    net = AutoOscillatorNetwork(coupling=all_to_all(4, 1e5, np.arctan(20 / 3)))
-    return SynchronizationClassifier(net, rule=LockingRule(passes=16), seed=0).fit(vowels.x, vowels.y)
+    """Four equal oscillators that begin with equal currents, in a circuit whose coupling opposes mutual locking."""
+    net = AutoOscillatorNetwork(coupling=all_to_all(4, 2e5))
+    return SynchronizationClassifier(net, coupling_phase=OPPOSED, rule=LockingRule(passes=16), seed=0).fit(vowels.x, vowels.y)
 
 
 def test_an_oscillator_follows_a_source_within_its_analytic_range():
@@ -56,6 +58,33 @@ def test_with_two_sources_each_oscillator_follows_the_one_that_is_near():
     )
     found = locked_to(simulate_network(net, 4e-6, discard=2e-6), np.array([[14.3e6, 25.8e6]]))
     assert pattern_names(found).tolist() == ["A-B-"]
+
+
+def test_half_a_turn_of_coupling_phase_keeps_four_oscillators_from_locking_as_one():
+    groups = []
+    for phase in (ATTRACTING, OPPOSED):
+        net = AutoOscillatorNetwork(frequency=2e6 * (np.arange(4) - 1.5), coupling=all_to_all(4, 2e5, phase))
+        groups.append(partitions(4)[int(partition_of(simulate_network(net, 8e-6, discard=4e-6)))])
+    assert groups == ["1234", "12 34"]
+
+
+def test_the_coupling_phase_is_a_setting_of_the_circuit(vowels):
+    few = np.isin(vowels.y, [0, 4]) & (np.arange(len(vowels.y)) % 4 == 0)
+
+    def learnt(phase, **settings):
+        net = AutoOscillatorNetwork(coupling=all_to_all(4, 2e5, phase))
+        return SynchronizationClassifier(net, rule=LockingRule(passes=3), **settings).fit(vowels.x[few], vowels.y[few])
+
+    given, turned, kept = learnt(OPPOSED), learnt(0.7, coupling_phase=OPPOSED), learnt(ATTRACTING)
+    assert np.allclose(turned.currents_, given.currents_, rtol=1e-9)
+    assert not np.allclose(kept.currents_, given.currents_, rtol=1e-3)
+    assert turned.get_params()["coupling_phase"] == OPPOSED
+
+
+def test_the_default_circuit_opposes_mutual_locking():
+    plain, stated = SynchronizationClassifier(), SynchronizationClassifier(coupling_phase=OPPOSED)
+    assert np.allclose(plain._group.coupling, stated._group.coupling)
+    assert np.abs(plain._group.coupling).max() == pytest.approx(2e5)
 
 
 def test_the_design_owns_patterns_of_all_classes_and_beats_one_formant(vowels):
@@ -183,6 +212,7 @@ def test_labels_of_any_kind_and_conventions_of_scikit_learn(vowels):
         (lambda x, y: SynchronizationClassifier(nominal=AutoOscillatorNetwork()).fit(x, y), "as many nominal"),
         (lambda x, y: SynchronizationClassifier(spacing=0.0).fit(x, y), "spacing"),
         (lambda x, y: SynchronizationClassifier(force=-1.0).fit(x, y), "force"),
+        (lambda x, y: SynchronizationClassifier(coupling_phase=np.inf).fit(x, y), "coupling_phase"),
         (lambda x, y: SynchronizationClassifier().fit(x, y[:-1]), "rows"),
         (lambda x, y: SynchronizationClassifier().fit(x, np.zeros(len(x))), "two classes"),
         (lambda x, y: SynchronizationClassifier().fit(x[:, :1] * 0, y), "never changes"),

@@ -5,6 +5,9 @@ free frequencies come near lock to one of them, the others do not: this pattern 
 the free frequencies, of the oscillators (:mod:`~holdfast.devices.spintronics.oscillators.locking_rule`), and then which pattern
 belongs to which class.
 
+The circuit sets the phase of the coupling. At atan(nu) oscillators lock to each other over the widest range, which competes with
+the sources; half a turn further the coupling opposes that. ``benchmarks/vowels.py`` measures what it changes.
+
 The topology, four electrically coupled spin-torque oscillators whose currents are trained until they recognise spoken vowels that
 come in through two microwave sources, is that of M. Romera et al., "Vowel recognition with four coupled spin-torque
 nano-oscillators", Nature 563 (2018) 230, arXiv:1711.02704. Only the abstract and short descriptions were read: device
@@ -23,7 +26,7 @@ from holdfast.core.checks import check_labels, check_one_of, check_same_length, 
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.devices.spintronics.oscillators.coupling import all_to_all
 from holdfast.devices.spintronics.oscillators.locking_rule import LockingLesson, LockingPass, LockingRule, learn_frequencies
-from holdfast.devices.spintronics.oscillators.network import Source
+from holdfast.devices.spintronics.oscillators.network import Source, plain
 from holdfast.devices.spintronics.oscillators.simulation import simulate_network
 from holdfast.devices.spintronics.oscillators.source_mixing import SourceMixing, design_mixing
 from holdfast.devices.spintronics.oscillators.universal import AutoOscillatorNetwork, supercriticality_at
@@ -84,6 +87,12 @@ def linear_baselines(x: ArrayLike, y: ArrayLike, *, x_test: ArrayLike, y_test: A
     return found
 
 
+def _four_apart() -> AutoOscillatorNetwork:
+    """Four oscillators, 4 MHz apart, whose coupling opposes mutual locking."""
+    ratio = AutoOscillatorNetwork().phase_amplitude_ratio[0]
+    return AutoOscillatorNetwork(frequency=4e6 * (np.arange(4) - 1.5), coupling=all_to_all(4, 2e5, np.arctan(ratio) + np.pi))
+
+
 class SynchronizationClassifier:
     """A classifier whose answer is the pattern in which oscillators lock to two sources.
 
@@ -91,8 +100,10 @@ class SynchronizationClassifier:
 
     Parameters
     ----------
-    net : the oscillators, at the currents from which learning starts; default: four, 4 MHz apart, coupled all-to-all with 0.1 MHz
-        at the phase that widens mutual locking most
+    net : the oscillators, at the currents from which learning starts; default: four, 4 MHz apart, coupled all-to-all with 0.2 MHz
+        at the phase atan(nu) + pi
+    coupling_phase : of the electrical coupling in rad, which a circuit sets by delay lines or phase shifters: the magnitudes of
+        `net`'s couplings stay, their phases all become this one. Default: the phases that `net` has
     mixing : how features set the sources; default: designed from the training examples, see
         :func:`~holdfast.devices.spintronics.oscillators.design_mixing`
     spacing : distance in Hz of the free frequencies at which the design places the oscillators
@@ -132,6 +143,7 @@ class SynchronizationClassifier:
         self,
         net: AutoOscillatorNetwork | None = None,
         *,
+        coupling_phase: float | None = None,
         mixing: SourceMixing | None = None,
         spacing: float = 4e6,
         force: float | None = None,
@@ -142,7 +154,8 @@ class SynchronizationClassifier:
         dt: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.net, self.mixing, self.spacing, self.force, self.rule = net, mixing, spacing, force, rule
+        self.net, self.coupling_phase, self.mixing = net, coupling_phase, mixing
+        self.spacing, self.force, self.rule = spacing, force, rule
         self.nominal, self.duration, self.discard, self.dt, self.seed = nominal, duration, discard, dt, seed
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - scikit-learn's signature
@@ -225,16 +238,18 @@ class SynchronizationClassifier:
 
     @property
     def _group(self) -> AutoOscillatorNetwork:
-        if self.net is not None:
-            return self.net
-        ratio = AutoOscillatorNetwork().phase_amplitude_ratio[0]
-        return AutoOscillatorNetwork(frequency=4e6 * (np.arange(4) - 1.5), coupling=all_to_all(4, 1e5, np.arctan(ratio)))
+        net = self.net if self.net is not None else _four_apart()
+        if self.coupling_phase is None:
+            return net
+        return replace(net, coupling=np.abs(plain(net.coupling)) * np.exp(1j * self.coupling_phase))
 
     @property
     def _device(self) -> AutoOscillatorNetwork:
         return self.nominal or self._group
 
     def _check(self) -> None:
+        if self.coupling_phase is not None:
+            check_within(self.coupling_phase, "coupling_phase")
         check_within(self.spacing, "spacing", low=0, low_open=True)
         group = self._group
         if group.oscillators < 2 or group.batch or self._device.oscillators != group.oscillators:
