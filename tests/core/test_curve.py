@@ -51,6 +51,12 @@ def test_the_first_fall_counts_even_if_the_curve_recovers():
     assert wave.crossing(0.25) == pytest.approx(0.75)
 
 
+def test_a_level_that_the_last_point_has_is_crossed_at_that_point():
+    steep = curve([1.0, 1e-38], [1.0, 0.0])
+    assert steep.crossing(0.0) == 1e-38
+    assert steep.interpolate(steep.crossing(0.0)) == 0.0
+
+
 def test_bits_fall_as_the_stress_grows():
     bits = curve([8, 6, 4, 2], [0.9, 0.9, 0.8, 0.1])
     # half of 0.9 above chance 0.1 is 0.5: three sevenths of the way from 4 to 2 bits

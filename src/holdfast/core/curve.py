@@ -95,8 +95,10 @@ class Curve:
         last = int(below[0])
         if last == 0:
             return float(self.at[0])
+        before, after = self.at[last - 1], self.at[last]
         share = (values[last - 1] - level) / (values[last - 1] - values[last])
-        return float(self.at[last - 1] + share * (self.at[last] - self.at[last - 1]))
+        between = (1 - share) * before + share * after  # rounds to `after` itself where the share is 1
+        return float(np.clip(between, min(before, after), max(before, after)))
 
     def half_point(self, floor: float = 0.0) -> float | None:
         """The strength at which half of what lies above `floor` (chance level) is lost; None if the curve never gets there."""

@@ -15,10 +15,10 @@ from holdfast.devices.spintronics import (
     SpinDiode,
     SpinTorque,
     TunnelJunction,
-    longest_step,
     simulate,
 )
 from holdfast.devices.spintronics.constants import BOLTZMANN, GAMMA0, MU0, spin_transfer_field
+from holdfast.devices.spintronics.macrospin import longest_step
 
 AREA = math.pi * 50e-9**2
 DIRECTION = (math.cos(math.pi / 3), math.sin(math.pi / 3), 0.0)

@@ -67,7 +67,7 @@ def neel_ringing(diode: SpinDiode, share: ArrayLike, *, angle: float = 0.01) -> 
 
     Examples
     --------
-    >>> from holdfast.devices.spintronics import antiferromagnetic_diode
+    >>> from holdfast.devices.spintronics.diode import antiferromagnetic_diode
     >>> found = neel_ringing(antiferromagnetic_diode(alpha=1e-3), [0.0, 0.8])
     >>> (found.frequency / 1e9).round(1).tolist()
     [14.1, 10.9]
