@@ -113,7 +113,7 @@ def pictures(document: Document) -> list[Figure]:
         row = known[first : first + 2]
         figure, axes = new_figure(columns=len(row), size=(5.6, 3.4))
         for place, (title, curves) in zip(axes, row, strict=True):
-            curve_figure(curves, title="\n".join(wrap(title, 52)), axes=place)
+            curve_figure(curves, title="\n".join(wrap(title, 46, break_on_hyphens=False)), axes=place)
             zoom(place, curves)
         figures.append(figure)
     return figures

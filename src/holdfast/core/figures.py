@@ -39,6 +39,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK = "#1b1e22"
 STYLE: Any = {  # matplotlib types its settings by one long list of names
     "axes.edgecolor": INK,
+    "axes.formatter.limits": (-3, 5),
+    "axes.formatter.use_mathtext": True,
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.labelcolor": INK,
@@ -171,6 +173,8 @@ def _dress(axes: Axes, curves: Sequence[Curve], *, title: str) -> None:
     axes.set_title(title)
     for letter in first.log:
         axes.set(**{f"{letter}scale": "log"})
+    if "x" not in first.log:
+        axes.locator_params(axis="x", nbins=5)
     if len(first.at) > 1 and first.at[0] > first.at[-1]:
         axes.xaxis.set_inverted(True)
     values = [value for curve in curves for value in curve.values]

@@ -70,7 +70,8 @@ def _weigh(sentence: Sentence, judged: Sequence[Verdict], waits: Sequence[str]) 
     if unsure:
         return "undecided", f"{_listed(unsure)} of its {len(papers)} claims {'is' if len(unsure) == 1 else 'are'} undecided"
     more = f", {len(waits)} more {'is' if len(waits) == 1 else 'are'} measured from `{waits[0]}` on" if waits else ""
-    return "holds", (f"all {len(papers)} of its claims pass" if len(papers) > 1 else "its claim passes") + more
+    passing = {1: "its claim passes", 2: "both of its claims pass"}.get(len(papers), f"all {len(papers)} of its claims pass")
+    return "holds", passing + more
 
 
 def _listed(ids: Sequence[str], most: int = 3) -> str:
