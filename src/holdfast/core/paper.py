@@ -179,8 +179,7 @@ def judge_claims(
     for point in points:
         record = found.get(canonical_json(point))
         if record is None or record.status != "ok":
-            lines = record.error.strip().splitlines() if record else ()
-            missing.append((point, lines[-1] if lines else "it was not measured"))
+            missing.append((point, record.reason if record else "it was not measured"))
     return [_judged(claim, table, missing) for claim in claims]
 
 

@@ -68,7 +68,7 @@ def _weigh(sentence: Sentence, judged: Sequence[Verdict], waits: Sequence[str]) 
     if not papers:
         return "undecided", f"measured from `{waits[0]}` on" if waits else "none of its claims can be measured here"
     if unsure:
-        return "undecided", f"{_listed(unsure)} of its {len(papers)} claims {'is' if len(unsure) == 1 else 'are'} undecided"
+        return "undecided", f"{_listed(unsure)} of its {len(papers)} claims {'is' if len(unsure) == 1 else 'are'} not decided"
     more = f", {len(waits)} more {'is' if len(waits) == 1 else 'are'} measured from `{waits[0]}` on" if waits else ""
     passing = {1: "its claim passes", 2: "both of its claims pass"}.get(len(papers), f"all {len(papers)} of its claims pass")
     return "holds", passing + more

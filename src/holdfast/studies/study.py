@@ -83,9 +83,9 @@ class Study:
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """What all parts say, and the claims about it."""
         parts = self.parts_of(measurements)
-        joined = {name: tuple(row for part in parts.values() for row in getattr(part, name)) for name in JOINED}
+        together = {name: tuple(row for part in parts.values() for row in getattr(part, name)) for name in JOINED}
         named = (replace(one, name=f"{part}.{one.name}") for part, found in parts.items() for one in found.quantities)
-        return Summary(quantities=tuple(named), claims=self.planned(), notes=(*self.notes, *joined.pop("notes")), **joined)
+        return Summary(quantities=tuple(named), claims=self.planned(), notes=(*self.notes, *together.pop("notes")), **together)
 
     def parts_of(self, measurements: Sequence[tuple[Point, Measurement]]) -> dict[str, Summary]:
         """What each part says; in checks the names of its quantities begin with its own."""
