@@ -162,6 +162,7 @@ PRESETS = {
     "paper": SpintronicNeuron(
         recipes=(
             PUBLISHED,
+            replace(SHORT, cells=FINE),
             *(replace(PUBLISHED, net=f"hidden{'x'.join(map(str, wide))}", hidden=wide) for wide in ((100,), (2000,), (512, 512))),
             replace(PUBLISHED, net="devices", cells=BUILT, modes=("in_situ",), beside="long"),
         )
