@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parent / "results"
 MARKS = {"pass": "✓ pass", "fail": "✗ fail", "undecided": "? undecided", "error": "! error"}
 
+GALLERY = {
+    "bayesian-robustness": ("plot_bayesian_gradients", 1, "Gradients of a posterior's samples in the plane of the data and off it"),
+    "oscillator-binding": ("plot_binding_events", 3, "Three oscillators meet the learned sequence and its reverse"),
+    "spin-diode": ("plot_spin_diodes", 6, "Simulated sensitivity at 0 K beside what was measured with real diodes"),
+    "spintronic-neuron": ("plot_neurons_that_all_differ", 1, "What a spread of 20 % does to the curves of forty neurons"),
+    "transfer-attack": ("plot_transfer", 1, "Which of its own classes a victim answers to images of classes that it does not know"),
+}
+"""The figure of an executed example that belongs to a study: the example, the figure's number in it and its caption."""
+
 
 def cell(text: str) -> str:
     """`text` as it can stand in a table."""
@@ -128,6 +137,15 @@ def image(name: str, caption: str) -> list[str]:
     )
 
 
+def example(study: str) -> list[str]:
+    """The figure of the gallery that shows what `study` is about; nothing for a study without an example."""
+    if study not in GALLERY:
+        return []
+    name, place, caption = GALLERY[study]
+    shown = image(f"/gallery/images/sphx_glr_{name}_{place:03}.png", f"{caption}.")
+    return ["## An example", "", f"The executed example {{doc}}`/gallery/{name}` builds it up step by step.", "", *shown]
+
+
 def sentence_row(entry: SentenceEntry) -> tuple[str, str]:
     """A sentence of the abstract, and what came out here."""
     figure = f" {cell(entry.figure.text)}." if entry.figure else ""
@@ -172,6 +190,7 @@ def page(document: Document, drawn: Sequence[tuple[str, str]]) -> str:
         *table(("the paper says", "here"), [sentence_row(entry) for entry in document.sentences]),
         *([line for name, caption in drawn for line in image(name, caption)]),
         *(["## Findings", "", *(f"* {cell(finding.text)}" for finding in document.findings), ""] if document.findings else []),
+        *example(run.name),
         "## Claims",
         "",
         *claims(document, sources),

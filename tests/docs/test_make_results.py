@@ -22,6 +22,7 @@ from holdfast.report import (
     StressEntry,
     dump,
 )
+from holdfast.studies import list_studies
 
 SPEC = importlib.util.spec_from_file_location("make_results", ROOT / "docs" / "make_results.py")
 make_results = importlib.util.module_from_spec(SPEC)
@@ -173,6 +174,17 @@ def test_a_single_training_whose_interval_has_no_end_can_be_drawn(tmp_path):
     dump(study, tmp_path / "report.json")
     make_results.write(tmp_path, tmp_path / "results")
     assert (tmp_path / "results" / "tiny-study-1.png").stat().st_size > 1000
+
+
+def test_every_study_shows_the_figure_of_an_example_that_names_its_paper():
+    papers = {row["study"]: row["source"] for row in list_studies()}
+    assert set(make_results.GALLERY) == set(papers)
+    for study, (name, place, caption) in make_results.GALLERY.items():
+        assert papers[study].rpartition("arXiv:")[2] in (ROOT / "docs" / "examples" / f"{name}.py").read_text()
+        text = "\n".join(make_results.example(study))
+        assert f"/gallery/images/sphx_glr_{name}_{place:03}.png" in text
+        assert f"{caption}." in text
+    assert make_results.example("a-plug-in") == []
 
 
 def test_the_report_of_an_audit_is_refused(tmp_path):
