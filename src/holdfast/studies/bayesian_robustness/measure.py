@@ -142,7 +142,7 @@ def of_posteriors(study: Any, runs: Runs) -> Iterator[Row]:
             yield from bayes.posterior_quantities("gain", paired_difference(base.arrays["right"], found.arrays["right"]), at, found)
             yield from bayes.posterior_quantities("kept", found.estimates[f"r{samples}"], at, found)
             dots = {float(n): found.estimates.get(f"largest{n if samples > 1 else 1}") for n in study.at}
-            words: dict[str, Any] = {"axis": "samples", "quantity": "largest component of the mean gradient", "log": "x"}
+            words: dict[str, Any] = {"axis": "samples", "quantity": "largest component of the mean gradient", "log": "xy"}
             yield from curve(WORDS[point["model"]], dots, chart=f"Largest component of the mean gradient on {data}", **words)
 
 
