@@ -28,7 +28,8 @@ BEST = METHODS[-1]  # the controls are attacks of this kind towards other proxie
 SHOWN = 300  # images of each source class about which the victim is asked, once
 FITTING = {"epochs": 6, "lr": 2e-3, "batch_size": 100, "schedule": "constant"}
 STRONG = 0.35  # a target whose proxy is taken for it at least so often has a natural partner
-DRAWN = ("none", "prior", "frame_none", "frame_start", "shared_none", "shared_prior")
+DRAWN = {"none": "random directions", "prior": "led by the white box", "frame_none": "orthonormal directions"}
+DRAWN |= {"frame_start": "these, from a transfer", "shared_none": "classes shared, random", "shared_prior": "classes shared, led"}
 OWN = {"noise_source": "prior", "shared_none": "none", "shared_prior": "inside"}  # what leads; other guides are the library's
 
 
@@ -202,7 +203,7 @@ def of_queries(study: Any, runs: Runs) -> Iterator[Row]:
         chart = f"Targeted success against queries: {env.words}"
         for guide in (name for name in DRAWN if name in guides):
             dots = success_by_queries(guides[guide].arrays, group.points[0]["queries"])
-            yield from curve(guide, dots, axis="queries", unit="per image", quantity="targeted success", chart=chart)
+            yield from curve(DRAWN[guide], dots, axis="queries", unit="per image", quantity="targeted success", chart=chart)
         for guide, found in guides.items():
             kind = guide.split("_")[0]
             alone = guides.get("none" if guide == "frame_none" or kind not in {"coarse", "frame", "shared"} else f"{kind}_none")
