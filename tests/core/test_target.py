@@ -64,6 +64,25 @@ def test_preprocessing_is_part_of_the_target_and_of_its_gradient(linear):
     torch.testing.assert_close(gradient, (4 * linear.weight[0]).expand(2, 4))
 
 
+def test_a_model_and_its_caller_cannot_reach_the_memory_of_each_other(linear):
+    memory = torch.empty(2, 3)
+    target = Target(model=lambda x: memory.copy_(linear(x.mul_(2))), preprocess=lambda x: x.sub_(1))
+    x = torch.rand(2, 4)
+    before = x.clone()
+    with torch.no_grad():
+        first = target(x)
+        kept = first.clone()
+        target(torch.rand(2, 4))
+    assert torch.equal(x, before)
+    assert torch.equal(first, kept)
+
+
+def test_a_change_in_place_is_part_of_the_gradient(linear):
+    x = torch.rand(2, 4, requires_grad=True)
+    [gradient] = torch.autograd.grad(Target(model=lambda x: linear(x.mul_(2)))(x)[:, 0].sum(), x)
+    torch.testing.assert_close(gradient, (2 * linear.weight[0]).expand(2, 4))
+
+
 def test_access_levels_contain_the_lower_ones(linear):
     for height, level in enumerate(ACCESS_LEVELS):
         target = Target(model=linear, access=level)

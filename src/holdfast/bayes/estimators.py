@@ -72,7 +72,7 @@ def noisy_forward(
         with ExitStack() as stack:
             for layer, hook in hooks.items():
                 stack.callback(layer.register_forward_hook(hook).remove)
-            outputs = functional_call(model, weights, (x,))
+            outputs = functional_call(model, weights, (x.clone(),))
         if all(hook.used for hook in hooks.values()):
             return outputs
         # a weight whose layer was not called may have been used by another way, without noise: once more, with one draw for it

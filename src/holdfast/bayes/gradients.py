@@ -229,7 +229,7 @@ def _gradients(
     """Gradients (s, N, ...) and logarithms of their scales (s, N) under some samples."""
 
     def one(weights: Mapping[str, torch.Tensor], inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        value, log_scale = climb(functional_call(model, dict(weights), (inputs,)), y)
+        value, log_scale = climb(functional_call(model, dict(weights), (inputs.clone(),)), y)
         return value.sum(), log_scale
 
     def one_by_one() -> tuple[torch.Tensor, torch.Tensor]:

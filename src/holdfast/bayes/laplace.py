@@ -119,7 +119,7 @@ def _diagonal(potential: NetworkPotential) -> Sampler:
     precision = potential.precision.double()
     for x, y in _batches(potential):
         with torch.no_grad():
-            outputs = functional_call(potential.model, own, (x,))
+            outputs = functional_call(potential.model, own, (x.clone(),))
         roots = output_roots(potential, outputs, y).to(outputs.dtype)
         for column in roots.unbind(-1):
             products = per_example_gradients(potential.model, x, column, loss=lambda output, root: (output * root).sum())
@@ -169,7 +169,7 @@ def _run(model: nn.Module, x: torch.Tensor, hook: RemovableHandle) -> torch.Tens
     """Outputs of the network on the batch `x`, without gradients; `hook` is removed afterwards."""
     try:
         with torch.no_grad():
-            return model(x)
+            return model(x.clone())
     finally:
         hook.remove()
 

@@ -288,7 +288,7 @@ def check_data(
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
     check_finite(x, "x")
     with torch.no_grad(), evaluating(model):
-        outputs = model(x[:PROBE_ROWS])
+        outputs = model(x[:PROBE_ROWS].clone())
     if outputs.ndim != 2:
         refuse("model", f"answers with shape {tuple(outputs.shape)}", allowed="(examples, outputs)")
     check_finite(outputs, "outputs of the model")

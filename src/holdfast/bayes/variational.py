@@ -239,7 +239,7 @@ class _RandomWeights(nn.Module):
         self.spread = self.std
         if self.estimator == "reparameterised":  # one draw for all weights is quicker than one for each
             drawn = torch.addcmul(self.mean, self.spread, torch.randn_like(self.mean))
-            return functional_call(self.form, self.named(drawn), (x,))
+            return functional_call(self.form, self.named(drawn), (x.clone(),))
         return noisy_forward(self.form, self.named(self.mean), self.named(self.spread), x, estimator=self.estimator)
 
     def posterior(self, samples: int, generator: torch.Generator, *, elbo: tuple[float, ...]) -> MeanField:

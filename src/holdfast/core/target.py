@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "as_target"]
+__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "answer", "as_target"]
 
 Access = Literal["labels", "scores", "gradients", "weights"]
 Outputs = Literal["logits", "probabilities"]
@@ -53,7 +53,8 @@ class Target:
     """A network under examination.
 
     Calling it with a batch in `bounds` gives logits ``(examples, classes)``; each call is counted. Normalisation belongs in
-    `preprocess`, so that attack sizes are in units of the input.
+    `preprocess`, so that attack sizes are in units of the input. A network that computes in place does not reach the caller's
+    batch (:func:`answer`).
 
     Parameters
     ----------
@@ -94,8 +95,11 @@ class Target:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``(N, classes)`` of the batch `x` ``(N, ...)``; differentiable where the model is."""
         self.queries.spend(len(x))
-        answer = self.model(x if self.preprocess is None else self.preprocess(x))
-        return _log(answer) if self.outputs == "probabilities" else answer
+        found = answer(self._whole, x)
+        return _log(found) if self.outputs == "probabilities" else found
+
+    def _whole(self, x: torch.Tensor) -> Any:
+        return self.model(x if self.preprocess is None else self.preprocess(x))
 
     def labels(self, x: torch.Tensor) -> torch.Tensor:
         """The predicted class ``(N,)`` of each row of `x`."""
@@ -119,6 +123,25 @@ class Target:
         if not isinstance(self.model, torch.nn.Module):
             refuse("model", f"is a {type(self.model).__name__}", allowed="an nn.Module for work on its weights")
         return self.model
+
+
+def answer(model: Callable[[Any], Any], x: torch.Tensor) -> Any:
+    """What `model` answers to the batch `x` (N, ...); neither can reach the memory of the other.
+
+    A network may change its input in place, or give back a buffer that its next call overwrites. It is handed a copy, and so is the
+    caller; gradients pass through both.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.ones(1, 2)
+    >>> answer(lambda x: x.mul_(3), x).tolist(), x.tolist()
+    ([[3.0, 3.0]], [[1.0, 1.0]])
+    """
+    import torch
+
+    found = model(x.clone())
+    return found.clone() if isinstance(found, torch.Tensor) else found
 
 
 def _log(probabilities: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from holdfast.core.checks import refuse
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import answer
 from holdfast.devices.neuron import CharacteristicCurves
 from holdfast.hardware.activations import DeviceActivation, Kind, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
@@ -191,7 +192,7 @@ def _measure(model: nn.Module, x: torch.Tensor, kinds: tuple[type[nn.Module], ..
     try:
         model.eval()
         with torch.no_grad(), dry:
-            model(x)
+            answer(model, x)
     finally:
         for handle in dry.handles:
             handle.remove()

@@ -27,6 +27,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import minimize
 
 from holdfast.core.checks import refuse
+from holdfast.core.target import answer
 from holdfast.hardware.curves import CurveActivation
 from holdfast.hardware.equip import ELEMENTWISE, device_layers, hardware_activations, with_modules
 from holdfast.hardware.spread import ChipResults, other_chips
@@ -176,7 +177,7 @@ def _interfaces(model: nn.Module, places: list[str], curves: CharacteristicCurve
             setattr(module, "inplace", False)  # noqa: B010 - torch's types do not have it; the hook needs what went in
     model.eval()
     with torch.no_grad():
-        model(x)
+        answer(model, x)
     return found
 
 

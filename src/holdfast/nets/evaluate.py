@@ -13,7 +13,7 @@ from torch import nn
 
 from holdfast.core.checks import check_labels, check_whole, refuse
 from holdfast.core.estimate import Estimate, proportion
-from holdfast.core.target import Target
+from holdfast.core.target import Target, answer
 from holdfast.nets.functional import evaluating
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def predict(model: Any, x: torch.Tensor, *, batch_size: int = 1000) -> torch.Ten
         refuse("x", "is empty", allowed="at least one example")
     device = _device_of(model, default=x.device)
     with evaluating(model):
-        return torch.cat([model(part.to(device)).to(x.device) for part in x.split(batch_size)])
+        return torch.cat([answer(model, part.to(device)).to(x.device) for part in x.split(batch_size)])
 
 
 def evaluate(model: Any, examples: Examples, *, batch_size: int = 1000) -> Evaluation:
@@ -121,7 +121,7 @@ def restore_batchnorm(model: nn.Module, x: torch.Tensor, *, batch_size: int = 12
     device = _device_of(twin, default=x.device)
     for part in x.tensor_split(math.ceil(len(x) / batch_size)):
         if len(part) > 1:
-            twin(part.to(device))
+            answer(twin, part.to(device))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     for mine, theirs in zip(twin.modules(), model.modules(), strict=True):

@@ -20,6 +20,7 @@ from torch import nn
 
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import answer
 from holdfast.nets.evaluate import evaluate
 from holdfast.nets.schedule import SCHEDULES, MakeOptimizer, Schedule, make_optimizer
 from holdfast.nets.seeded import seeded
@@ -291,7 +292,7 @@ class _Training:
             x = recipe.augment(x, self.noise)
         if recipe.on_batch is not None:
             x, y = recipe.on_batch(self.model, x, y, self.noise)
-        logits = self.model(x)
+        logits = answer(self.model, x)
         loss = recipe.loss(logits, y)
         if recipe.extra_loss is not None:
             loss = loss + recipe.extra_loss(self.model, x, y, logits)

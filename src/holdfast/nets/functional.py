@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from holdfast.core.checks import check_whole, nearest, refuse
 from holdfast.core.digest import digest_arrays
-from holdfast.core.target import Target
+from holdfast.core.target import Target, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -281,7 +281,7 @@ def stacked_logits(
         check_whole(chunk, "chunk", low=1)
 
     def one(weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return functional_call(model, dict(weights), (x,))
+        return answer(lambda x: functional_call(model, dict(weights), (x,)), x)
 
     def one_by_one() -> torch.Tensor:
         each = zip(*(values.unbind() for values in stacked.values()), strict=True)  # one view per model: cheaper to go back through
@@ -348,7 +348,7 @@ def per_example_gradients(
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
     def one(weights: dict[str, torch.Tensor], row: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        return loss(functional_call(model, weights, (row[None],)), label[None])
+        return loss(functional_call(model, weights, (row[None].clone(),)), label[None])
 
     with evaluating(model):
         return vmap(grad(one), in_dims=(None, 0, 0), chunk_size=chunk)(trained, x, y)

@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 from holdfast.core.checks import nearest, refuse
+from holdfast.core.target import answer
 from holdfast.nets.functional import evaluating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    Hook = Callable[[nn.Module, tuple[Any, ...], Any], None]
+    Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 
 __all__ = ["LayerRecord", "features", "layer_records", "recording", "unit_counts"]
 
@@ -74,14 +75,14 @@ def layer_records(model: nn.Module, x: torch.Tensor) -> tuple[LayerRecord, ...]:
 
     def hook_for(name: str) -> Hook:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            first, answer = args[0], output[0] if isinstance(output, tuple) else output
-            rows, columns, vectors = _matrix(module, first, answer)
+            first, last = args[0], output[0] if isinstance(output, tuple) else output
+            rows, columns, vectors = _matrix(module, first, last)
             records.append(
                 LayerRecord(
                     name=name,
                     kind=type(module).__name__,
                     input_shape=tuple(first.shape[1:]),
-                    output_shape=tuple(answer.shape[1:]),
+                    output_shape=tuple(last.shape[1:]),
                     parameters=sum(p.numel() for p in module.parameters()),
                     rows=rows,
                     columns=columns,
@@ -157,7 +158,8 @@ def unit_counts(model: nn.Module, x: torch.Tensor, kinds: type[nn.Module] | tupl
 def recording(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
     """Inside the block every forward pass of `model` leaves the outputs of `layers` in the mapping that the block is given.
 
-    Gradients flow through what is recorded, so a loss may be built on it.
+    Gradients flow through what is recorded, so a loss may be built on it. The network goes on with a copy: an activation
+    behind the layer that computes in place does not change what was recorded.
 
     Parameters
     ----------
@@ -181,9 +183,10 @@ def recording(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, tor
             )
 
     def hook_for(name: str) -> Hook:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> torch.Tensor | None:
             del module, args
             found[name] = output
+            return output.clone() if isinstance(output, torch.Tensor) else None
 
         return hook
 
@@ -201,7 +204,7 @@ def features(model: nn.Module, x: torch.Tensor, layers: Sequence[str]) -> dict[s
     torch.Size([2, 16, 7, 7])
     """
     with evaluating(model), recording(model, layers) as found:
-        model(x)
+        answer(model, x)
     return {name: found[name] for name in layers}
 
 
@@ -217,4 +220,4 @@ def _hooked(hooks: Iterator[tuple[nn.Module, Hook]] | Any) -> Iterator[None]:
 
 def _dry_run(model: nn.Module, x: torch.Tensor) -> None:
     with torch.no_grad(), evaluating(model):
-        model(x)
+        answer(model, x)

@@ -15,6 +15,7 @@ from holdfast.attacks.ascent import input_gradient
 from holdfast.attacks.losses import Loss, make_objective
 from holdfast.attacks.query.directions import unit
 from holdfast.core.checks import check_whole, refuse
+from holdfast.core.target import answer
 from holdfast.nets import frozen
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def loss_gradient(model: Any, y: torch.Tensor, *, target_class: int | torch.Tens
     goal = None if target_class is None else torch.as_tensor(target_class, device=y.device).expand(y.shape)
 
     def value(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        logits = model(x)
+        logits = answer(model, x)
         objective = make_objective(loss, classes=logits.shape[1], targeted=goal is not None)
         return objective.climb(logits, y[rows], None if goal is None else goal[rows])
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from holdfast.core.checks import check_finite, check_same_length, check_whole, refuse
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import answer
 from holdfast.data.examples import Examples
 from holdfast.nets import evaluating, fit, kept, recording, seeded, weights_digest
 
@@ -200,7 +201,7 @@ def _features(model: nn.Module, x: torch.Tensor, layers: Sequence[str], pool: in
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in layers}
     with evaluating(model), recording(model, layers) as found:
         for batch in x.split(500):
-            model(batch)
+            answer(model, batch)
             for name in layers:
                 if not isinstance(found.get(name), torch.Tensor):
                     refuse(

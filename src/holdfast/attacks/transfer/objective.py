@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from holdfast.core.checks import check_one_of, check_within, refuse
+from holdfast.core.target import answer
 from holdfast.nets import recording
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class ProxyObjective:
     def _look(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Logits and features."""
         with recording(self.model, self.layers) as found:
-            logits = self.model(x if self.adapter is None else self.adapter(x))
+            logits = answer(self.model, x if self.adapter is None else self.adapter(x))
         return logits, found
 
     def _clean_features(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:

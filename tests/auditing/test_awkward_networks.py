@@ -1,0 +1,149 @@
+"""Networks that behave badly get the figures of their well-behaved twins."""
+
+import pytest
+import torch
+from torch import nn
+
+import holdfast
+from holdfast.attacks import ThreatModel, fgsm, pgd
+from holdfast.attacks.query import square
+from holdfast.nets import evaluate, features, layer_records, predict, stacked_predict
+
+
+class Rescaled(nn.Module):
+    """Images in [0, 1] stretched before the network, in place or not; the weights are those of the digits network."""
+
+    def __init__(self, net, how):
+        super().__init__()
+        self.net, self.how = net, how
+
+    def forward(self, x):
+        if self.how == "apart":
+            return self.net(x * 0.5 + 0.25)
+        if self.how == "detached":  # no version of the tensor tells of it
+            x.data.mul_(0.5).add_(0.25)
+            return self.net(x)
+        if self.how == "numpy":
+            image = x.detach().numpy()
+            image *= 0.5
+            image += 0.25
+            return self.net(x)
+        return self.net(x.mul_(0.5).add_(0.25))
+
+
+class Reused(nn.Module):
+    """Answers with the same memory at every call, as a captured graph does."""
+
+    def __init__(self, net, *, reuses=True):
+        super().__init__()
+        self.net, self.reuses, self.memory = net, reuses, torch.empty(1000, 10)
+
+    def forward(self, x):
+        logits = self.net(x)
+        if logits.requires_grad or not self.reuses:
+            return logits
+        return self.memory[: len(x)].copy_(logits)
+
+
+STRESSES = {
+    "data": {"examples": 80},
+    "adversarial": {
+        "pgd": {"steps": 3, "eps": (0.0, 0.1)},
+        "apgd": {"steps": 3, "goals": 2, "eps": (0.1,), "examples": 80},
+        "fgsm": {"eps": (0.0, 0.1)},
+        "square": {"examples": 20, "queries": 20, "eps": 0.1},
+        "hopskipjump": {"examples": 5, "queries": 100, "eps": 0.1},
+        "masking": {"examples": 20, "steps": 3, "queries": 20, "eps": 0.1},
+    },
+    "precision": {"weight_bits": {"bits": (8, 3)}, "act_bits": {"bits": (8, 3)}},
+    "device": {
+        "weight_noise": {"chips": 2, "sigma": (0.0, 0.1), "kinds": ("additive",)},
+        "activation_variation": {"chips": 2, "spread": (0.0, 0.1)},
+    },
+    "shift": {"corruptions": {"kinds": ("fog",), "severities": (3,)}},
+    "run": {"threads": 1, "batch_size": 30},
+}
+
+
+def figures(report):
+    """Every estimate of the report, by stress and point."""
+    return {
+        (name, str(point.at), metric): (estimate.value, estimate.lo, estimate.hi)
+        for card in report.document.cards.values()
+        for name, stress in card.stresses.items()
+        for point in stress.points
+        for metric, estimate in point.metrics.items()
+    }
+
+
+def audited(net, data, out, **settings):
+    return holdfast.audit(net, data, out=str(out), settings=STRESSES, allow_low_accuracy=True, **settings)
+
+
+@pytest.fixture(scope="module")
+def tidy(digits_cnn, digits_small, tmp_path_factory):
+    return figures(audited(Rescaled(digits_cnn, "apart"), digits_small[1], tmp_path_factory.mktemp("tidy") / "run"))
+
+
+@pytest.mark.parametrize("how", ["in place", "detached"])
+def test_no_stress_is_misled_by_a_network_that_changes_its_input(tidy, digits_cnn, digits_small, tmp_path, how):
+    before = digits_small[1].x.clone()
+    found = figures(audited(Rescaled(digits_cnn, how), digits_small[1], tmp_path / "run"))
+    assert torch.equal(digits_small[1].x, before)
+    assert found.keys() == tidy.keys()
+    slope = (
+        {"fgsm", "pgd", "apgd", "masking", "worst_case"} if how == "detached" else set()
+    )  # it cuts the scaling from the gradient
+    assert {key: value for key, value in found.items() if key[0] not in slope} == {
+        key: value for key, value in tidy.items() if key[0] not in slope
+    }
+
+
+def test_no_stress_is_misled_by_a_network_that_answers_in_the_same_memory(digits_cnn, digits_small, tmp_path):
+    stresses = ["clean", "fgsm", "pgd", "square", "weight_bits", "weight_noise", "corruptions"]
+    plain, reused = (
+        figures(audited(Reused(digits_cnn, reuses=reuses), digits_small[1], tmp_path / f"{reuses}", stresses=stresses))
+        for reuses in (False, True)
+    )
+    assert reused == plain
+
+
+def test_a_function_that_changes_the_array_behind_its_input_gets_the_figures_of_one_that_does_not(
+    digits_cnn, digits_small, tmp_path
+):
+    found = [
+        figures(audited(Rescaled(digits_cnn.eval(), how).__call__, digits_small[1], tmp_path / how, access="scores"))
+        for how in ("apart", "numpy")
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("attack", [fgsm, pgd, square])
+def test_attacks_on_a_plain_network_neither_spoil_their_images_nor_lose_their_gradient(digits_cnn, digits_small, attack):
+    x, y = digits_small[1].x[:40].clone(), digits_small[1].y[:40]
+    threat = ThreatModel("linf", 0.1)
+    tidy, untidy = (attack(Rescaled(digits_cnn, how), x, y, threat) for how in ("apart", "in place"))
+    assert torch.equal(x, digits_small[1].x[:40])
+    assert torch.equal(tidy.x_adv, untidy.x_adv)
+    assert torch.equal(tidy.success, untidy.success)
+
+
+def test_answers_of_a_plain_network_do_not_spoil_the_data(digits_cnn, digits_small):
+    data = digits_small[1][:50]
+    x = data.x.clone()
+    net = Rescaled(digits_cnn, "in place")
+    accuracy = evaluate(net, data, batch_size=20).accuracy
+    assert evaluate(net, data, batch_size=20).accuracy == accuracy == evaluate(Rescaled(digits_cnn, "apart"), data).accuracy
+    weight = net.get_parameter("net.head.weight").detach()
+    each = stacked_predict(net, {"net.head.weight": weight.expand(3, *weight.shape)}, data.x)
+    assert torch.equal(each[0], each[2])
+    layer_records(net, data.x)
+    features(net, data.x, ["net"])
+    assert torch.equal(data.x, x)
+    assert torch.equal(predict(Reused(digits_cnn), data.x, batch_size=20), predict(digits_cnn, data.x, batch_size=20))
+
+
+def test_an_activation_in_place_does_not_change_the_features_before_it():
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(inplace=True), nn.Linear(8, 2))
+    x = torch.rand(5, 4)
+    assert torch.equal(features(net, x, ["0"])["0"], net[0](x))
