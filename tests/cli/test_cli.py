@@ -13,6 +13,7 @@ import pytest
 from safetensors.torch import save_file
 
 from holdfast.cli import main
+from holdfast.core.errors import StorageError
 
 COMMANDS = (
     "",
@@ -239,3 +240,23 @@ def test_schemas_are_json(workplace):
 def test_the_bounds_of_the_input_have_two_names(flag, tmp_path):
     shown = holdfast("audit", f"{flag}=-1,1", "--print-config", folder=tmp_path)
     assert "bounds = [-1.0, 1.0]" in shown.stdout
+
+
+def test_a_point_that_cannot_be_stored_ends_with_3_and_one_sentence(workplace, monkeypatch):
+    def full(self, record):
+        raise StorageError("A measured point cannot be stored in `runs/full` (database or disk is full).")
+
+    monkeypatch.setattr("holdfast.core.store.Store.commit", full)
+    words = ("--model", "mynet:make", "--weights", "w.safetensors", "--data", "test.npz", "--out", "runs/full", *FAST)
+    done = holdfast("audit", *words, folder=workplace)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "disk is full" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "resume"])
+def test_a_damaged_database_gets_one_sentence(tmp_path, command):
+    (tmp_path / "run.sqlite").write_text("damaged " * 100)
+    done = holdfast(command, tmp_path, folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "holds a run that cannot be read (file is not a database)" in done.stderr
+    assert "--fresh" not in done.stderr

@@ -136,7 +136,7 @@ class AuditSettings(SettingsTable):
     """Folder of an earlier run, for a paired comparison and for gates that name ``baseline``."""
     out: PathText | None = None
     fresh: bool = False
-    """Throw away what an earlier run left in the folder."""
+    """Delete the files of an earlier run in the folder and begin anew; every other file stays."""
     expect_accuracy: float | None = None
     allow_low_accuracy: bool = False
     model: ModelSettings = ModelSettings()

@@ -45,7 +45,7 @@ class AuditFlags:
     out: Path | None = None
     """Folder of the run."""
     fresh: Annotated[bool, Parameter(negative=())] = False
-    """Throw away what an earlier run left in the folder."""
+    """Delete the files of an earlier run in the folder and begin anew; every other file stays."""
     examples: int | None = None
     """Largest number of examples, each class in its share."""
     unlabelled: str | None = None

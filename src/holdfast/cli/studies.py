@@ -62,7 +62,7 @@ def study_run(
     device
         `cpu` or `cuda`.
     fresh
-        Throw away what an earlier run left in the folder.
+        Delete the files of an earlier run in the folder and begin anew; every other file stays.
     """
     from holdfast.studies import run_study
 

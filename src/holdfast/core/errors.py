@@ -10,7 +10,8 @@
     ├── MissingExtraError (also ImportError)            an optional dependency is not installed
     ├── QueryBudgetError                    the next call would exceed the target's query cap
     ├── TimeBudgetError                     the next batch would exceed the time that was granted
-    └── RunLockedError                      another live process writes this run
+    ├── RunLockedError                      another live process writes this run
+    └── StorageError                        a measured point cannot be stored (full disk, lost permission); exit code 3
 
     UserWarning
     └── MacrospinWarning                    one moment stands for a magnet that is too wide for it
@@ -27,6 +28,7 @@ __all__ = [
     "QueryBudgetError",
     "RunLockedError",
     "RunMismatchError",
+    "StorageError",
     "TimeBudgetError",
     "UnsafePickleError",
     "last_line",
@@ -34,7 +36,9 @@ __all__ = [
 
 
 class HoldfastError(Exception):
-    """Root of all errors that holdfast raises on purpose."""
+    """Root of all errors that holdfast raises on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = 2
 
 
 class InputError(HoldfastError, ValueError):
@@ -67,6 +71,12 @@ class TimeBudgetError(HoldfastError):
 
 class RunLockedError(HoldfastError):
     """Another live process is writing this run folder."""
+
+
+class StorageError(HoldfastError):
+    """A point was measured and cannot be stored; what was stored before is kept."""
+
+    exit_code = 3
 
 
 class MacrospinWarning(UserWarning):

@@ -1,34 +1,26 @@
-"""Artefacts that are built once and shared by many points and processes, found again by what they were made from."""
+"""Artefacts that are built once and shared by many points and processes, found again by what they were made from.
+
+Beside each artefact lies its digest in the form of ``sha256sum``. A file that does not fit its digest (torn, swapped, or of a
+version of holdfast that wrote none) is built again.
+"""
 
 from __future__ import annotations
 
-import os
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
 
 from holdfast.core.digest import digest
+from holdfast.core.durable import file_digest, make_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-__all__ = ["Memo", "write_atomically"]
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a neighbouring file, flush it to the disk and only then give it the name `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        write(scratch)
-        with scratch.open("rb") as stream:
-            os.fsync(stream.fileno())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+__all__ = ["Memo"]
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, Any]) -> None:
@@ -81,17 +73,47 @@ class Memo:
         build : gives a mapping of tensors or of NumPy arrays
         """
         stem = self.folder / f"{name}-{digest(name, settings, self.scope)[:32]}"
-        arrays, tensors = stem.with_suffix(".npz"), stem.with_suffix(".safetensors")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(stem.with_suffix(".lock")):
-            if tensors.exists():
-                return _load_tensors(tensors)
-            if arrays.exists():
-                return _load_arrays(arrays)
-            built = build()
-            if all(hasattr(item, "detach") for item in built.values()):
-                write_atomically(tensors, lambda path: _save_tensors(path, built))
-                return _load_tensors(tensors)
-            plain: dict[str, Any] = {key: np.asarray(item) for key, item in built.items()}
-            write_atomically(arrays, lambda path: np.savez(path, **plain))
-            return _load_arrays(arrays)
+        make_folder(self.folder)
+        with FileLock(f"{stem}.lock"):
+            found = _found(stem)
+            return _kept(stem, build()) if found is None else found
+
+
+def _found(stem: Path) -> dict[str, Any] | None:
+    """The artefact if it lies there as it was written, else None."""
+    for suffix, load in ((".safetensors", _load_tensors), (".npz", _load_arrays)):
+        artefact = Path(f"{stem}{suffix}")
+        if artefact.exists():
+            if _noted(stem) == _digest_line(artefact):
+                return load(artefact)
+            warnings.warn(f"{artefact} does not fit the digest beside it, or has none, and is built again", stacklevel=3)
+    return None
+
+
+def _noted(stem: Path) -> str:
+    """The line beside the artefact; empty if there is none."""
+    try:
+        return Path(f"{stem}.sha256").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _digest_line(artefact: Path) -> str:
+    return f"{file_digest(artefact)}  {artefact.name}\n"
+
+
+def _kept(stem: Path, built: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the artefact, then its digest, and read it back."""
+    tensors = all(hasattr(item, "detach") for item in built.values())
+    artefact = Path(f"{stem}.safetensors" if tensors else f"{stem}.npz")
+    if tensors:
+        write_atomically(artefact, lambda path: _save_tensors(path, built))
+    else:
+        plain: dict[str, Any] = {key: np.asarray(item) for key, item in built.items()}
+        write_atomically(artefact, lambda path: np.savez(path, **plain))
+    write_atomically(Path(f"{stem}.sha256"), lambda path: _fill(path, _digest_line(artefact)))
+    return _load_tensors(artefact) if tensors else _load_arrays(artefact)
+
+
+def _fill(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

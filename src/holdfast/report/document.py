@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from holdfast.core.checks import refuse
-from holdfast.core.memo import write_atomically
+from holdfast.core.durable import write_atomically
 from holdfast.report.examples import Cross, ImageEntry, PairedComparison
 from holdfast.report.judged import ClaimEntry, SentenceEntry
 from holdfast.report.measured import CardEntry, Entry, EstimateEntry, Json, Number, PointEntry, StressEntry

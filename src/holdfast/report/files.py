@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from holdfast.core.memo import write_atomically
+from holdfast.core.durable import write_atomically
+from holdfast.core.run_folder import REPORT_FILES
 from holdfast.report.document import to_json
 from holdfast.report.junit import junit
 from holdfast.report.page import render
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ARTEFACTS", "write_report"]
 
-ARTEFACTS = ("report.json", "report.html", "junit.xml", "results.sarif")
+ARTEFACTS = REPORT_FILES
 
 
 def write_report(document: Document, folder: str | Path, *, artefact: str = "holdfast.toml") -> dict[str, Path]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.digest import canonical_json
-from holdfast.core.memo import write_atomically
+from holdfast.core.durable import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -68,7 +68,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     workers : processes that share the points
     threads : torch threads of each process
     device : ``"cpu"`` or ``"cuda"``
-    fresh : throw away what an earlier run left in the folder
+    fresh : delete the files of an earlier run in the folder and begin anew; every other file stays
     progress : print progress and verdicts
 
     Returns
@@ -99,7 +99,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
         **circumstances(device),
     )
     with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
-        run = run.model_copy(update={"started": store.fact("started") or clock(), "notes": [*study.notes, *store.notes]})
+        run = run.model_copy(update={"started": store.fact("started") or clock(), "notes": list(study.notes)})
         store.remember(started=run.started, config=settings, points=points)
         memo = store.memo({"study": name, "version": study.version, "seed": seed})
         context = Context(seeds=Seeds(seed), device=device, memo=memo, folder=store.folder)
@@ -108,6 +108,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             found = run_until_interrupted(
                 [study], context, identity=Identity(seed=seed), store=store, executor=executor, on_record=observe
             )
+        run = run.model_copy(update={"notes": [*run.notes, *store.notes]})
         document = _document(_ended(run, found, points=points, begun=begun), study, found.records, planned_later)
         write_report(document, folder)
     report = Report(document, folder)
