@@ -16,6 +16,12 @@ os.environ["HOLDFAST_OFFLINE"] = "1"
 torch.set_num_threads(1)  # the networks here are too small for two
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory) -> None:
+    """Runs of tests are sealed with a key of their own, not with the user's."""
+    os.environ["HOLDFAST_CONFIG"] = str(tmp_path_factory.mktemp("configuration"))
+
+
 @pytest.fixture(autouse=True)
 def same_draws_every_time() -> None:
     """A test that draws from torch's global stream draws the same numbers in every run and in any order."""

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from holdfast.auditing.consent import agreed_settings, named_code, seal_start
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
-from holdfast.core.checks import refuse
 from holdfast.core.executors import InProcess, SpawnPool, thread_budget
 from holdfast.core.runner import Allowance, run_until_interrupted
 from holdfast.core.seeds import Seeds
@@ -100,6 +100,7 @@ def audit_with(
     begun = time.time()
     console = Console(prints=progress)
     check_names(settings, stresses)
+    code = named_code(settings)
     with thread_budget(settings.run.threads):
         inputs = gather(settings, model, data)
         for note in inputs.notes:
@@ -112,10 +113,12 @@ def audit_with(
             console.plan(plan.rows(), seconds=plan.seconds)
             started = store.fact("started") or clock()
             objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
-            store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects)
+            proof = None if objects else seal_start(settings, code)
+            store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects, seal=proof)
             found = _run(settings, inputs, plan, store, console=console, begun=begun)
             times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
-            resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder)])
+            trust = ["--trust"] if code and proof is None else []
+            resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder), *trust])
             document = report_on(
                 settings,
                 inputs,
@@ -143,24 +146,22 @@ def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, 
     return plan
 
 
-def resume(folder: str | Path, *, progress: bool = False) -> Report:
+def resume(folder: str | Path, *, trust: bool = False, progress: bool = False) -> Report:
     """Complete the audit in `folder`; what was measured is kept.
+
+    Parameters
+    ----------
+    folder : of the run
+    trust : execute the code that the folder names, even if this installation did not begin the run
+    progress : print plan, progress and verdicts
 
     Raises
     ------
-    InputError : no run lies there, or its model was a Python object (call :func:`audit` again with the same `out` then)
+    InputError : no run lies there; its model was a Python object (call :func:`audit` again with the same `out` then); or it names
+        code, and this installation did not begin it with these settings
     """
-    store = Store.read(folder)
-    config = store.fact("config")
-    if config is None or store.fact("objects"):
-        refuse(
-            "folder",
-            f"is {str(folder)!r}, whose model or data were Python objects",
-            allowed="runs of the command line",
-            remedy=f"Call holdfast.audit(model, data, out={str(folder)!r}) again: it keeps what was measured.",
-        )
-    settings = AuditSettings.model_validate(config | {"out": str(folder), "fresh": False})
-    return audit_with(settings, progress=progress)
+    settings = agreed_settings(Store.read(folder), str(folder), trust=trust)
+    return audit_with(settings.model_copy(update={"out": str(folder), "fresh": False}), progress=progress)
 
 
 def _slug(name: str) -> str:

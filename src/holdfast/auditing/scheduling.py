@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from holdfast.auditing.joined import WORST_CASE, is_attack
@@ -76,8 +77,9 @@ def kept_plan(
         "stresses": {line.stress.name: settings_of(line.stress) for line in whole.lines},
     }
     kept = store.fact("plan")
-    if kept is not None and kept["asked"] == jsonable(asked):
-        return whole.like(kept["rows"])
+    if isinstance(kept, dict) and kept.get("asked") == jsonable(asked):
+        with suppress(KeyError, TypeError, ValueError, AttributeError):  # rows that no plan of ours has are not followed
+            return whole.like(kept["rows"])
     plan = new_plan(settings, inputs, stresses, spent=spent)
     store.remember(plan={"asked": asked, "rows": plan.rows()})
     return plan

@@ -104,8 +104,10 @@ def status(folder: str | Path) -> dict[str, Any]:
     """
     store = Store.read(folder)
     records = store.records()
-    plan = store.fact("plan") or {"rows": []}
-    planned = sum(row["points"] for row in plan["rows"] if row["decision"] != "skipped")
+    try:
+        planned = sum(row["points"] for row in (store.fact("plan") or {"rows": []})["rows"] if row["decision"] != "skipped")
+    except (KeyError, TypeError):  # a database that was edited
+        planned = 0
     return {
         "planned": planned or store.fact("points") or 0,
         "finished": sum(record.status == "ok" for record in records),

@@ -63,7 +63,7 @@ def plan(*, flags: AuditFlags | None = None) -> None:
 
 
 @app.command
-def resume(folder: Path, /) -> int:
+def resume(folder: Path, /, *, trust: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Complete an audit that was interrupted; what was measured is kept.
 
     Example: holdfast resume runs/a
@@ -72,10 +72,12 @@ def resume(folder: Path, /) -> int:
     ----------
     folder
         Folder of the run.
+    trust
+        Execute the code that the folder names, even if this installation did not begin the run.
     """
     from holdfast import auditing
 
-    return auditing.resume(folder, progress=True).exit_code
+    return auditing.resume(folder, trust=trust, progress=True).exit_code
 
 
 @app.command

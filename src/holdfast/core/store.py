@@ -333,6 +333,8 @@ class Store:
         known = self.fact("identity")
         if known is None:
             self.remember(identity=identity)
+        elif not isinstance(known, dict):
+            raise self._damaged("its identity is not a table")
         elif known != identity:
             changed = sorted(key for key in {*known, *identity} if known.get(key) != identity.get(key))
             raise RunMismatchError(
