@@ -1,8 +1,8 @@
 """Networks that come as an archive of code and weights: exported programs (``.pt2``) and TorchScript.
 
-Neither needs the user's Python. TorchScript runs in an interpreter of its own, which Python is phasing out of torch. An exported
-program may carry pickles and compiled machine code beside its graph; torch's loader would execute both, so an archive that holds
-more than tensors is refused before it is opened, and pickles are read by torch's tensors-only reader.
+Neither needs the user's Python, but both hold code, and torch's loaders run some of it. So an archive is examined first: its
+records are read strictly, its operations are compared with a closed list, and torch gets a new archive of the examined records.
+What may do more than compute is refused, unless the user trusts the file.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
+from holdfast.auditing.loading.exported import examined_program
+from holdfast.auditing.loading.scripted import examined_script
 from holdfast.core.checks import as_written
 from holdfast.core.errors import InputError, UnsafePickleError
+from holdfast.data.records import read_records, write_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["ArchivedNetwork", "archive_form", "open_archive"]
 
 Form = Literal["exported", "torchscript"]
-EXECUTABLE = (b"constants/opaque_obj_", b"constants/custom_obj_", b"data/aotinductor/")
 
 
 class ArchivedNetwork(nn.Module):
@@ -39,13 +41,17 @@ class ArchivedNetwork(nn.Module):
     ----------
     content : the bytes of the archive
     form : ``"exported"`` or ``"torchscript"``
-    trusted : let torch's loader execute what the archive carries
+    trusted : let torch's loader execute what the archive carries; otherwise it is examined first
+
+    Raises
+    ------
+    UnsafePickleError : it carries more than tensors and allowed operations, and is not `trusted`
     """
 
     def __init__(self, content: bytes, form: Form, *, trusted: bool = False) -> None:
         super().__init__()
-        self.content, self.form, self.trusted = content, form, trusted
-        self.network = _exported(content, trusted=trusted) if form == "exported" else _torchscript(content)
+        self.content, self.form, self.trusted = content if trusted else _examined(content, form), form, trusted
+        self.network = _exported(self.content, trusted=trusted) if form == "exported" else _torchscript(self.content)
 
     def extra_repr(self) -> str:
         """Digest of the archive, for the printed network."""
@@ -79,7 +85,7 @@ def open_archive(path: Path, form: Form, *, trusted: bool = False) -> ArchivedNe
 
     Raises
     ------
-    UnsafePickleError : an exported program carries more than tensors, and is not `trusted`
+    UnsafePickleError : it carries more than tensors and allowed operations, and is not `trusted`; what it carries is named
     InputError : torch cannot read it
     """
     try:
@@ -95,35 +101,28 @@ def open_archive(path: Path, form: Form, *, trusted: bool = False) -> ArchivedNe
         ) from error
 
 
+def _examined(content: bytes, form: Form) -> bytes:
+    """An archive of the records in `content` that torch's loader needs, after each was examined."""
+    records = read_records(content)
+    return write_records(examined_program(records) if form == "exported" else examined_script(records))
+
+
 def _torchscript(content: bytes) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the notes of the load say it
-        return torch.jit.load(io.BytesIO(content), map_location="cpu")
+        network = torch.jit.load(io.BytesIO(content), map_location="cpu")
+    for module in network.modules():
+        if not hasattr(module, "training"):  # a frozen network has no mode, and is in evaluation for ever
+            module.training = False
+    return network
 
 
 def _exported(content: bytes, *, trusted: bool) -> nn.Module:
-    if not trusted:
-        _refuse_executable(content)
     with _quiet(), contextlib.nullcontext() if trusted else _tensors_only():
         program: nn.Module = torch.export.load(io.BytesIO(content)).module()
     for switch in ("train", "eval"):  # torch replaces them by functions that raise; a program's mode is fixed when it is exported
         program.__dict__.pop(switch, None)
     return program
-
-
-def _refuse_executable(content: bytes) -> None:
-    """Refuse an archive with records that torch's loader executes unconditionally: pickled objects and machine code.
-
-    Names of records are never compressed, so they are looked for in the bytes: no two readers of the directory can disagree.
-    """
-    plain = content.lower()
-    found = [mark.decode() for mark in EXECUTABLE if mark in plain]
-    if found:
-        raise UnsafePickleError(
-            f"it carries {found[0]!r}, which loading would execute; allowed: programs of operations and tensors. Nothing of it was "
-            "executed. Export the network without custom objects and without compiling it, or if it is yours pass "
-            f"{as_written('unsafe_pickle')}."
-        )
 
 
 @contextlib.contextmanager
