@@ -7,8 +7,9 @@ new archive that holds what was examined and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import io
-import lzma
+import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from holdfast.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["UNPACKED_LIMIT", "check_records", "read_records", "write_records"]
@@ -25,6 +26,7 @@ UNPACKED_LIMIT = 2**28
 """Bytes that the compressed records of any archive may unpack to, together; larger ones may reach `RATIO` times their size."""
 RATIO = 20
 ENCRYPTED = 0x1
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, struct.error, OverflowError)
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -36,30 +38,16 @@ def read_records(content: bytes) -> dict[str, bytes]:
     InputError : it is damaged, holds a name twice or an encrypted record, or unpacks to more than
         :data:`UNPACKED_LIMIT`; the caller says of which file
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check(archive, len(content))
-            return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"it is a damaged zip archive ({_plain(error)}); allowed: a complete file. Fetch or save it again."
-        ) from error
+    with _complete(), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        _check(archive, len(content))
+        return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
 
 
 def check_records(path: Path) -> list[str]:
     """Names of the records of the archive at `path`, refused as :func:`read_records` does; only the directory is read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check(archive, path.stat().st_size)
-            return archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"it is a damaged zip archive ({_plain(error)}); allowed: a complete file. Fetch or save it again."
-        ) from error
+    with _complete(), zipfile.ZipFile(path) as archive:
+        _check(archive, path.stat().st_size)
+        return archive.namelist()
 
 
 def write_records(records: Mapping[str, bytes]) -> bytes:
@@ -71,8 +59,16 @@ def write_records(records: Mapping[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+@contextlib.contextmanager
+def _complete() -> Iterator[None]:
+    """Turn what Python's zip reader raises into the one sentence that says it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except DAMAGE as error:
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"it is a damaged zip archive ({why}); allowed: a complete file. Fetch or save it again.") from error
 
 
 def _check(archive: zipfile.ZipFile, size: int) -> None:
