@@ -19,7 +19,7 @@ def posed(norm="l2", eps=0.3, **settings):
 
 
 def test_the_threat_model_is_the_only_place_of_the_radius():
-    assert {field.name for field in fields(Problem)} == {"target", "x", "y", "goal", "threat"}
+    assert {field.name for field in fields(Problem)} == {"target", "x", "y", "goal", "threat", "dtype"}
 
 
 @pytest.mark.parametrize("eps", [0.25, torch.tensor(0.25), torch.linspace(0, 0.6, N), torch.linspace(0, 0.6, N).double()])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from holdfast.attacks.precision import at_least_single, rounded_toward
 from holdfast.attacks.projection import make_ball, unit_noise
 from holdfast.attacks.threat import per_example
 from holdfast.attacks.transforms import Direction, GradTransform, InputTransform, cleaned
@@ -66,7 +67,7 @@ def ascend(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Returns
     -------
-    tensor (N, ...), detached
+    tensor (N, ...), detached, in the dtype of `x`; what is in half precision climbs in single precision
 
     Examples
     --------
@@ -78,22 +79,24 @@ def ascend(  # noqa: PLR0913 - each argument is a setting chosen by name
     check_finite(x, "x")
     check_whole(batch_size, "batch_size", low=1)
     check_within(momentum, "momentum", low=0.0)
-    eps = threat.eps_per_example(x)
-    sizes = eps / check_whole(steps, "steps", low=1) if step_size is None else per_example(step_size, "step_size", x)
+    centre = at_least_single(x.detach())
+    eps = threat.eps_per_example(centre)
+    sizes = eps / check_whole(steps, "steps", low=1) if step_size is None else per_example(step_size, "step_size", centre)
     draws = torch_generator(seed, device=x.device)
-    noise = unit_noise(x, threat.norm, draws) if random_start else None
+    noise = unit_noise(centre, threat.norm, draws) if random_start else None
 
     def shown(inputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         for transform in input_transforms:
             inputs = transform(inputs, draws)
-        return objective(inputs, rows.repeat(len(inputs) // len(rows)))
+        views = rows.repeat(len(inputs) // len(rows))
+        return objective(rounded_toward(inputs, centre[views], x.dtype), views)
 
     parts = []
     for rows in torch.arange(len(x), device=x.device).split(batch_size):
-        ball = make_ball(x[rows].detach(), threat.of_rows(rows))
+        ball = make_ball(centre[rows], threat.of_rows(rows))
         adv = ball.x.clone() if noise is None else ball.start(noise[rows])
         steer = Direction(momentum, grad_transform)
         for _ in range(steps):
             ball.step_(adv, steer(cleaned(input_gradient(shown, adv, rows))[0]), sizes[rows])
-        parts.append(adv)
+        parts.append(rounded_toward(adv, centre[rows], x.dtype))
     return torch.cat(parts)

@@ -206,7 +206,7 @@ class _Jury:
         taken = torch.zeros_like(rows) if steps is None else steps
         parts = zip(*(values.split(self.batch_size) for values in (rows, adv, taken)), strict=True)
         for some, inputs, some_steps in parts:
-            logits = torch.stack([self.problem.target(inputs) for _ in range(self.samples)]).mean(0)
+            logits = torch.stack([self.problem.ask(some, inputs) for _ in range(self.samples)]).mean(0)
             self.found.queries[some] += self.samples
             self.found.take(some, inputs, logits, success=self.problem.fooled(logits, some), steps=some_steps)
 
@@ -218,10 +218,10 @@ def _run(name: str, attack: Attack, jury: _Jury, rows: torch.Tensor) -> AutoAtta
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=TOLD_ONCE)
         left = problem.of_rows(rows)
-        result = attack(left.target, left.x, left.y, left.threat)
+        result = attack(left.target, left.returned(torch.arange(len(rows), device=rows.device), left.x), left.y, left.threat)
     found.queries[rows] += result.queries
     found.no_gradient[rows] |= result.no_gradient
-    jury.hear(rows, result.x_adv, steps=result.steps_used)
+    jury.hear(rows, result.x_adv.to(problem.x), steps=result.steps_used)
     return AutoAttackRow(
         name=name,
         attacked=len(rows),

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.active import ActiveSet
+from holdfast.attacks.found import make_result
 from holdfast.attacks.hyperplane import DUAL, step_onto_plane
 from holdfast.attacks.losses import cw_margin
 from holdfast.attacks.problem import Problem, invalid, pose, warn_of_invalid
 from holdfast.attacks.projection import perturbation_norm, unit_noise
 from holdfast.attacks.slope import logit_slope
-from holdfast.attacks.threat import AttackResult
 from holdfast.attacks.transforms import cleaned
 from holdfast.core.checks import check_one_of, check_whole
 from holdfast.core.estimate import Estimate, proportion
@@ -29,7 +29,7 @@ from holdfast.core.seeds import torch_generator
 from holdfast.nets import frozen
 
 if TYPE_CHECKING:
-    from holdfast.attacks.threat import ThreatModel
+    from holdfast.attacks.threat import AttackResult, ThreatModel
 
 __all__ = ["Nearest", "fab", "fab_targeted", "nearest_adversarial"]
 
@@ -165,7 +165,7 @@ def nearest_adversarial(  # noqa: PLR0913 - as above
     settings = _FABSettings(classes=classes, steps=steps, restarts=restarts, early_stop=False, batch_size=batch_size)
     search = _search(model, x, y, threat, settings=settings, seed=seed)
     warn_of_invalid(search.invalid)
-    return Nearest(x_adv=search.x_adv, norm=search.norm, queries=search.queries, no_gradient=search.no_gradient)
+    return Nearest(x_adv=search.returned(), norm=search.norm, queries=search.queries, no_gradient=search.no_gradient)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +220,7 @@ class _FABSearch:
     @torch.no_grad()
     def ask(self, rows: torch.Tensor, inputs: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Ask about `inputs` and keep those that fool and are nearer; the margins (n,), and which rows fool."""
-        logits = self.problem.target(inputs)
+        logits = self.problem.ask(rows, inputs)
         self.queries[rows] += 1
         margin, hit = cw_margin(logits, self.problem.y[rows]).to(self.norm.dtype), self.problem.fooled(logits, rows)
         margin = margin.masked_fill(invalid(logits), -torch.inf)
@@ -284,19 +284,23 @@ class _FABSearch:
                 outer, outside = torch.where(hit, place, outer), torch.where(hit, margin, outside)
             self.steps_used[part] = steps
 
+    def returned(self) -> torch.Tensor:
+        """The nearest inputs (N, ...) in the user's precision."""
+        return self.problem.returned(torch.arange(len(self.norm), device=self.norm.device), self.x_adv)
+
     def result(self) -> AttackResult:
         """The inputs found within the radius."""
         problem = self.problem
         success = self.norm <= problem.eps
         warn_of_invalid(self.invalid & success)
         x_adv = torch.where(_wide(success, problem.x), self.x_adv, problem.x)
-        return AttackResult(
+        return make_result(
+            problem,
             x_adv=x_adv,
             success=success,
             loss=torch.where(success, self.loss, self.clean_loss),
             queries=self.queries,
             steps_used=self.steps_used.masked_fill(~success, 0),
-            norm=perturbation_norm(x_adv - problem.x, problem.threat.norm),
             no_gradient=self.no_gradient,
             invalid=self.invalid & success,
         )
@@ -324,7 +328,7 @@ class _FABWalk(ActiveSet):
     def linearise(self) -> tuple[torch.Tensor, torch.Tensor]:
         """How far class y is ahead of the nearest class, negative (n,), and the slope of that (n, ...)."""
         inputs = self.point.detach().requires_grad_()
-        logits = self.search.problem.target(inputs)
+        logits = self.search.problem.ask(self.rows, inputs)
         self.search.queries[self.rows] += 1
         if self.goal is not None:
             gap = _gap(logits, self.y, self.goal)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from holdfast.attacks.precision import at_least_single, finite_rows
 from holdfast.attacks.problem import Problem, invalid, warn_of_invalid
 from holdfast.attacks.projection import perturbation_norm
 from holdfast.attacks.threat import AttackResult
@@ -13,12 +14,31 @@ from holdfast.attacks.threat import AttackResult
 if TYPE_CHECKING:
     from holdfast.attacks.losses import Objective
 
-__all__ = ["Found", "averaged"]
+__all__ = ["Found", "averaged", "make_result"]
 
 
 def averaged(values: torch.Tensor, samples: int) -> torch.Tensor:
     """The mean over stacked samples, from (samples n, ...) to (n, ...)."""
     return values if samples == 1 else values.view(samples, -1, *values.shape[1:]).mean(0)
+
+
+def make_result(problem: Problem, *, x_adv: torch.Tensor, success: torch.Tensor, **found: torch.Tensor) -> AttackResult:
+    """The result of every attack: its inputs in the user's precision, finite, and measured as they are returned.
+
+    Where an attack ends at an input that is not finite the example itself is returned, and does not count as fooled.
+
+    Parameters
+    ----------
+    problem : the checked problem
+    x_adv : tensor (N, ...), in ball and box
+    success : boolean (N,)
+    found : the other fields of :class:`~holdfast.attacks.threat.AttackResult` but the norm
+    """
+    usable = finite_rows(x_adv)
+    x_adv = torch.where(usable.view(-1, *(1,) * (x_adv.ndim - 1)), x_adv, problem.x)
+    returned = problem.returned(torch.arange(len(x_adv), device=x_adv.device), x_adv)
+    norm = perturbation_norm(at_least_single(returned) - problem.x, problem.threat.norm)
+    return AttackResult(x_adv=returned, success=success & usable, norm=norm, **found)
 
 
 class Found:
@@ -48,7 +68,7 @@ class Found:
         sample, the size of a random crop.
         """
         self.queries[rows] += samples * (len(inputs) // len(rows))
-        answers = [self.problem.target(inputs) for _ in range(samples)]
+        answers = [self.problem.ask(rows, inputs) for _ in range(samples)]
         return answers[0] if samples == 1 else torch.cat(answers)
 
     @torch.no_grad()
@@ -66,7 +86,7 @@ class Found:
         Parameters
         ----------
         rows : distinct examples (n,)
-        adv, logits : inputs (n, ...) that the ball and the box allow, and the answers to them (n, K)
+        adv, logits : inputs (n, ...) in ball and box, and the answers to them (n, K); an input that is not finite is left out
         success : boolean (n,), from :meth:`Problem.fooled`
         steps : that led there, one number or one per row
         """
@@ -75,6 +95,7 @@ class Found:
         loss = loss.masked_fill(wild | loss.isnan(), -torch.inf)  # NaN and infinity give way to any number
         old = self.success[rows]
         better = (success & ~old) | ((success == old) & ((loss > self.loss[rows]) | self.loss[rows].isneginf()))
+        better &= finite_rows(adv)
         chosen = rows[better]
         self.x_adv[chosen] = adv[better]
         self.success[chosen] = success[better]
@@ -85,13 +106,13 @@ class Found:
     def result(self) -> AttackResult:
         """All of it, detached; warns of answers that are NaN or infinite."""
         warn_of_invalid(self.invalid)
-        return AttackResult(
+        return make_result(
+            self.problem,
             x_adv=self.x_adv,
             success=self.success,
             loss=self.loss,
             queries=self.queries,
             steps_used=self.steps_used,
-            norm=perturbation_norm(self.x_adv - self.problem.x, self.problem.threat.norm),
             no_gradient=self.no_gradient,
             invalid=self.invalid,
         )

@@ -152,7 +152,7 @@ def pgd(  # noqa: PLR0913 - the attack that everything builds on; each argument 
     with frozen(model), torch.inference_mode(mode=False), torch.enable_grad():
         settings = _PGDSettings(
             steps=steps,
-            step_size=_check_step(step_size, x),
+            step_size=_check_step(step_size, problem.x),
             objective=make_objective(loss, classes=problem.probe(samples=eot_samples), targeted=target_class is not None),
             restarts=restarts,
             random_start=random_start,

@@ -73,13 +73,18 @@ def cw_margin(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def dlr(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Difference-of-logits ratio (N,): the margin in units of the distance between the largest and the third largest logit."""
     top = logits.topk(3, dim=1).values
-    return cw_margin(logits, y) / (top[:, 0] - top[:, 2]).clamp_min(1e-12)
+    return cw_margin(logits, y) / _apart(top[:, 0] - top[:, 2])
 
 
 def dlr_targeted(logits: torch.Tensor, y: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
     """Difference-of-logits ratio (N,) of class `goal` over class `y`."""
     top = logits.topk(4, dim=1).values
-    return (_at(logits, goal) - _at(logits, y)) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2).clamp_min(1e-12)
+    return (_at(logits, goal) - _at(logits, y)) / _apart(top[:, 0] - (top[:, 2] + top[:, 3]) / 2)
+
+
+def _apart(distance: torch.Tensor) -> torch.Tensor:
+    """Fit to be divided by, in half precision too."""
+    return distance.clamp_min(max(1e-12, torch.finfo(distance.dtype).tiny))
 
 
 def logit(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

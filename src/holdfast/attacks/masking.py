@@ -16,6 +16,7 @@ from torch import nn
 
 from holdfast.attacks.gradient import fgsm, pgd
 from holdfast.attacks.noise import random_noise
+from holdfast.attacks.precision import at_least_single
 from holdfast.attacks.problem import pose
 from holdfast.attacks.query.square import square
 from holdfast.attacks.threat import AttackResult, ThreatModel
@@ -140,7 +141,7 @@ def _connected(target: Target) -> Answer:
 
     def answer(x: torch.Tensor) -> torch.Tensor:
         logits = target(x)
-        return logits + 0 * x.flatten(1).sum(1, keepdim=True) if x.requires_grad else logits
+        return logits + (0 * x).flatten(1).sum(1, keepdim=True) if x.requires_grad else logits
 
     return answer
 
@@ -252,9 +253,9 @@ def _dead_gradients(answer: Answer, x: torch.Tensor, y: torch.Tensor, batch_size
     dead = 0
     for rows, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
         inputs = rows.detach().clone().requires_grad_()
-        loss = nn.functional.cross_entropy(answer(inputs), labels, reduction="sum")
+        loss = nn.functional.cross_entropy(at_least_single(answer(inputs)), labels, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, inputs)
-        peak = gradient.abs().flatten(1).amax(1)
+        peak = at_least_single(gradient).abs().flatten(1).amax(1)  # whose smallest numbers half precision does not flush to zero
         alive = (peak >= torch.finfo(peak.dtype).tiny) & peak.isfinite()
         dead += int((~alive).sum())
     value = proportion(dead, len(x))

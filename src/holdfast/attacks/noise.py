@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from holdfast.attacks.projection import Ball, perturbation_norm
+from holdfast.attacks.projection import Ball, lengthened
 from holdfast.attacks.query.oracle import GROUP, Oracle, query_problem
 from holdfast.core.checks import check_whole
 from holdfast.core.seeds import torch_generator
@@ -66,5 +66,4 @@ def _noisy(ball: Ball, generator: torch.Generator) -> torch.Tensor:
     if ball.norm == "l1":
         noise = noise.sign() * torch.empty_like(noise).exponential_(generator=generator)
     noise = noise.masked_fill(ball.low == ball.high, 0)
-    length = perturbation_norm(noise, ball.norm).clamp_min(torch.finfo(x.dtype).tiny)
-    return ball.nearest(x + noise * (ball.eps / length).view(-1, *(1,) * (x.ndim - 1)))
+    return ball.nearest(x + lengthened(noise, ball.eps, ball.norm))

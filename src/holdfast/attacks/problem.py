@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.attacks.precision import at_least_single, rounded_toward
 from holdfast.attacks.projection import Ball, make_ball, make_box, perturbation_norm
 from holdfast.core.checks import check_finite, check_labels, check_same_length, refuse
 from holdfast.core.target import Target, as_target
@@ -30,10 +31,11 @@ class Problem:
     Parameters
     ----------
     target : the network
-    x : tensor (N, ...), inside the box, contiguous
+    x : tensor (N, ...), inside the box, contiguous, in single precision at least
     y : tensor (N,), the right classes
     goal : tensor (N,), the classes to be reached, or None
     threat : norm, radius, box and mask; everything else about them is derived from it
+    dtype : of the inputs that the target takes, and of those that an attack gives back
     """
 
     target: Target
@@ -41,6 +43,20 @@ class Problem:
     y: torch.Tensor
     goal: torch.Tensor | None
     threat: ThreatModel
+    dtype: torch.dtype
+
+    def ask(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """Answers (k n, ...) of the target to `inputs` (k n, ...), which are k views of the examples `rows` (n,).
+
+        The target gets them in its precision, as :meth:`returned` would return them; its scores come back in single precision at
+        least.
+        """
+        views = len(inputs) // max(1, len(rows))
+        return at_least_single(self.target(self.returned(rows.repeat(views) if views > 1 else rows, inputs)))
+
+    def returned(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """The `inputs` (n, ...) of the examples `rows` (n,) in the user's precision, rounded toward the examples."""
+        return inputs if inputs.dtype == self.dtype else rounded_toward(inputs, self.x[rows], self.dtype)
 
     @cached_property
     def eps(self) -> torch.Tensor:
@@ -79,9 +95,9 @@ class Problem:
 
         An attack that averages several `samples` of each answer expects randomness, and is not warned of it.
         """
-        rows = self.x[:PROBE_ROWS]
+        rows = torch.arange(len(self.x[:PROBE_ROWS]), device=self.x.device)
         with torch.no_grad():
-            first, second = self.target(rows), self.target(rows)
+            first, second = (self.ask(rows, self.x[rows]) for _ in range(2))
         classes = self.examine(first, len(rows))
         if samples == 1 and not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
             warnings.warn(
@@ -98,9 +114,7 @@ class Problem:
             refuse("model", f"answers with shape {tuple(answers.shape)}", allowed=f"logits of shape ({asked}, classes)")
         check_finite(answers, "logits")
         classes = answers.shape[1]
-        check_labels(self.y, "y", classes=classes)
-        if self.goal is not None:
-            check_labels(self.goal, "target_class", classes=classes)
+        self.check_classes(classes)
         if self.target.outputs == "logits" and looks_like_probabilities(answers):
             refuse(
                 "model",
@@ -109,6 +123,12 @@ class Problem:
                 remedy='Leave the softmax out, or declare Target(model=model, outputs="probabilities").',
             )
         return classes
+
+    def check_classes(self, classes: int) -> None:
+        """Refuse labels and target classes that a network of so many `classes` does not have."""
+        check_labels(self.y, "y", classes=classes)
+        if self.goal is not None:
+            check_labels(self.goal, "target_class", classes=classes)
 
 
 def pose(
@@ -124,13 +144,15 @@ def pose(
 
     Raises
     ------
-    InputError : integer images, values outside the box, NaN, lengths that differ, targets that equal the labels, a target without
-        the access, a radius tensor of the wrong length, a mask per example
+    InputError : integer images, values outside the box, NaN, lengths that differ, labels that are negative or no integers, targets
+        that equal the labels, a target without the access, a radius tensor of the wrong length, a mask per example
     """
     target = as_target(model, bounds=threat.bounds)
     if not target.allows(access):
         refuse("access", f"is {target.access!r}", allowed=f"{access!r} or more for this attack")
     check_same_length(x, y)
+    check_labels(y, "y")
+    y = y.long()
     if threat.mask is not None:
         _check_mask(threat.mask, x)
     if not x.is_floating_point():
@@ -152,6 +174,8 @@ def pose(
         if goal.ndim > 0 and goal.shape != y.shape:
             refuse("target_class", f"has shape {tuple(goal.shape)}", allowed=f"one class, or one per example: {tuple(y.shape)}")
         goal = goal.expand(y.shape)
+        check_labels(goal, "target_class")
+        goal = goal.long()
         if bool((goal == y).any()):
             refuse(
                 "target_class",
@@ -159,9 +183,9 @@ def pose(
                 allowed="classes other than the right ones",
                 remedy="Leave these examples out.",
             )
-    clean = x.detach().clone(memory_format=torch.contiguous_format)
+    clean = at_least_single(x.detach().clone(memory_format=torch.contiguous_format))
     threat.eps_per_example(x)  # refuses another number of radii
-    return Problem(target=target, x=clean, y=y, goal=goal, threat=threat)
+    return Problem(target=target, x=clean, y=y, goal=goal, threat=threat, dtype=x.dtype)
 
 
 def _check_mask(mask: torch.Tensor, x: torch.Tensor) -> None:

@@ -9,6 +9,7 @@ steps and never leaves the ball on its way. In L1 all coordinates shrink by one 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import torch
@@ -16,7 +17,19 @@ import torch
 if TYPE_CHECKING:
     from holdfast.attacks.threat import ThreatModel
 
-__all__ = ["Ball", "L0Ball", "L1Ball", "L2Ball", "LinfBall", "make_ball", "make_box", "perturbation_norm", "unit_noise"]
+__all__ = [
+    "Ball",
+    "L0Ball",
+    "L1Ball",
+    "L2Ball",
+    "LinfBall",
+    "lengthened",
+    "levelled",
+    "make_ball",
+    "make_box",
+    "perturbation_norm",
+    "unit_noise",
+]
 
 NEWTON_STEPS = 40
 L0_START = 0.02  # of the width of the box
@@ -75,6 +88,34 @@ def make_ball(x: torch.Tensor, threat: ThreatModel) -> Ball:
 def perturbation_norm(delta: torch.Tensor, norm: str) -> torch.Tensor:
     """Size (N,) of each row of `delta` (N, ...)."""
     return torch.linalg.vector_norm(delta.flatten(1), ord=ORDERS[norm], dim=1)
+
+
+def levelled(directions: torch.Tensor) -> torch.Tensor:
+    """Each row of `directions` (N, ...) times a power of two that brings its largest entry to between 0.5 and 1; zero stays zero.
+
+    The squares of very small or large slopes leave the range of a floating-point number, these do not; and no bit is rounded.
+    """
+    widest = -math.frexp(torch.finfo(directions.dtype).tiny)[1]
+    exponent = torch.frexp(perturbation_norm(directions, "linf")).exponent.clamp(-widest, widest)
+    return directions * _wide(torch.exp2(-exponent.to(directions.dtype)), directions)
+
+
+def lengthened(directions: torch.Tensor, size: torch.Tensor, norm: str) -> torch.Tensor:
+    """Each row of `directions` (N, ...) at length `size` (N,) in `norm`, however long or short it was; zero stays zero.
+
+    Examples
+    --------
+    >>> [round(number, 4) for number in lengthened(torch.tensor([[3e-30, 4e-30]]), torch.ones(1), "l2")[0].tolist()]
+    [0.6, 0.8]
+    """
+    level = levelled(directions)
+    return level * _wide(_share(size, level, norm), level)
+
+
+def _share(size: torch.Tensor, directions: torch.Tensor, norm: str) -> torch.Tensor:
+    """`size` (N,) over the length of each row of the levelled `directions`, 0 where that is 0."""
+    length = perturbation_norm(directions, norm)
+    return torch.where(length > 0, size / _positive(length), 0)
 
 
 def unit_noise(x: torch.Tensor, norm: str, generator: torch.Generator) -> torch.Tensor:
@@ -175,7 +216,8 @@ class L2Ball(_Shifts):
     def step_(self, adv: torch.Tensor, gradient: torch.Tensor, size: torch.Tensor) -> None:
         """Along the gradient at unit length, coordinates that may not move left out."""
         gradient = gradient.masked_fill(self.low == self.high, 0)
-        self.move_(adv, gradient, size / _positive(perturbation_norm(gradient, "l2")))
+        level = levelled(gradient)
+        self.move_(adv, level, _share(size, level, "l2"))
 
     def project(self, delta: torch.Tensor) -> torch.Tensor:
         """By Newton's method on the scale, see the module's text."""
@@ -244,7 +286,8 @@ class L0Ball(_Shifts):
         """Along the gradient, in L1 by `size` times the width of the box (F. Croce and M. Hein, arXiv:1909.05040, section 3)."""
         gradient = gradient.masked_fill(self.low == self.high, 0)
         width = self.box[1] - self.box[0]
-        self.move_(adv, gradient, width * size / _positive(perturbation_norm(gradient, "l1")))
+        level = levelled(gradient)
+        self.move_(adv, level, _share(width * size, level, "l1"))
 
     def project(self, delta: torch.Tensor) -> torch.Tensor:
         """Clamped, then only those coordinates whose change brings the point nearest."""

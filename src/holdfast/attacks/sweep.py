@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.gradient import pgd
+from holdfast.attacks.precision import at_least_single
 from holdfast.attacks.threat import per_example
 from holdfast.attacks.worst import taken, with_rows
 from holdfast.core.checks import check_whole, refuse
@@ -68,7 +69,7 @@ def pgd_sweep(
         if name in settings:
             refuse(name, "is set", allowed="the other arguments of pgd; a sweep chooses its starts itself and is not targeted")
     if settings.get("step_size") is not None:
-        settings["step_size"] = per_example(settings["step_size"], "step_size", x)
+        settings["step_size"] = per_example(settings["step_size"], "step_size", at_least_single(x))
     steps = check_whole(settings.pop("steps", 40), "steps", low=1)
     shared = {name: settings[name] for name in ("batch_size", "loss", "eot_samples") if name in settings}
     clean = pgd(model, x, y, replace(threat, eps=0.0), **shared)
@@ -100,7 +101,7 @@ class _Sweep:
         clean: AttackResult,
     ) -> None:
         self.attack, self.x, self.y, self.threat, self.settings = attack, x, y, threat, settings
-        self.radii = torch.tensor(sizes, dtype=x.dtype, device=x.device)
+        self.radii = torch.tensor(sizes, dtype=clean.norm.dtype, device=x.device)
         self.results = [clean] * len(sizes)
         self.first = sizes.index(0) + 1 if 0 in sizes else 0  # place of the first ball with room in it
         self.best = x.clone()

@@ -88,9 +88,12 @@ def per_example(value: float | torch.Tensor, name: str, x: torch.Tensor) -> torc
 class AttackResult:
     """What an attack found for each of N examples; everything is detached and lies in ball and box.
 
+    Inputs in half precision are attacked in single precision, in which `loss` and `norm` stay, and are judged as they are returned.
+
     Parameters
     ----------
-    x_adv : tensor (N, ...), the perturbed inputs; an example that was wrong from the start is left as it was (`skip_wrong`)
+    x_adv : tensor (N, ...), the perturbed inputs, finite and in their dtype; an example that was wrong from the start is left as it
+        was (`skip_wrong`)
     success : boolean tensor (N,), the answer at `x_adv` is wrong (or the target class, in a targeted attack)
     loss : tensor (N,), what the attack maximises, at `x_adv`; -inf where it is not a number
     queries : integer tensor (N,), forward passes spent on each example

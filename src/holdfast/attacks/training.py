@@ -55,7 +55,7 @@ def adversarial_batches(reach: float, *, norm: Norm = "linf", steps: int = 1, bo
     def on_batch(
         model: nn.Module, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        eps = reach * torch.rand(len(x), generator=generator, device=generator.device).to(x)
+        eps = reach * torch.rand(len(x), generator=generator, device=generator.device).to(x.device)
         threat = ThreatModel(norm, eps, bounds=bounds)
         with frozen(model):
             return ascend(lambda z, rows: cross_entropy(model(z), y[rows]), x, threat, steps=steps), y

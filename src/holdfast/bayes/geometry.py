@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.attacks import input_gradient
+from holdfast.attacks.projection import lengthened
 from holdfast.attacks.threat import per_example
 from holdfast.core.checks import check_finite, check_whole, refuse
 
@@ -233,8 +234,7 @@ class _Allowed:
     def step(self, adv: torch.Tensor, gradient: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
         """Inputs after a step of these lengths along gradients, projected."""
         off = split_gradient(gradient.nan_to_num(0.0, 0.0, 0.0), self.basis.to(gradient)).orthogonal.flatten(1)
-        lengths = torch.linalg.vector_norm(off, dim=1, keepdim=True).clamp_min(torch.finfo(off.dtype).tiny)
-        delta = adv - self.x + (off * (sizes[:, None] / lengths)).view_as(adv)
+        delta = adv - self.x + lengthened(off, sizes, "l2").view_as(adv)
         near, found = self.nearest(delta)
         return torch.where(found.view(-1, *(1,) * (adv.ndim - 1)), (self.x + near).clamp(*self.bounds), adv)
 

@@ -156,8 +156,8 @@ def check_finite(array: Any, name: str) -> None:
     )
 
 
-def check_labels(labels: Any, name: str, *, classes: int) -> None:
-    """Refuse labels that are not a vector of integers in ``0..classes-1``."""
+def check_labels(labels: Any, name: str, *, classes: int | None = None) -> None:
+    """Refuse labels that are not a vector of integers in ``0..classes-1``, or not negative where the classes are unknown (None)."""
     kind = str(labels.dtype)
     if labels.ndim != 1 or "int" not in kind:
         refuse(
@@ -169,7 +169,12 @@ def check_labels(labels: Any, name: str, *, classes: int) -> None:
     if len(labels) == 0:
         return
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
+    if classes is None:
+        if low < 0:
+            refuse(
+                name, f"has a smallest entry of {low}", allowed="classes from 0 upwards", remedy="Leave unlabelled examples out."
+            )
+    elif low < 0 or high >= classes:
         refuse(
             name,
             f"runs from {low} to {high}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from holdfast.attacks.projection import levelled
 from holdfast.core.checks import check_whole, refuse
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ __all__ = ["Directions", "unit"]
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
     """`vectors` (..., D) at length 1; zero stays zero."""
-    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / length.clamp_min(torch.finfo(vectors.dtype).tiny)
+    level = levelled(vectors.reshape(-1, vectors.shape[-1])).view_as(vectors)
+    length = torch.linalg.vector_norm(level, dim=-1, keepdim=True)
+    return level / length.clamp_min(torch.finfo(vectors.dtype).tiny)
 
 
 class Directions:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.attacks.active import ActiveSet
+from holdfast.attacks.precision import at_least_single
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.prior import Prior, optimal_lambda
 from holdfast.attacks.transforms import cleaned
 from holdfast.core.checks import refuse
 
 if TYPE_CHECKING:
+    from holdfast.attacks.problem import Problem
     from holdfast.attacks.projection import Ball
     from holdfast.attacks.query.differences import Differences
 
@@ -47,12 +49,13 @@ class State(ActiveSet):
     last: torch.Tensor
 
 
-def priors_at(priors: tuple[Prior, ...], state: State) -> torch.Tensor:
+def priors_at(priors: tuple[Prior, ...], state: State, problem: Problem) -> torch.Tensor:
     """Unit directions (n, m, D) of the priors, zero where a prior gives nothing or the mask forbids it."""
     found = []
+    inputs = problem.returned(state.rows, state.adv.detach())
     for prior in priors:
         with torch.enable_grad():
-            direction = prior(state.adv.detach(), state.rows).detach()
+            direction = at_least_single(prior(inputs, state.rows).detach())
         if direction.shape != state.adv.shape:
             refuse("prior", f"gives shape {tuple(direction.shape)}", allowed=f"that of its inputs, {tuple(state.adv.shape)}")
         movable = cleaned(direction)[0].masked_fill(state.ball.low == state.ball.high, 0)
@@ -78,7 +81,11 @@ class Biased:
         """The mean over directions that lean to the prior, which is turned around if it points down."""
         slopes, n = self.differences.slopes, len(state.rows)
         at = (state.rows, state.adv, state.base)
-        prior = priors_at(self.priors, state).squeeze(1) if self.priors else state.adv.new_zeros(n, state.adv[0].numel())
+        prior = (
+            priors_at(self.priors, state, self.differences.oracle.problem).squeeze(1)
+            if self.priors
+            else state.adv.new_zeros(n, state.adv[0].numel())
+        )
         given = prior
         alpha = lam = prior.new_full((n,), torch.nan)
         weight = prior.new_zeros(n)
@@ -134,7 +141,9 @@ class Orthogonal:
     def __call__(self, state: State, directions: Directions, step: int) -> GradientEstimate:
         """The projection of the gradient onto the priors, the last estimate and random directions, all orthonormal."""
         n, features = len(state.rows), state.adv[0].numel()
-        known = priors_at(self.priors, state) if self.priors else state.adv.new_zeros(n, 0, features)
+        known = (
+            priors_at(self.priors, state, self.differences.oracle.problem) if self.priors else state.adv.new_zeros(n, 0, features)
+        )
         count = known.shape[1]
         if self.memory and step:
             known = torch.cat([known, unit(state.last)[:, None]], 1)

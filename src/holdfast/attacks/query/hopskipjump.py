@@ -281,6 +281,6 @@ class _BoundaryWalk:
         result = self.oracle.result()
         return BoundaryResult(
             **{entry.name: getattr(result, entry.name) for entry in fields(AttackResult)},
-            nearest=self.nearest,
+            nearest=problem.returned(everyone, self.nearest),
             distance=self.distance,
         )

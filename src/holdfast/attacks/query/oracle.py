@@ -116,11 +116,13 @@ class Oracle:
         scores: list[torch.Tensor] = []
         for rows in everyone.split(self.batch_size):
             self.left[rows] -= 1
-            answers = self._answers(self.problem.x[rows])
+            answers = self._answers(rows, self.problem.x[rows])
             if not scores:
                 self._examine(answers)
             scores.append(self._book(rows, self.problem.x[rows], answers, steps=0, allowed=True))
         self.clean = torch.cat(scores) if self.access == "scores" else torch.empty(0)
+        if answers.ndim == 1:
+            self._warn_of_other_labels()
         rows = ((~self.found.success) & (self.problem.eps > 0)).nonzero().squeeze(1)
         if self.access == "scores" and self.queries >= ENOUGH:
             self._warn_of_randomness(self.going(rows)[:PROBE_ROWS])
@@ -147,7 +149,7 @@ class Oracle:
         assert bool((self.left[rows] >= 0).all()), "a query beyond the budget of its example"
         parts = []
         for some, some_inputs in zip(rows.split(self.batch_size), inputs.split(self.batch_size), strict=True):
-            answers = self._answers(some_inputs)
+            answers = self._answers(some, some_inputs)
             parts.append(self._book(some, some_inputs, answers, steps=steps, allowed=allowed))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -160,21 +162,21 @@ class Oracle:
         """What was found."""
         return self.found.result()
 
-    def _answers(self, inputs: torch.Tensor) -> torch.Tensor:
+    def _answers(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """Answers to as many of the leading `inputs` as the target still accepts; fewer only if then it accepts no more."""
         left = self.problem.target.queries.left
-        inputs = inputs if left is None else inputs[:left]
+        rows, inputs = rows[:left], inputs[:left]
         if len(inputs) == 0:
             raise _SpentError
         try:
-            return self.problem.target(inputs)
+            return self.problem.ask(rows, inputs)
         except QueryBudgetError:  # of a counter inside the model: find out how far it goes
             if len(inputs) == 1:
                 raise _SpentError from None
         half = len(inputs) // 2
-        first = self._answers(inputs[:half])
+        first = self._answers(rows[:half], inputs[:half])
         try:
-            return torch.cat([first, self._answers(inputs[half:])])
+            return torch.cat([first, self._answers(rows[half:], inputs[half:])])
         except _SpentError:
             return first
 
@@ -221,6 +223,8 @@ class Oracle:
         if self.access == "labels":
             if not named and (answers.ndim != 2 or answers.shape[1] < 2):
                 refuse("model", f"answers with shape {tuple(answers.shape)}", allowed="labels (N,) or scores (N, classes)")
+            if not named:
+                self.problem.check_classes(answers.shape[1])
             return
         if named:
             refuse(
@@ -231,6 +235,16 @@ class Oracle:
             )
         classes = self.problem.examine(answers[:PROBE_ROWS], min(len(answers), PROBE_ROWS))
         self.found.objective = make_objective(self.loss, classes=classes, targeted=self.problem.goal is not None)
+
+    def _warn_of_other_labels(self) -> None:
+        """Warn if a target whose classes are unknown names the label of no example: they may be counted otherwise."""
+        if self.problem.goal is None and bool(self.found.success.all()):
+            warnings.warn(
+                f"The model gives none of the {len(self.left)} examples its label, so that all count as fooled without an attack. "
+                "Labels that start at 1 need `- 1`; otherwise model and data do not belong together.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _warn_of_randomness(self, rows: torch.Tensor) -> None:
         """Ask about a few examples again, and warn if the answers differ."""

@@ -13,8 +13,9 @@ import torch
 
 from holdfast.attacks.ascent import input_gradient
 from holdfast.attacks.losses import Loss, make_objective
+from holdfast.attacks.precision import at_least_single
 from holdfast.attacks.query.directions import unit
-from holdfast.core.checks import check_whole, refuse
+from holdfast.core.checks import check_labels, check_whole, refuse
 from holdfast.core.target import answer
 from holdfast.nets import frozen
 
@@ -98,10 +99,15 @@ def loss_gradient(model: Any, y: torch.Tensor, *, target_class: int | torch.Tens
     >>> loss_gradient(mlp(4, classes=3), torch.zeros(2, dtype=torch.long))(torch.rand(2, 4), torch.arange(2)).shape
     torch.Size([2, 4])
     """
+    check_labels(y, "y")
+    y = y.long()
     goal = None if target_class is None else torch.as_tensor(target_class, device=y.device).expand(y.shape)
 
     def value(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        logits = answer(model, x)
+        logits = at_least_single(answer(model, x))
+        for name, wanted in (("y", y), ("target_class", goal)):
+            if wanted is not None:
+                check_labels(wanted, name, classes=logits.shape[1])
         objective = make_objective(loss, classes=logits.shape[1], targeted=goal is not None)
         return objective.climb(logits, y[rows], None if goal is None else goal[rows])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from holdfast.attacks.precision import at_least_single
 from holdfast.attacks.query.differences import Differences
 from holdfast.attacks.query.directions import Directions, unit
 from holdfast.attacks.query.estimators import Biased, GradientEstimate, Orthogonal, State
@@ -227,7 +228,7 @@ class _RGF:
                 directions = Directions(problem.x, problem.threat, subspace=subspace, generator=generator)
                 self.climb(rows, directions, sizes)
         found = oracle.result()
-        empty = torch.zeros(0, len(problem.x), dtype=problem.x.dtype, device=problem.x.device)
+        empty = problem.eps.new_zeros(0, len(problem.x))
         return EstimatedResult(
             **{entry.name: getattr(found, entry.name) for entry in fields(AttackResult)},
             **{name: torch.stack(steps) if steps else empty for name, steps in self.history.items()},
@@ -258,7 +259,8 @@ class _RGF:
         traces = {"alpha": guess.alpha, "lam": guess.lam}
         if self.truth is not None:
             with torch.enable_grad():
-                truth = unit(self.truth(state.adv.detach(), state.rows).detach().flatten(1))
+                inputs = self.oracle.problem.returned(state.rows, state.adv.detach())
+                truth = unit(at_least_single(self.truth(inputs, state.rows).detach()).flatten(1))
             traces["estimate_cosine"] = (unit(guess.direction) * truth).sum(1)
             if self.estimate.priors:
                 traces["prior_cosine"] = (unit(guess.prior) * truth).sum(1)

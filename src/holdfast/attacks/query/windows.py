@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.attacks.projection import perturbation_norm
+from holdfast.attacks.projection import lengthened, perturbation_norm
 
 if TYPE_CHECKING:
     from holdfast.attacks.projection import Ball
@@ -161,12 +161,9 @@ def _hill(height: int, width: int, norm: str) -> torch.Tensor:
 def _at_edge(delta: torch.Tensor, ball: Ball) -> torch.Tensor:
     """The perturbations `delta` (n, ...) at the length eps in L2, projected exactly in L1; what may not move left out."""
     delta = delta.masked_fill(ball.low == ball.high, 0)
+    wide = (-1, *(1,) * (delta.ndim - 1))
+    at_edge = lengthened(delta, ball.eps, ball.norm)
     if ball.norm == "l1":
-        return ball.project(delta * _lengthened(delta, ball, at_least=True))
-    return (delta * _lengthened(delta, ball, at_least=False)).clamp_(ball.low, ball.high)
-
-
-def _lengthened(delta: torch.Tensor, ball: Ball, *, at_least: bool) -> torch.Tensor:
-    """Factors (n, 1, ...) that bring each row of `delta` to the radius, or up to it if `at_least`."""
-    factor = ball.eps / perturbation_norm(delta, ball.norm).clamp_min(torch.finfo(delta.dtype).tiny)
-    return (factor.clamp_min(1) if at_least else factor).view(-1, *(1,) * (delta.ndim - 1))
+        outside = perturbation_norm(delta, "l1") >= ball.eps
+        return ball.project(torch.where(outside.view(wide), delta, at_edge))
+    return at_edge.clamp_(ball.low, ball.high)

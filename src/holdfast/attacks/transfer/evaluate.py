@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from holdfast.attacks.precision import at_least_single, rounded_toward
 from holdfast.attacks.projection import make_ball
 from holdfast.attacks.transfer.objective import METHODS
 from holdfast.attacks.transfer.proxy import proxy_attack
@@ -235,10 +236,11 @@ def evaluate_transfer(
 
 def noise_control(x: torch.Tensor, threat: ThreatModel, *, seed: int = 0) -> torch.Tensor:
     """Images (N, ...) with random signs of size eps (L-infinity), or noise of length eps, clipped to the box."""
-    noise = torch.randn(x.shape, generator=Seeds(seed).torch("noise"), dtype=x.dtype).to(x.device)
-    ball, adv = make_ball(x, threat), x.clone()
+    centre = at_least_single(x)
+    noise = torch.randn(x.shape, generator=Seeds(seed).torch("noise"), dtype=centre.dtype).to(x.device)
+    ball, adv = make_ball(centre, threat), centre.clone()
     ball.step_(adv, noise, ball.eps)
-    return adv
+    return rounded_toward(adv, centre, x.dtype)
 
 
 def control_attacks(

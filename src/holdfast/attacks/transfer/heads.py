@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from holdfast.attacks.precision import at_least_single
 from holdfast.core.checks import check_finite, check_same_length, check_whole, refuse
 from holdfast.core.seeds import Seeds
 from holdfast.core.target import answer
@@ -58,6 +59,7 @@ class _Head(nn.Module):
         self.layers = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, classes))
 
     def standardise(self, x: torch.Tensor) -> None:
+        x = at_least_single(x)
         std = x.std(0, unbiased=False)
         self.mean.copy_(x.mean(0))
         self.scale.copy_(torch.where(std > 0, 1 / std.clamp_min(1e-12), 0.0))  # constant features carry no information

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
-from holdfast.core.checks import check_one_of, check_within, refuse
+from holdfast.core.checks import check_labels, check_one_of, check_within, refuse
 from holdfast.core.target import answer
 from holdfast.nets import recording
 
@@ -83,6 +83,7 @@ class ProxyObjective:
         """J (n,) at the inputs `x_adv` (n, ...) that belong to the examples `rows` (n,)."""
         proxies = self.proxies[rows]
         logits, found = self._look(x_adv)
+        check_labels(proxies.classes.flatten(), "proxies", classes=logits.shape[1])
         value = self.gamma * _toward(logits.log_softmax(1), proxies)
         if self.layers:
             assert self.heads is not None, "checked at the door"

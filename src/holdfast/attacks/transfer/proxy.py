@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.attacks.ascent import ascend, input_gradient
+from holdfast.attacks.precision import at_least_single
 from holdfast.attacks.projection import make_ball, perturbation_norm
 from holdfast.attacks.transfer.adapter import Adapted
 from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxies
@@ -117,7 +118,7 @@ def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
         target_class=goals,
         proxies=proxies,
         reached=answers == proxies.classes[:, 0],
-        norm=perturbation_norm(x_adv - x, threat.norm),
+        norm=perturbation_norm(at_least_single(x_adv) - at_least_single(x), threat.norm),
     )
 
 
@@ -162,7 +163,7 @@ def attack_prior(
         guess = gradient if smooth is None else smooth(gradient)
         if threat is None:
             return guess
-        ball = make_ball(x[rows], threat.of_rows(rows))
+        ball = make_ball(at_least_single(x[rows]), threat.of_rows(rows))
         outward = ((x_adv <= ball.low) & (guess < 0)) | ((x_adv >= ball.high) & (guess > 0))
         return guess.masked_fill(outward, 0)
 
