@@ -98,3 +98,9 @@ def test_restoring_needs_two_rows_and_leaves_the_flags():
     assert flags(restore_batchnorm(net, torch.rand(5, 3, 8, 8), batch_size=4)) == flags(net)
     with pytest.raises(InputError, match="at least 2"):
         restore_batchnorm(net, torch.rand(1, 3, 8, 8))
+
+
+def test_another_number_of_answers_than_examples_is_refused():
+    data = Examples(torch.rand(6, 4), torch.arange(6) % 2)
+    with pytest.raises(InputError, match="gives 1 answers to 6 examples"):
+        evaluate(lambda x: x[:1], data)

@@ -95,6 +95,46 @@ def test_each_epoch_sees_every_example_once_in_a_new_order(plane):
     assert not torch.equal(first, second)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x, y: (torch.cat([x, x]), torch.cat([y, y])),
+        lambda x, y: (x[x[:, 0] > 0.3], y[x[:, 0] > 0.3]),
+        lambda x, y: (torch.cat([x, x, x]), nn.functional.one_hot(torch.cat([y, y, y]), 2).float()),
+    ],
+    ids=["beside the clean ones", "some of them", "soft labels"],
+)
+def test_accuracy_and_loss_are_of_the_examples_trained_on(plane, change):
+    sizes, losses = [], []
+
+    def loss(logits, y):
+        sizes.append(len(logits))
+        value = nn.functional.cross_entropy(logits, y)
+        losses.append(value.item())
+        return value
+
+    def on_batch(model, x, y, generator):
+        del model, generator
+        return change(x, y)
+
+    record = trained(plane, epochs=6, lr=0.05, batch_size=60, on_batch=on_batch, loss=loss)[1].history[-1]
+    last = slice(-5, None)  # of the five batches of an epoch
+    assert 0.7 < record.accuracy <= 1
+    assert record.accuracy * sum(sizes[last]) == pytest.approx(round(record.accuracy * sum(sizes[last])))
+    mean = sum(one * size for one, size in zip(losses[last], sizes[last], strict=True)) / sum(sizes[last])
+    assert record.loss == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "message"), [(0, "0 inputs and 0 labels"), (3, "3 inputs and 60 labels")])
+def test_a_batch_that_is_no_batch_is_refused(plane, rows, message):
+    def on_batch(model, x, y, generator):
+        del model, generator
+        return x[:rows], y[:0] if rows == 0 else y
+
+    with pytest.raises(InputError, match=f"`on_batch` returns {message}"):
+        trained(plane, epochs=1, batch_size=60, on_batch=on_batch)
+
+
 def test_validation_decides_nothing_without_patience(plane):
     held_out = plane[:50]
     plain, _ = trained(plane, epochs=4)

@@ -85,6 +85,8 @@ def evaluate(model: Any, examples: Examples, *, batch_size: int = 1000) -> Evalu
     50
     """
     logits = predict(model, examples.x, batch_size=batch_size)
+    if len(logits) != len(examples):
+        refuse("model", f"gives {len(logits)} answers to {len(examples)} examples", allowed="one row of logits per example")
     check_labels(examples.y, "y", classes=logits.shape[1])
     return Evaluation(logits, examples.y)
 

@@ -46,8 +46,8 @@ class Epoch:
     Parameters
     ----------
     epoch : its number, from 1
-    loss : mean training loss with all extra terms, over the batches as trained on
-    accuracy : share of right answers on the batches as trained on
+    loss : mean training loss with all extra terms, over the examples as trained on
+    accuracy : share of right answers on the examples as trained on
     lr : learning rate of the last step
     seconds : since the training began
     validation_loss, validation_accuracy : in evaluation mode; None without validation data
@@ -138,7 +138,8 @@ def fit(  # noqa: PLR0913 - the one training loop; every argument is a setting t
     loss : from logits and labels to a scalar
     augment : ``(x, generator) -> x``, e.g. :func:`~holdfast.nets.random_shift`
     extra_loss : ``(model, x, y, logits) -> scalar``, added to the loss
-    on_batch : ``(model, x, y, generator) -> (x, y)``, called before each step: adversarial training, devices drawn anew
+    on_batch : ``(model, x, y, generator) -> (x, y)``, called before each step: adversarial training, devices drawn anew; it may
+        return more or fewer examples than it got
     after_step : ``(model) -> None``, called after each step: projections of weights
     validation : examples on which every epoch is evaluated; they decide nothing without `patience`
     patience : stop after this number of epochs without a better validation accuracy (ties: loss), and restore the best weights
@@ -258,9 +259,9 @@ class _Training:
             for group, rate in zip(self.update.param_groups, self.rates, strict=True):
                 group["lr"] = rate * self.recipe.schedule(share)
             loss, right = self.step(x, y)
-            total += loss * len(y)
-            hits += right
-            rows += len(y)
+            total += loss * len(right)
+            hits += right.sum()
+            rows += len(right)
             last = index == self.batches - 1
             if (last or index % FINITE_EVERY == 0) and not math.isfinite(total.item()):
                 self.diverged(number, index)
@@ -286,12 +287,16 @@ class _Training:
             yield x[rows].to(self.device, non_blocking=True), y[rows].to(self.device, non_blocking=True)
 
     def step(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One change of the weights; the loss and the number of right answers, both without gradient."""
+        """One change of the weights; the loss, and which of the examples trained on (m,) are right, both without gradient."""
         recipe = self.recipe
         if recipe.augment is not None:
             x = recipe.augment(x, self.noise)
         if recipe.on_batch is not None:
             x, y = recipe.on_batch(self.model, x, y, self.noise)
+            if len(x) != len(y) or len(y) == 0:
+                refuse(
+                    "on_batch", f"returns {len(x)} inputs and {len(y)} labels", allowed="one label per input, at least one of each"
+                )
         logits = answer(self.model, x)
         loss = recipe.loss(logits, y)
         if recipe.extra_loss is not None:
@@ -302,7 +307,7 @@ class _Training:
         if recipe.after_step is not None:
             recipe.after_step(self.model)
         labels = y if y.ndim == 1 else y.argmax(1)
-        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+        return loss.detach(), logits.detach().argmax(1) == labels
 
     def diverged(self, number: int, index: int) -> None:
         raise FloatingPointError(
