@@ -94,7 +94,7 @@ def gates() -> list[ClaimEntry]:
 def findings() -> list[FindingEntry]:
     return [
         FindingEntry(
-            id="adversarial.pgd.half",
+            id="adversarial.worst_case.half",
             severity="high",
             card="adversarial",
             stress="pgd",

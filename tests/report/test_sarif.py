@@ -35,7 +35,7 @@ def test_everything_that_the_standard_requires_is_there(make):
 def test_levels_follow_severity_and_verdict():
     results = log_of(samples.audit_document())["runs"][0]["results"]
     levels = {result["ruleId"]: result["level"] for result in results}
-    assert levels["adversarial.pgd.half"] == "error"
+    assert levels["adversarial.worst_case.half"] == "error"
     assert levels["device.weight_noise.p05"] == "warning"
     assert levels["clean.ece"] == "note"
     assert levels["gate.2"] == "error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import torch
 from holdfast.auditing.cards import card_entries, summarise
 from holdfast.auditing.command import command_line
 from holdfast.auditing.crossing import cross_of, images_of
+from holdfast.auditing.settings import AuditSettings
+from holdfast.auditing.weakness import weakness_of
 from holdfast.core.digest import digest, jsonable
 from holdfast.report import Budget, DataEntry, Document, InputEntry, RunEntry, SkippedEntry, TargetEntry, finding_entry
 from holdfast.report.provenance import circumstances
@@ -19,8 +22,7 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import AuditPlan, PlannedStress
-    from holdfast.auditing.settings import AuditSettings
-    from holdfast.core.experiment import Finding
+    from holdfast.core.experiment import Finding, Summary
     from holdfast.core.store import Record
     from holdfast.report import FindingEntry
 
@@ -49,11 +51,7 @@ def assemble(
     interrupted : the user stopped the run
     """
     summaries = summarise(plan.lines, records)
-    findings = [
-        _finding(finding, line, command=_command(settings, line) if repeatable else "")
-        for line in plan.lines
-        for finding in summaries[line.stress.name].findings
-    ]
+    findings = _findings(settings, plan, records, summaries, repeatable=repeatable)
     return Document(
         run=_run_entry(settings, inputs, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(
             update=dict(run)
@@ -76,15 +74,42 @@ def assemble(
     )
 
 
+def _findings(
+    settings: AuditSettings, plan: AuditPlan, records: Sequence[Record], summaries: Mapping[str, Summary], *, repeatable: bool
+) -> list[FindingEntry]:
+    """What each stress finds, and what all attacks together do."""
+
+    def command(*names: str) -> str:
+        return _command(settings, plan.lines, names) if repeatable else ""
+
+    found = [
+        _finding(finding, line, command=command(line.stress.name))
+        for line in plan.lines
+        for finding in summaries[line.stress.name].findings
+    ]
+    if (weak := weakness_of(plan.lines, records)) is not None:
+        place = {"card": weak.card, "stress": weak.stress, "at": dict(weak.at)}
+        found.append(finding_entry(weak.finding, **place, command=command(*weak.measured_by)))
+    return found
+
+
 def _finding(finding: Finding, line: PlannedStress, *, command: str) -> FindingEntry:
     """The entry of a finding, with the stress's own remedy where it has none."""
     told = replace(finding, remedy=finding.remedy or line.stress.remedy)
     return finding_entry(told, card=line.stress.card.name, stress=line.stress.name, command=command)
 
 
-def _command(settings: AuditSettings, line: PlannedStress) -> str:
-    """The command that measures one stress again, in a folder of its own."""
-    return command_line(settings.model_copy(update={"out": None, "fresh": False, "stresses": (line.stress.name,), "gates": ()}))
+def _command(settings: AuditSettings, lines: Sequence[PlannedStress], names: Sequence[str]) -> str:
+    """The command that measures the stresses `names` again, on the same examples, in a folder of its own.
+
+    Fewer stresses within one budget would be granted more examples, so that their number is part of the command instead.
+    """
+    chosen = settings.model_copy(update={"out": None, "fresh": False, "stresses": tuple(names), "gates": (), "budget": None})
+    cards = deepcopy(settings.cards)
+    for line in lines:
+        if line.stress.name in names and line.decision == "reduced":
+            cards.setdefault(line.stress.card.name, {}).setdefault(line.stress.name, {})["examples"] = line.examples
+    return command_line(AuditSettings.model_validate({**chosen.model_dump(), **cards}))
 
 
 def _run_entry(

@@ -10,6 +10,7 @@ from holdfast.auditing.stresses.attacked import SIZE
 from holdfast.auditing.stresses.cards import ADVERSARIAL, BUILT_IN_CARDS
 from holdfast.core.curve import Curve
 from holdfast.core.experiment import Summary
+from holdfast.core.grammar import Metric
 from holdfast.core.runner import measurements
 from holdfast.report import CardEntry, CurveEntry, EstimateEntry, PointEntry, StressEntry, StressSummary, stress_entry
 
@@ -87,10 +88,17 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], class
         examples=found.examples,
         points=[_worst_point(point, found.examples) for point in found.points],
         curves=[CurveEntry.of(curve) for curve in curves],
+        metrics=dict(_common(point) for point in found.points if point.common is not None),
         summary=StressSummary() if late else curve_summary(curves, classes=classes, axes={"eps": SIZE}),
         notes=list(found.notes),
     )
     return {WORST_CASE: entry}
+
+
+def _common(point: WorstCasePoint) -> tuple[str, EstimateEntry]:
+    """The worst case on the examples that every attack tried, under its name."""
+    assert point.common is not None, "asked for where it is known"
+    return str(Metric("accuracy", (("eps", point.eps), ("examples", point.common.n)))), EstimateEntry.of(point.common)
 
 
 def _worst_point(point: WorstCasePoint, examples: int) -> PointEntry:

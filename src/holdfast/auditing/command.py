@@ -48,8 +48,13 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [name] if value else []
     if isinstance(value, tuple | list):
-        return [f"{name}={','.join(f'{item:g}' for item in value)}"]  # the first number may begin with a minus sign
-    return [name, f"{value:g}" if isinstance(value, float) else str(value)]
+        return [f"{name}={','.join(map(_text, value))}"]  # the first number may begin with a minus sign
+    return [name, _text(value)]
+
+
+def _text(value: Any) -> str:
+    """With all digits that a number has."""
+    return str(value).removesuffix(".0")
 
 
 def _flags(settings: AuditSettings) -> Iterator[str]:

@@ -38,11 +38,13 @@ class WorstCasePoint:
     ----------
     eps : the size
     accuracy : share of the examples that none of them fooled; None while one of them is missing
+    common : the same of the first examples, which each of them tried; None where that are all, or one of them is missing
     missing : points of attacks that crashed or had no time
     """
 
     eps: float
     accuracy: Estimate | None
+    common: Estimate | None
     missing: tuple[str, ...]
 
 
@@ -52,11 +54,13 @@ class WorstCases:
 
     Parameters
     ----------
+    norm : of all attacks that are joined
     points : in the order of their sizes
     examples : rows of the largest attacks
     notes : which attacks were joined where, and which could not be
     """
 
+    norm: str
     points: tuple[WorstCasePoint, ...]
     examples: int
     notes: tuple[str, ...]
@@ -104,7 +108,7 @@ def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> W
     sizes = sorted({entry.eps for entry in joined if entry.examples == n})
     points = tuple(_point([entry for entry in joined if entry.eps <= size * SLACK], size, n) for size in sizes)
     apart = sorted({entry.name for entry in tries if entry.norm != norm})
-    return WorstCases(points=points, examples=n, notes=(_note(joined, norm), *_others(apart, norm)))
+    return WorstCases(norm=norm, points=points, examples=n, notes=(_note(joined, norm), *_others(apart, norm)))
 
 
 def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
@@ -124,11 +128,17 @@ def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
 
 def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
     missing = tuple(entry.label for entry in tries if entry.right is None)
-    left = np.ones(n, dtype=bool)
+    left, tried = np.ones(n, dtype=bool), n
     for entry in tries:
         if entry.right is not None:
             left[: len(entry.right)] &= entry.right
-    return WorstCasePoint(eps=size, accuracy=None if missing else proportion(int(left.sum()), n), missing=missing)
+            tried = min(tried, len(entry.right))
+    return WorstCasePoint(
+        eps=size,
+        accuracy=None if missing else proportion(int(left.sum()), n),
+        common=None if missing or tried == n else proportion(int(left[:tried].sum()), tried),
+        missing=missing,
+    )
 
 
 def _note(joined: Sequence[_Try], norm: str) -> str:

@@ -9,7 +9,6 @@ from holdfast.attacks import ThreatModel, apgd, apgd_targeted, fgsm, pgd
 from holdfast.attacks.worst import with_rows
 from holdfast.auditing.stresses.answers import examples_of
 from holdfast.auditing.stresses.attacked import (
-    NORM_NAMES,
     NORMS,
     REMEDY,
     SIZE,
@@ -21,8 +20,6 @@ from holdfast.auditing.stresses.attacked import (
 )
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole
-from holdfast.core.estimate import exact
-from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
@@ -31,13 +28,11 @@ if TYPE_CHECKING:
     import torch
 
     from holdfast.attacks import AttackResult
-    from holdfast.core.experiment import Point
+    from holdfast.core.experiment import Measurement, Point, Summary
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
 __all__ = ["APGD", "FGSM", "PGD", "GradientAttack"]
-
-CERTAIN = exact(1.0)  # stands in for the clean accuracy where eps = 0 was not asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,25 +171,6 @@ class PGD(GradientAttack):
             seed=context.seeds.integer("start", index),
             batch_size=context.batch_size,
         )
-
-    def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Accuracy against attack size, and how bad the smallest damaging size is."""
-        summary = accuracy_curve(self.name, measurements)
-        for point, found in measurements:
-            accuracy = found.estimates["accuracy"]
-            clean = measurements[0][1].estimates["accuracy"] if measurements[0][0]["eps"] == 0 else CERTAIN
-            if point["eps"] > 0 and accuracy.hi < clean.value / 2:
-                finding = Finding(
-                    id="adversarial.pgd.half",
-                    severity="high",
-                    text=f"Accuracy under attack ({NORM_NAMES[self.norm]}, eps {point['eps']:.3g}): {accuracy}.",
-                    evidence=f"adversarial.pgd.accuracy[eps={point['eps']:.6g}]",
-                    estimate=accuracy,
-                    threshold=f"half the clean accuracy, {clean.value / 2:.3g}",
-                    remedy=self.remedy,
-                )
-                return Summary(curves=summary.curves, findings=(finding,))
-        return summary
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.experiment import Finding, Measurement, Summary
+from holdfast.core.grammar import Metric
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.hardware import activation_variation, curve_variation, weight_noise
@@ -67,7 +68,7 @@ def _finding(stress: Stress, what: str, measurements: Sequence[tuple[Point, Meas
                     id=f"device.{stress.name}.yield",
                     severity=_severity(axis, strength),
                     text=f"With {_at(what, axis, strength)} the 5th percentile of the chips' accuracies falls to {percentile}.",
-                    evidence=f"device.{stress.name}.p05[{axis}={strength:g}]",
+                    evidence=str(Metric(f"device.{stress.name}.p05", ((axis, strength),))),
                     estimate=percentile,
                     threshold=f"two points below {clean.value:.3g}",
                     remedy=stress.remedy,
@@ -275,7 +276,7 @@ def _shape_finding(name: str, measurements: Sequence[tuple[Point, Measurement]])
                     id="device.activation_variation.shape",
                     severity="medium",
                     text=f"With nominal {name} for its activations the network's accuracy is {nominal}, not {own.value:.3g}.",
-                    evidence=f"device.activation_variation.accuracy[measured_spread={point['measured_spread']:g}]",
+                    evidence=str(Metric("device.activation_variation.accuracy", tuple(point.items()))),
                     estimate=nominal,
                     threshold=f"two points below {own.value:.3g}",
                     remedy="Train the network with these curves in place (holdfast.hardware.hardware_activations).",

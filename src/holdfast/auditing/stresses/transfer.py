@@ -53,9 +53,7 @@ class Transfer(Stress):
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "Transfer"
     importance: ClassVar[float] = 0.4
-    remedy: ClassVar[str] = (
-        "Train on attacked inputs (holdfast.nets.fit(..., on_batch=...)); limit and watch queries to the service."
-    )
+    remedy: ClassVar[str] = "Limit and watch queries to the service, and see the finding on all attacks together."
     eps: float
     queries: int = 1000
     surrogates: int = 1
