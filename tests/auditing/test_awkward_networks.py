@@ -7,6 +7,13 @@ from torch import nn
 import holdfast
 from holdfast.attacks import ThreatModel, fgsm, pgd
 from holdfast.attacks.query import square
+from holdfast.auditing.stresses.answers import chips_measured
+from holdfast.auditing.stresses.clean import Clean
+from holdfast.core.estimate import proportion
+from holdfast.core.stress import StressContext
+from holdfast.core.target import Target, predicted_classes
+from holdfast.data import Examples
+from holdfast.hardware import chips
 from holdfast.nets import evaluate, features, layer_records, predict, stacked_predict
 
 
@@ -147,3 +154,74 @@ def test_an_activation_in_place_does_not_change_the_features_before_it():
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(inplace=True), nn.Linear(8, 2))
     x = torch.rand(5, 4)
     assert torch.equal(features(net, x, ["0"])["0"], net[0](x))
+
+
+class Gridded(nn.Module):
+    """NaN for images with other values than those of the digits, multiples of 1/16."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        off = (x * 16 != (x * 16).round()).flatten(1).any(1)
+        return self.net(x).masked_fill(off[:, None], torch.nan)
+
+
+@pytest.mark.filterwarnings("ignore:The model answered")
+def test_an_answer_of_nan_is_wrong_counted_and_a_finding(digits_cnn, digits_small, tmp_path):
+    stresses = ["clean", "fgsm", "square", "corruptions", "weight_noise"]
+    report = audited(Gridded(digits_cnn), digits_small[1], tmp_path / "run", stresses=stresses)
+    found = figures(report)
+    fog = ("corruptions", "{'corruption': 'fog', 'severity': 3}")
+    assert (found[*fog, "accuracy"][0], found[*fog, "not_finite"][0]) == (0.0, 1.0)
+    assert found["fgsm", "{'eps': 0.1}", "accuracy"][0] == 0.0
+    clean = {("clean", "{}"), ("fgsm", "{'eps': 0.0}"), ("weight_noise", "{'sigma': 0.0}")}
+    assert all((*point, "not_finite") not in found for point in clean)
+    finding = next(entry for entry in report.document.findings if entry.id == "shift.corruptions.not_finite")
+    assert finding.severity == "high"
+    assert finding.evidence == "shift.corruptions.not_finite[corruption=fog, severity=3]"
+    assert "1 [0.954, 1]" in finding.text  # Wilson, 80 of 80
+    assert finding.text in report.page.read_text()
+
+
+def test_clean_answers_of_nan_are_wrong_in_every_figure(digits_cnn, digits_small):
+    data = digits_small[1][:200]
+    lost = torch.arange(200) % 4 == 0
+
+    def some(x):
+        logits = digits_cnn(x)
+        return logits.masked_fill((x[:, None] == data.x[lost]).flatten(2).all(2).any(1)[:, None], torch.nan)
+
+    right = evaluate(digits_cnn, data).correct & ~lost
+    assert torch.equal(evaluate(some, data).correct, right)
+    found = Clean().measure({}, StressContext(target=Target(model=some), data=data))
+    assert found.estimates["accuracy"] == proportion(int(right.sum()), 200)
+    assert found.estimates["not_finite"] == proportion(50, 200)
+    assert [entry["value"] for entry in found.details["per_class"]] == [
+        pytest.approx(float(right[data.y == label].float().mean())) for label in range(10)
+    ]
+    assert sum(map(sum, found.details["confusion"])) == 150
+    assert (found.arrays["prediction"][lost] == -1).all()
+    rest = Clean().measure({}, StressContext(target=Target(model=digits_cnn), data=data[~lost]))
+    assert found.estimates["nll"] == rest.estimates["nll"]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_an_answer_that_is_not_finite_names_no_class(value):
+    scores = torch.tensor([[[0.0, 1.0], [1.0, 0.0]], [[value, 1.0], [1.0, value]]])
+    assert predicted_classes(scores).tolist() == [[1, 0], [-1, -1]]
+    assert Target(model=lambda x: x).labels(scores[1]).tolist() == [-1, -1]
+
+
+def test_a_chip_that_answers_nan_is_wrong():
+    net = nn.Sequential(nn.Linear(2, 2, bias=False))
+    data = Examples(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0]))
+
+    def draw(number):
+        return {"0.weight": torch.tensor([[1.0, 1.0], [0.0, 0.0]]) if number == 0 else torch.full((2, 2), torch.nan)}
+
+    found = chips(net, data, draw, count=2)
+    assert found.correct.tolist() == [[True, True], [False, False]]
+    assert found.not_finite == 0.5
+    assert chips_measured(found).estimates["not_finite"].value == 0.5

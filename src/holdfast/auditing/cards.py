@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.auditing.grading import curve_summary, grade
 from holdfast.auditing.joined import WORST_CASE, join_attacks
+from holdfast.auditing.stresses.answers import NOT_FINITE
 from holdfast.auditing.stresses.attacked import SIZE
 from holdfast.auditing.stresses.cards import ADVERSARIAL, BUILT_IN_CARDS
 from holdfast.core.curve import Curve
-from holdfast.core.experiment import Summary
+from holdfast.core.experiment import Finding, Summary
 from holdfast.core.grammar import Metric
 from holdfast.core.runner import measurements
 from holdfast.report import CardEntry, CurveEntry, EstimateEntry, PointEntry, StressEntry, StressSummary, stress_entry
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.joined import WorstCasePoint
     from holdfast.auditing.plan import PlannedStress
+    from holdfast.core.experiment import Measurement, Point
     from holdfast.core.store import Record
     from holdfast.core.stress import Card, Stress
 
@@ -114,7 +117,30 @@ def summarise(lines: Sequence[PlannedStress], records: Sequence[Record]) -> dict
 
 
 def _summary(line: PlannedStress, records: Sequence[Record]) -> Summary:
+    measured = measurements(line.stress, records)
     try:
-        return line.stress.summarise(measurements(line.stress, records))
+        summary = line.stress.summarise(measured)
     except Exception as error:  # noqa: BLE001 (a plug-in must not cost the report of the others)
         return Summary(notes=(f"its points could not be summarised: {type(error).__name__}: {error}",))
+    return replace(summary, findings=(*summary.findings, *_not_finite(line.stress, measured)))
+
+
+def _not_finite(stress: Stress, measured: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
+    """That the network answered with NaN or infinity, at the point where it did so most often."""
+    shares = [(found.estimates[NOT_FINITE], point) for point, found in measured if NOT_FINITE in found.estimates]
+    if not shares:
+        return ()
+    share, point = max(shares, key=lambda entry: entry[0].value)
+    name = f"{stress.card.name}.{stress.name}"
+    where = ", ".join(f"{axis} = {value:.3g}" if isinstance(value, float) else f"{axis} = {value}" for axis, value in point.items())
+    return (
+        Finding(
+            id=f"{name}.{NOT_FINITE}",
+            severity="high",
+            text=f"Share of answers that are NaN or infinite, which count as wrong: {share}{where and f' ({where})'}.",
+            evidence=str(Metric(f"{name}.{NOT_FINITE}", tuple(point.items()))),
+            estimate=share,
+            threshold="0",
+            remedy="Look for a division by zero, a logarithm of zero or an overflow in its forward pass.",
+        ),
+    )

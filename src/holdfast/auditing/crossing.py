@@ -107,6 +107,10 @@ def _filled(array: NDArray[Any], n: int) -> NDArray[Any]:
     return filled
 
 
+def _class_name(names: Sequence[str], predicted: int) -> str:
+    return names[predicted] if predicted >= 0 else "not finite"
+
+
 def images_of(
     lines: Sequence[PlannedStress], records: Sequence[Record], *, data: Examples, index: NDArray[np.int64]
 ) -> list[ImageEntry]:
@@ -125,7 +129,7 @@ def images_of(
                         example=int(index[row]),
                         truth=names[int(data.y[row])],
                         before=before,
-                        after=names[int(found.arrays["prediction"][row])],
+                        after=_class_name(names, int(found.arrays["prediction"][row])),
                         stress=line.stress.name,
                         card=line.stress.card.name,
                         at=dict(point),

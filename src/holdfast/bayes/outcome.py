@@ -13,6 +13,7 @@ from holdfast.attacks.losses import make_objective
 from holdfast.attacks.problem import pose
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import Estimate, mean_t, proportion
+from holdfast.core.target import predicted_classes
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Judge:
             protocol=protocol,
             outcomes=outcomes,
             worst=worst_case(found),
-            correct=self.clean.argmax(1) == self.problem.y,
+            correct=predicted_classes(self.clean) == self.problem.y,
             attack_samples=attack_samples,
             defence_samples=len(self.posterior),
             overlap=overlap,

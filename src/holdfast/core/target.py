@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "answer", "as_target"]
+__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "answer", "as_target", "predicted_classes"]
 
 Access = Literal["labels", "scores", "gradients", "weights"]
 Outputs = Literal["logits", "probabilities"]
@@ -102,8 +102,8 @@ class Target:
         return self.model(x if self.preprocess is None else self.preprocess(x))
 
     def labels(self, x: torch.Tensor) -> torch.Tensor:
-        """The predicted class ``(N,)`` of each row of `x`."""
-        return self(x).argmax(1)
+        """The predicted class ``(N,)`` of each row of `x`, see :func:`predicted_classes`."""
+        return predicted_classes(self(x))
 
     def allows(self, needed: Access) -> bool:
         """True if `needed` is within the access level."""
@@ -141,7 +141,28 @@ def answer(model: Callable[[Any], Any], x: torch.Tensor) -> Any:
     import torch
 
     found = model(x.clone())
-    return found.clone() if isinstance(found, torch.Tensor) else found
+    if not isinstance(found, torch.Tensor):
+        return found
+    if found.is_inference():
+        with torch.inference_mode():  # what was computed there stays recognisable
+            return found.clone()
+    return found.clone()
+
+
+def predicted_classes(scores: torch.Tensor) -> torch.Tensor:
+    """The class ``(...,)`` with the largest of the `scores` ``(..., classes)``; -1 where an answer holds NaN or infinity.
+
+    No label equals -1, so an answer that is not finite is never right. (The largest of several NaN would be the first class.)
+
+    Examples
+    --------
+    >>> import torch
+    >>> predicted_classes(torch.tensor([[0.0, 1.0], [torch.nan, 1.0]])).tolist()
+    [1, -1]
+    """
+    if scores.ndim < 2:
+        refuse("scores", f"has shape {tuple(scores.shape)}", allowed="(..., examples, classes)")
+    return scores.argmax(-1).masked_fill(~scores.isfinite().all(-1), -1)
 
 
 def _log(probabilities: torch.Tensor) -> torch.Tensor:

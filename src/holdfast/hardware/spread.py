@@ -20,6 +20,7 @@ from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, mean_t, proportion
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import predicted_classes
 from holdfast.hardware.equip import chip, hardware_activations
 from holdfast.nets import layer_records, named_weights, stacked_predict
 
@@ -55,9 +56,11 @@ class ChipResults:
     Parameters
     ----------
     correct : boolean array (chips, n)
+    not_finite : share of all answers that hold NaN or infinity, which are wrong ones
     """
 
     correct: NDArray[np.bool_]
+    not_finite: float = 0.0
 
     @cached_property
     def accuracies(self) -> NDArray[np.float64]:
@@ -154,15 +157,16 @@ def chips(
     device = next(iter((*model.parameters(), *model.buffers())), examples.x).device
     x, y = examples.x.to(device), examples.y.to(device)
     at_once = max(1, memory // _bytes_per_chip(model, draw(0), x[:batch_size]))
-    correct: list[NDArray[np.bool_]] = []
+    named: list[torch.Tensor] = []
     for first in range(0, count, at_once):
         if check_time is not None:
             check_time()
         drawn = [draw(number) for number in range(first, min(first + at_once, count))]
         stacked = {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
         logits = stacked_predict(model, stacked, x, batch_size=batch_size)
-        correct.append((logits.argmax(-1) == y).cpu().numpy())
-    return ChipResults(np.concatenate(correct))
+        named.append(predicted_classes(logits))
+    classes = torch.cat(named)
+    return ChipResults((classes == y).cpu().numpy(), not_finite=float((classes < 0).double().mean()))
 
 
 def _bytes_per_chip(model: nn.Module, tensors: Mapping[str, torch.Tensor], x: torch.Tensor) -> int:

@@ -13,7 +13,7 @@ from torch import nn
 
 from holdfast.core.checks import check_labels, check_whole, refuse
 from holdfast.core.estimate import Estimate, proportion
-from holdfast.core.target import Target, answer
+from holdfast.core.target import Target, answer, predicted_classes
 from holdfast.nets.functional import evaluating
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class Evaluation:
 
     @cached_property
     def correct(self) -> torch.Tensor:
-        """Boolean tensor (n,): the largest logit is at the right class; an answer with NaN is never right."""
-        return (self.logits.argmax(1) == self.y) & ~self.logits.isnan().any(1)
+        """Boolean tensor (n,): the largest logit is at the right class; an answer with NaN or infinity is never right."""
+        return predicted_classes(self.logits) == self.y
 
     @cached_property
     def accuracy(self) -> Estimate:

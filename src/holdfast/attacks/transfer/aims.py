@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.core.checks import check_whole, refuse
+from holdfast.core.target import predicted_classes
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def aimed(victim: Any, examples: Examples, per_target: int, *, seed: int = 0) ->
         refuse("examples", "has one class", allowed="at least two, one of which is the target")
     order = examples.stratified_order(seed=seed)
     shuffled = examples[order]
-    known = predict(victim, shuffled.x).argmax(1) == shuffled.y
+    known = predicted_classes(predict(victim, shuffled.x)) == shuffled.y
     if not bool(known.any()):
         refuse("victim", "gets none of the examples right", allowed="a network with something to lose")
     right = shuffled[known]

@@ -255,6 +255,7 @@ def class_correspondence(
     _warn_of_overlap(examples.class_names, target_classes)
     rows = _rows_per_class(examples, n_per_class, seed)
     logits = predict(Adapted(victim, adapter), examples.x[rows])
+    check_finite(logits, "answers of the victim")
     classes, picked = logits.shape[1], examples.y[rows]
     said = torch.nn.functional.one_hot(logits.argmax(1), classes)
     counts = torch.zeros(examples.classes, classes, dtype=torch.long, device=said.device).index_add_(0, picked, said)

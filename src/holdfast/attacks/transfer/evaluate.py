@@ -26,6 +26,7 @@ from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, exact, paired_difference, proportion
 from holdfast.core.experiment import Quantity
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import predicted_classes
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ class TransferEvaluation:
         noise = self.macro("noise").value
         if noise == 0 or noise < SINK_SHARE * self.macro(name).value:
             return None
-        wrong = self.answers["noise"][self.answers["noise"] != self.y]
+        named = self.answers["noise"]
+        wrong = named[(named != self.y) & (named >= 0)]
         return int(wrong.bincount(minlength=self.classes).argmax())
 
 
@@ -219,7 +221,7 @@ def evaluate_transfer(
     for name, x in attacks.items():
         check_same_length(x, y, (name, "y"))
         logits = predict(victim, x)
-        answers[name], classes = logits.argmax(1), logits.shape[1]
+        answers[name], classes = predicted_classes(logits), logits.shape[1]
     check_labels(y, "y", classes=classes)
     check_labels(goals, "target_class", classes=classes)
     found = TransferEvaluation(y=y, target_class=goals, answers=answers, classes=classes)

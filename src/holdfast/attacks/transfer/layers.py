@@ -16,6 +16,7 @@ from holdfast.attacks.transfer.proxy import proxy_attack
 from holdfast.core.checks import check_same_length, refuse
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.core.seeds import Seeds
+from holdfast.core.target import predicted_classes
 from holdfast.nets import predict
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def select_layers(
     def carries(chosen: tuple[str, ...]) -> Estimate:
         settings = {"method": "fda-n", "heads": heads, "layers": chosen, **attack}
         x_adv = proxy_attack(model, examples.x, goals, Proxies.single(goals), threat, **settings).x_adv
-        return proportion(int((predict(second, x_adv).argmax(1) == goals).sum()), len(goals))
+        return proportion(int((predicted_classes(predict(second, x_adv)) == goals).sum()), len(goals))
 
     alone = {name: carries((name,)) for name in candidates}
     first = max(alone, key=lambda name: alone[name].value)

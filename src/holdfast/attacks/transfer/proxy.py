@@ -18,6 +18,7 @@ from holdfast.attacks.transfer.correspondence import CorrespondenceMatrix, Proxi
 from holdfast.attacks.transfer.objective import ProxyObjective
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import Estimate, proportion
+from holdfast.core.target import predicted_classes
 from holdfast.nets import frozen, predict
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def proxy_attack(  # noqa: PLR0913 - each argument is a setting chosen by name
         push = ProxyObjective(model, x, proxies, adapter=adapter, **objective)
         settings = {"steps": steps, "momentum": momentum, "batch_size": batch_size, "seed": seed, **(ascent or {})}
         x_adv = ascend(push, x, threat, **settings)
-        answers = predict(white_box, x_adv, batch_size=batch_size).argmax(1)
+        answers = predicted_classes(predict(white_box, x_adv, batch_size=batch_size))
     return ProxyAttack(
         x_adv=x_adv,
         target_class=goals,

@@ -50,7 +50,8 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
     Parameters
     ----------
     victim : the network that is queried; its own limit of queries holds too
-    x : unlabelled inputs (n, ...), floating point, inside the victim's bounds; a random part of them if there are more than queries
+    x : unlabelled inputs (n, ...), floating point, inside the victim's bounds; a random part of them if there are more than
+        queries. Those that are answered with NaN or infinity teach nothing
     queries : inputs that may be asked about at most, >= 1; each is asked about once
     make_net : from the shape of one input, the number of classes and a seed to a network; default :func:`small_net`
     epochs, lr, batch_size, augment : of the training, as in :func:`holdfast.nets.fit`
@@ -62,7 +63,7 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
 
     Raises
     ------
-    InputError : no inputs, integers or NaN in them, no query allowed, answers that are not (n, classes)
+    InputError : no inputs, integers or NaN in them, no query allowed, answers that are not (n, classes), or all of them NaN
 
     Examples
     --------
@@ -80,6 +81,10 @@ def distil(  # noqa: PLR0913 - each argument is a setting chosen by name
     if answers.ndim != 2 or len(answers) != len(asked):
         n = len(asked)
         refuse("victim", f"answers with shape {tuple(answers.shape)}", allowed=f"scores ({n}, classes) or whole labels ({n},)")
+    finite = answers.isfinite().all(1)
+    if not bool(finite.any()):
+        refuse("victim", f"answers all {len(asked)} inputs with NaN or infinity", allowed="finite scores")
+    asked, answers = asked[finite], answers[finite]
     lessons = answers.softmax(1) if target.allows("scores") else nn.functional.one_hot(answers.argmax(1), answers.shape[1]).float()
     if len(answers.argmax(1).unique()) == 1:
         warnings.warn(

@@ -16,6 +16,7 @@ from holdfast.auditing.probing.plausibility import better_normalisation, check_a
 from holdfast.auditing.probing.sounding import device_of, sound
 from holdfast.core.digest import jsonable
 from holdfast.core.estimate import Estimate, proportion
+from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
     from holdfast.core.target import Target
@@ -111,7 +112,7 @@ def probe(
     rows = examples.stratified(EXAMPLES, seed=seed).to(device_of(target, examples))
     seen = sound(target, rows, examples, seed=seed)
     classes = seen.answer.shape[1]
-    correct = seen.answer.argmax(1) == rows.y
+    correct = predicted_classes(seen.answer) == rows.y
     accuracy = proportion(int(correct.sum()), len(rows))
     alternative = better_normalisation(seen.declared, rows, correct, seconds=seen.t_forward)
     doubts = check_accuracy(accuracy, classes=classes, expected=expect_accuracy, alternative=alternative, allow=allow_low_accuracy)

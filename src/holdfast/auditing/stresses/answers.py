@@ -10,6 +10,7 @@ import torch
 
 from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Measurement
+from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from holdfast.data import Examples
     from holdfast.hardware import ChipResults
 
-__all__ = ["answers", "chips_measured", "examples_of", "logits_of", "measured"]
+__all__ = ["NOT_FINITE", "answers", "chips_measured", "examples_of", "logits_of", "measured"]
+
+NOT_FINITE = "not_finite"  # the estimate of a point some of whose answers are NaN or infinite
 
 
 def examples_of(context: Context, examples: int | None) -> Examples:
@@ -47,22 +50,24 @@ def measured(
     details: Mapping[str, Any] | None = None,
     arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> Measurement:
-    """Accuracy with its Wilson interval; per example: correct, prediction and margin (own logit minus the largest other)."""
+    """Accuracy with its Wilson interval; per example: correct, prediction and margin (own logit minus the largest other).
+
+    An answer that holds NaN or infinity is wrong, names no class (-1) and has the margin NaN; their share is one more estimate.
+    """
     labels = y.cpu()
-    prediction = logits.argmax(1)
-    correct = (prediction == labels).numpy()
+    prediction = predicted_classes(logits)
+    correct, finite = (prediction == labels).numpy(), prediction >= 0
     own = logits.gather(1, labels[:, None]).squeeze(1)
     others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
     per_example = {
         "correct": correct,
         "prediction": prediction.numpy().astype(np.int32),
-        "margin": (own - others).numpy().astype(np.float32),
+        "margin": (own - others).masked_fill(~finite, torch.nan).numpy().astype(np.float32),
     }
-    return Measurement(
-        estimates={"accuracy": proportion(int(correct.sum()), len(correct))},
-        arrays={**per_example, **(arrays or {})},
-        details=details or {},
-    )
+    estimates = {"accuracy": proportion(int(correct.sum()), len(correct))}
+    if not bool(finite.all()):
+        estimates[NOT_FINITE] = proportion(int((~finite).sum()), len(correct))
+    return Measurement(estimates=estimates, arrays={**per_example, **(arrays or {})}, details=details or {})
 
 
 def answers(target: Target, examples: Examples, context: Context) -> Measurement:
@@ -77,12 +82,14 @@ def chips_measured(results: ChipResults) -> Measurement:
     """
     share = results.correct.mean(axis=0)
     mean = results.accuracy
+    lost = {NOT_FINITE: exact(results.not_finite, results.correct.size)} if results.not_finite else {}
     return Measurement(
         estimates={
             "accuracy": replace(mean, lo=max(0.0, mean.lo), hi=min(1.0, mean.hi)),
             "p05": results.p05,
             "sd": results.sd,
             "worst": exact(results.accuracies.min(), len(results.accuracies)),
+            **lost,
         },
         arrays={"correct": share >= 0.5, "share_of_chips": share.astype(np.float32)},
         details={"chips": results.accuracies.tolist()},

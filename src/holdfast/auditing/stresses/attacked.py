@@ -12,6 +12,7 @@ from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis
+from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,7 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
         context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
     adversarial = torch.cat(batches)
     found = measured(logits_of(target, adversarial, context), data.y)
-    clean = logits_of(target, data.x, context).argmax(1)
+    clean = predicted_classes(logits_of(target, data.x, context))
     fooled = np.flatnonzero(~found.arrays["correct"] & (clean == data.y.cpu()).numpy())
     return with_pictures(found, data, adversarial, fooled, before=clean.numpy())
 

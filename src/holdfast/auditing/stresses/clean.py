@@ -32,7 +32,7 @@ TOLERATED_GAP = 0.02  # between confidence and accuracy; our choice
 
 @dataclass(frozen=True, kw_only=True)
 class Clean(Stress):
-    """Accuracy, per class and as a confusion matrix, and calibration.
+    """Accuracy, per class and as a confusion matrix, and calibration; the last two without answers that are not finite.
 
     Parameters
     ----------
@@ -74,13 +74,14 @@ class Clean(Stress):
         data = examples_of(context, self.examples)
         logits = logits_of(context.target, data.x, context)
         base = measured(logits, data.y)
-        z, y = logits.double().numpy(), data.y.cpu().numpy()
+        finite = base.arrays["prediction"] >= 0
+        z, y = logits.double().numpy()[finite], data.y.cpu().numpy()[finite]
+        asked = np.bincount(data.y.cpu().numpy(), minlength=z.shape[1])
         estimates, details = self._calibration(z, y, context.seeds.integer("bootstrap") % 2**32)
         confusion = np.zeros((z.shape[1], z.shape[1]), dtype=int)
         np.add.at(confusion, (y, z.argmax(1)), 1)
-        per_class = [
-            proportion(int(row[label]), int(row.sum())).to_json() if row.sum() else None for label, row in enumerate(confusion)
-        ]
+        hits = confusion.diagonal()
+        per_class = [proportion(int(hit), int(n)).to_json() if n else None for hit, n in zip(hits, asked, strict=True)]
         if None not in per_class:
             details["per_class"] = per_class
         details["confusion"] = confusion.tolist()

@@ -16,6 +16,7 @@ from holdfast.core.checks import as_written, check_one_of, check_whole, check_wi
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.stress import Card, Cost, Stress, StressContext
+from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,8 +114,8 @@ class Transfer(Stress):
         settings: dict[str, Any] = {"early_stop": False, "skip_wrong": False, "batch_size": context.batch_size}
         found = pgd(twin, data.x, data.y, threat, steps=self.steps, momentum=1.0, seed=seed, **settings)
         with torch.no_grad():
-            before = logits_of(context.target, data.x, context).argmax(1)
-            agreed = int((twin(data.x).argmax(1).cpu() == before).sum())
+            before = predicted_classes(logits_of(context.target, data.x, context))
+            agreed = int((predicted_classes(twin(data.x)).cpu() == before).sum())
         answered = measured(logits_of(context.target, found.x_adv, context), data.y)
         fooled = (~torch.from_numpy(answered.arrays["correct"]) & (before == data.y.cpu())).nonzero().squeeze(1).numpy()
         estimates = {**answered.estimates, "agreement": proportion(agreed, len(data)), "surrogate_accuracy": found.accuracy}

@@ -15,6 +15,7 @@ from holdfast.core.estimate import mean_t, paired_difference, share_of, spearman
 from holdfast.core.experiment import Drawing, Finding, Measurement, Quantity
 from holdfast.core.pictures import arrow_figure, scatter_figure
 from holdfast.core.posteriors import HMC, AttackEffort, SampledPerceptron
+from holdfast.core.target import predicted_classes
 from holdfast.data import embed, half_moons, load_images, random_plane
 from holdfast.nets import predict
 
@@ -54,7 +55,7 @@ def posterior(study: Any, point: Point, context: Context) -> Measurement:
     post = _posterior(study, point, context)
     some, more = (images(point["data"], "test", n).to(context.device) for n in (study.attacked, TEST))
     at = sorted({size for size in study.at if size <= len(post)} | {len(post)})
-    right = (predict(post.as_module(), more.x).argmax(1) == more.y).cpu().numpy()
+    right = (predicted_classes(predict(post.as_module(), more.x)) == more.y).cpu().numpy()
     gradient = bayes.expected_input_gradient(post, some.x, some.y)
     estimates = bayes.cancellation_ratio(post, some.x, some.y, samples=at).estimates() | {"accuracy": share_of(right)}
     estimates["zero_gradients"] = share_of(gradient.zero_rows.cpu().numpy())
@@ -81,7 +82,7 @@ def moons(study: Any, point: Point, context: Context) -> Measurement:
     off: dict[str, Any] = {"steps": 20, "random_start": False, "grad_transform": (bayes.orthogonal_to(basis),)}
     threats = [ThreatModel("l2", distance, bounds=FAR) for distance in DISTANCES[1:]]
     fooled = [pgd(post.as_module(), test.x, test.y, threat, **off).success for threat in threats]
-    right = [post.log_predictive(test.x).argmax(1) == test.y, *(~success for success in fooled)]
+    right = [predicted_classes(post.log_predictive(test.x)) == test.y, *(~success for success in fooled)]
     one, every = (bayes.expected_input_gradient(some, test.x, test.y) for some in (post.take([0]), post))
     both = (torch.stack([one.mean, every.mean], 1) / every.sample_norms.mean(0)[:, None, None]).cpu().float() @ axes
     longest = every.sample_norms.mean(0).argsort(descending=True)[:20]
@@ -95,7 +96,7 @@ def plane(study: Any, point: Point, context: Context) -> Measurement:
     post = bayes.perceptron_posterior(replace(study.plane, examples=point["examples"]), "hmc", load, context)
     test = half_moons(study.shown, seed=2, scaling="box").to(context.device)
     row = bayes.cancellation_ratio(post, test.x, test.y, samples=(1, len(post))).rows[-1]
-    right = (post.log_predictive(test.x).argmax(1) == test.y).cpu().numpy()
+    right = (predicted_classes(post.log_predictive(test.x)) == test.y).cpu().numpy()
     arrays = {"right": right, "norm": bayes.expected_input_gradient(post, test.x, test.y).norm.cpu().numpy()}
     estimates = {"single": row.single_norm, "norm": row.mean_norm, "ratio": row.ratio, "accuracy": share_of(right)}
     return Measurement(estimates=estimates, arrays=arrays, details=post.facts)

@@ -10,6 +10,7 @@ import numpy as np
 from holdfast.core.drawn import curve
 from holdfast.core.estimate import exact, proportion, spearman
 from holdfast.core.experiment import Drawing, Finding, Measurement, Quantity
+from holdfast.core.target import predicted_classes
 from holdfast.report.wording import interval
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def layers(study: Any, point: Point, context: Context) -> Measurement:
     judged = images(env.source, env.per_class)[1].stratified(study.images, seed=point["seed"]).to(context.device)
     chosen = select_layers(net, second, judged, threat, heads=heads, steps=study.steps)
     settings: dict[str, Any] = {"heads": heads, "steps": study.steps, "layers": chosen.layers, "method": BEST}
-    answers = predict(victim, proxy_attack(net, shown.x, goals, found, threat, **settings).x_adv).argmax(1)
+    answers = predicted_classes(predict(victim, proxy_attack(net, shown.x, goals, found, threat, **settings).x_adv))
     estimates = {**chosen.alone, "chosen": chosen.path[-1], "victim": proportion(int((answers == goals).sum()), len(goals))}
     return Measurement(estimates=estimates, details={"chosen_layers": list(chosen.layers)})
 
