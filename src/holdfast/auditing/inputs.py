@@ -17,7 +17,7 @@ from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
 from holdfast.core.target import QueryCounter
 from holdfast.hardware import ELEMENTWISE
-from holdfast.nets import weights_digest
+from holdfast.nets import closed_weights, weights_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,6 +176,7 @@ def _facts(target: Target, data: Examples, *, unlabelled: int) -> Facts:
         bounds=target.bounds,
         access=target.access,
         is_module=is_module,
+        closed_weights=closed_weights(target.module) if is_module else (),
         other_sizes=_takes_other_sizes(target, data.x[:2]),
         neurons=neurons,
         examples=len(data),

@@ -7,7 +7,6 @@ The predictive of samples :math:`w_1 \ldots w_S` is computed in log space throug
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from holdfast.attacks.problem import looks_like_probabilities
 from holdfast.core.checks import check_finite, check_one_of, check_whole, refuse
 from holdfast.core.seeds import Seeds
-from holdfast.nets import stack, stacked_logits, with_weights
+from holdfast.nets import copied, stack, stacked_logits, with_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -225,7 +224,7 @@ class Posterior:
             return self
         own = self.sampler
         fresh = None if own is None else lambda samples, generator: cast(own(samples, generator))
-        return replace(self, model=copy.deepcopy(self.model).to(dtype), params=cast(self.params), sampler=fresh)
+        return replace(self, model=copied(self.model).to(dtype), params=cast(self.params), sampler=fresh)
 
     def network(self, index: int) -> nn.Module:
         """The network of one sample, a copy."""
@@ -264,7 +263,7 @@ class Predictive(nn.Module):
         check_one_of(reduce, "reduce", allowed=("log_mean_exp", "mean_logits"))
         self.reduce, self.samples = reduce, len(posterior)
         self.chunk = None if chunk is None else check_whole(chunk, "chunk", low=1)
-        self.form = copy.deepcopy(posterior.model).requires_grad_(False)
+        self.form = copied(posterior.model).requires_grad_(False)
         self.names = {name: f"samples_of_{number}" for number, name in enumerate(posterior.params)}  # no name of its own
         for name, values in posterior.params.items():
             kept = nn.Parameter(values.detach(), requires_grad=False) if values.is_floating_point() else None

@@ -9,7 +9,6 @@ by :func:`~holdfast.nets.fit`, so the objective is divided by N throughout.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -23,7 +22,7 @@ from holdfast.bayes.posterior import Posterior
 from holdfast.bayes.potential import network_potential
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.seeds import Seeds
-from holdfast.nets import fit
+from holdfast.nets import copied, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,7 +198,7 @@ class _RandomWeights(nn.Module):
 
     def __init__(self, potential: NetworkPotential, estimator: Estimator) -> None:
         super().__init__()
-        self.form = copy.deepcopy(potential.model).requires_grad_(False)
+        self.form = copied(potential.model).requires_grad_(False)
         self.model, self.layout, self.estimator = [potential.model], potential.layout, estimator  # a list hides the module
         own = dict(potential.model.named_parameters())
         self.mean = nn.Parameter(self.layout.flatten({name: own[name].detach()[None] for name in self.layout.shapes})[0])

@@ -61,6 +61,7 @@ class Facts:
     access : level of the audit
     is_module : True if the target is an ``nn.Module``, whose weights and layers can be reached
     other_sizes : True if the network takes images of another size than its own
+    closed_weights : layers whose weights cannot be replaced by others, because they are packed or drawn in each pass
     neurons : number of activation modules that device models can replace
     examples : rows of evaluation data
     unlabelled : further inputs without labels that the user gave
@@ -72,6 +73,7 @@ class Facts:
     access: Access = "weights"
     is_module: bool = True
     other_sizes: bool = False
+    closed_weights: tuple[str, ...] = ()
     neurons: int = 0
     examples: int = 0
     unlabelled: int = 0
@@ -80,6 +82,16 @@ class Facts:
     def is_image(self) -> bool:
         """True for inputs of 1 or 3 channels in [0, 1]."""
         return len(self.shape) == 3 and self.shape[0] in {1, 3} and self.bounds == (0.0, 1.0)
+
+    @property
+    def why_no_weights(self) -> str:
+        """Why no stress can change the weights; empty if one can."""
+        if not self.is_module:
+            return "the target is a callable without weights that can be reached"
+        if self.closed_weights:
+            layers = ", ".join(path or "the network" for path in self.closed_weights[:4])
+            return f"the weights of {layers} cannot be changed, because they are packed or drawn in each pass"
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True)

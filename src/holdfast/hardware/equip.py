@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections import Counter
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from holdfast.core.target import answer
 from holdfast.devices.neuron import CharacteristicCurves
 from holdfast.hardware.activations import DeviceActivation, Kind, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
+from holdfast.nets.computed import copied
 from holdfast.nets.hooks import unit_counts
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def hardware_activations(
     """
     own = isinstance(kind, str) and kind == "own"
     kinds = modules or (ELEMENTWISE if own else SWAPPED)
-    twin = copy.deepcopy(model)
+    twin = copied(model)
     batch = _example_input(twin, needed=own) if x is None else x
     counts = unit_counts(twin, batch, kinds)
     sites = _measure(twin, batch, kinds)

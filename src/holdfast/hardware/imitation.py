@@ -16,7 +16,6 @@ What trims each device by itself is :mod:`holdfast.hardware.recalibrate`.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from holdfast.core.target import answer
 from holdfast.hardware.curves import CurveActivation
 from holdfast.hardware.equip import ELEMENTWISE, device_layers, hardware_activations, with_modules
 from holdfast.hardware.spread import ChipResults, other_chips
+from holdfast.nets import copied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def imitate(
     before = set(device_layers(model))
     twin = hardware_activations(model, curves, x=x[:2], seed=seed, modules=ELEMENTWISE, **read_out)
     places = [name for name in device_layers(twin) if name not in before]
-    interfaces = _interfaces(copy.deepcopy(model), places, curves, x[:FIT_ROWS])
+    interfaces = _interfaces(copied(model), places, curves, x[:FIT_ROWS])
     swapped: dict[int, nn.Module] = {}
     for name, interface in interfaces.items():
         plain = twin.get_submodule(name)

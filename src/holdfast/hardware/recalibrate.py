@@ -8,7 +8,6 @@ with `f_j` the device of unit `j`. Four numbers per neuron instead of all weight
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -17,7 +16,7 @@ from torch import nn
 from holdfast.core.checks import check_one_of, check_whole
 from holdfast.core.seeds import Seeds
 from holdfast.hardware.equip import device_layers, with_modules
-from holdfast.nets import fit
+from holdfast.nets import copied, fit
 
 if TYPE_CHECKING:
     from holdfast.data.examples import Examples
@@ -90,7 +89,7 @@ def recalibrate(
     check_whole(steps, "steps", low=1)
     check_whole(batch_size, "batch_size", low=1)
     device_layers(model, required=True)
-    twin = copy.deepcopy(model) if what == "all" else _with_trims(copy.deepcopy(model))
+    twin = copied(model) if what == "all" else _with_trims(copied(model))
     flags = [(parameter, parameter.requires_grad) for parameter in twin.parameters()]
     modes = [(module, module.training) for module in twin.modules()]
     fabricated = {id(parameter) for layer in device_layers(twin).values() for parameter in layer.parameters()}

@@ -22,7 +22,7 @@ from holdfast.core.estimate import Estimate, mean_t, proportion
 from holdfast.core.seeds import Seeds
 from holdfast.core.target import predicted_classes
 from holdfast.hardware.equip import chip, hardware_activations
-from holdfast.nets import layer_records, named_weights, stacked_predict
+from holdfast.nets import bake_weights, layer_records, named_weights, stacked_predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,6 +199,8 @@ def weight_noise(
     seed : of the draws; the same at every `sigma`
     everything : also perturb biases and normalisation layers; default: weight matrices and kernels, tied ones once
 
+    Weights that a layer computes in each pass are perturbed as they come out (:func:`holdfast.nets.bake_weights`).
+
     Examples
     --------
     >>> from holdfast.data import Examples
@@ -206,6 +208,7 @@ def weight_noise(
     >>> weight_noise(torch.nn.Linear(4, 2), data, sigma=0.1, count=3).correct.shape
     (3, 30)
     """
+    model = bake_weights(model)
     draw = weight_draws(model, sigma=sigma, mode=mode, seed=seed, everything=everything)
     return chips(model, examples, draw, count=count, **settings)
 
@@ -225,7 +228,8 @@ def weight_draws(model: nn.Module, *, sigma: float, mode: Noise = "additive", se
     """
     check_within(sigma, "sigma", low=0)
     check_one_of(mode, "mode", allowed=("additive", "multiplicative"))
-    weights: Mapping[str, torch.Tensor] = dict(model.named_parameters()) if everything else named_weights(model)
+    matrices = named_weights(model)
+    weights: Mapping[str, torch.Tensor] = dict(model.named_parameters()) if everything else matrices
     if not weights:
         refuse("model", "has no weights", allowed="networks with weight matrices or kernels")
 

@@ -1,6 +1,7 @@
 """Small networks, the one training loop, networks as functions of their weights, and what happens inside them."""
 
 from holdfast.nets.augment import random_flip, random_shift, sign_noise
+from holdfast.nets.computed import bake_weights, closed_weights, computed_weights, copied
 from holdfast.nets.evaluate import Evaluation, evaluate, predict, restore_batchnorm
 from holdfast.nets.fit import Epoch, FitResult, fit
 from holdfast.nets.functional import (
@@ -30,7 +31,11 @@ __all__ = [
     "ResidualBlock",
     "ResidualNet",
     "StackedModels",
+    "bake_weights",
+    "closed_weights",
+    "computed_weights",
     "conv_net",
+    "copied",
     "evaluate",
     "evaluating",
     "features",

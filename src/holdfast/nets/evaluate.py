@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch import nn
 from holdfast.core.checks import check_labels, check_whole, refuse
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.core.target import Target, answer, predicted_classes
+from holdfast.nets.computed import copied
 from holdfast.nets.functional import evaluating
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def restore_batchnorm(model: nn.Module, x: torch.Tensor, *, batch_size: int = 12
     check_whole(batch_size, "batch_size", low=2)
     if len(x) < 2:
         refuse("x", f"has {len(x)} rows", allowed="at least 2, since a variance is estimated")
-    twin = copy.deepcopy(model).eval()
+    twin = copied(model).eval()
     layers = [module for module in twin.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001 - 1d, 2d, 3d at once
     momenta = [layer.momentum for layer in layers]
     for layer in layers:

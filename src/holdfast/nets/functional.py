@@ -5,7 +5,6 @@ Nothing here changes a network for good: copies are copies, and :func:`frozen` r
 
 from __future__ import annotations
 
-import copy
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from holdfast.core.checks import check_whole, nearest, refuse
 from holdfast.core.digest import digest_arrays
 from holdfast.core.target import Target, answer
+from holdfast.nets.computed import closed_weights, copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -115,11 +115,22 @@ def named_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 
     Parameters with at least two dimensions, without biases and normalisation layers. Tied weights appear under their first name.
 
+    Raises
+    ------
+    InputError : a layer whose weights are packed, or computed in each pass from other tensors
+
     Examples
     --------
     >>> list(named_weights(nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2))))
     ['0.weight', '2.weight']
     """
+    if closed := closed_weights(model):
+        refuse(
+            "model",
+            f"holds no plain weights in {', '.join(repr(path) for path in closed[:4])}",
+            allowed="layers whose weights are parameters of floating point",
+            remedy="If they are computed in each pass (a parametrization, say), call holdfast.nets.bake_weights(model) first.",
+        )
     found: dict[str, nn.Parameter] = {}
     seen: set[int] = set()
     for path, module in model.named_modules():
@@ -147,7 +158,7 @@ def with_weights(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> nn.Mo
     ------
     InputError : an unknown name or a wrong shape
     """
-    twin = copy.deepcopy(model)
+    twin = copied(model)
     known = dict(twin.named_parameters(remove_duplicate=False)) | dict(twin.named_buffers(remove_duplicate=False))
     extra = {f"{path}.{EXTRA}" if path else EXTRA: module for path, module in twin.named_modules(remove_duplicate=False)}
     with torch.no_grad():

@@ -15,6 +15,7 @@ from torch import nn
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.target import answer
+from holdfast.nets.computed import SIMULATED, computed_weights
 from holdfast.nets.functional import evaluating
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerRecord", "features", "layer_records", "recording", "unit_counts"]
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+COMPUTING = "parametrizations"  # torch's name for the modules that compute the weights of a layer
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -93,13 +95,19 @@ def layer_records(model: nn.Module, x: torch.Tensor) -> tuple[LayerRecord, ...]:
         return hook
 
     attention = {name for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)}
+    inner = attention | {f"{name}.{COMPUTING}".lstrip(".") for name in computed_weights(model)}
     with _hooked(
         (module, hook_for(name))
         for name, module in model.named_modules()
-        if name in attention or (not any(module.children()) and not any(name.startswith(f"{above}.") for above in attention))
+        if name in attention or (_is_leaf(module) and not any(name.startswith(f"{above}.") for above in inner))
     ):
         _dry_run(model, x)
     return tuple(records)
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    """True for a module without modules, other than those that compute its weights."""
+    return all(name in {COMPUTING, SIMULATED} for name, _ in module.named_children())
 
 
 def _matrix(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[int, int, int]:

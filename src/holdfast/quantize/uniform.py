@@ -12,7 +12,6 @@ Biases, normalisation layers and their running statistics stay as they are.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from torch import nn
 
 from holdfast.core.checks import check_finite, check_whole, check_within, refuse
 from holdfast.core.seeds import Seeds
-from holdfast.nets import layer_records, named_weights, predict, round_ste, with_weights
+from holdfast.nets import bake_weights, copied, layer_records, named_weights, predict, round_ste, with_weights
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -104,6 +103,8 @@ def quantize_tensor(weight: torch.Tensor, bits: int, *, per_channel: bool = True
 def quantize_weights(model: nn.Module, bits: int, *, per_channel: bool = True) -> nn.Module:
     """A copy of `model` whose weight matrices and kernels stand at their levels; tied weights are rounded once.
 
+    Weights that a layer computes in each pass are rounded as they come out (:func:`holdfast.nets.bake_weights`).
+
     Parameters
     ----------
     model : network, unchanged
@@ -120,6 +121,7 @@ def quantize_weights(model: nn.Module, bits: int, *, per_channel: bool = True) -
     >>> rough.weight.unique().numel() <= 7
     True
     """
+    model = bake_weights(model)
     weights = named_weights(model)
     if not weights:
         refuse("model", "has no weights", allowed="networks with weight matrices or kernels")
@@ -245,7 +247,7 @@ def quantize_activations(model: nn.Module, bits: int, x: torch.Tensor, *, percen
     >>> rough[2].input_quantizer.signed
     False
     """
-    twin = copy.deepcopy(model)
+    twin = copied(model)
     x = x.to(next((tensor.device for tensor in (*twin.parameters(), *twin.buffers())), x.device))
     first = _first_layer(twin, x[:1])
     layers = [module for module in twin.modules() if isinstance(module, LAYERS) and module is not first]

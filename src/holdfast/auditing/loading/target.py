@@ -6,7 +6,6 @@ are in units of the input. Notes say what was found on the way, for the report.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from holdfast.auditing.loading.source import Obtained, obtain
 from holdfast.auditing.loading.weights import install, read_weights
 from holdfast.core.checks import as_written, check_one_of, refuse
 from holdfast.core.target import ACCESS_LEVELS, Access, Target
+from holdfast.nets import bake_weights, closed_weights, computed_weights, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,6 +106,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     if weights is not None:
         notes += _load_weights(network, obtained, Path(weights))
     notes += _to_evaluation(network, fresh=isinstance(model, str | Path))
+    network = _with_plain_weights(network, notes)
     network = _adapted(network, output_key=output_key if obtained.form != "callable" else None, notes=notes)
     if normalize is not None:
         network = normalised(network, normalize).eval()
@@ -133,8 +134,7 @@ def _network(obtained: Obtained, *, output_key: str | None, differentiable: bool
         inner: Any = getattr(network, "_orig_mod", None) or network.module
         network = inner
     try:
-        with torch.inference_mode(mode=False):  # a copy made inside it could never be differentiated
-            return copy.deepcopy(network)
+        return copied(network)
     except Exception as error:  # noqa: BLE001 (a user's module may fail to be copied in any way)
         refuse(
             "model",
@@ -175,6 +175,26 @@ def _to_evaluation(network: nn.Module, *, fresh: bool) -> list[str]:
     if unkept:
         notes.append(f"batch normalisation without running statistics ({', '.join(unkept[:4])}): answers depend on the batch")
     return notes
+
+
+def _with_plain_weights(network: nn.Module, notes: list[str]) -> nn.Module:
+    """The network with the weights that its layers compute as plain ones, which stresses can reach."""
+    if isinstance(network, torch.jit.ScriptModule):
+        return network
+    computed = computed_weights(network)
+    network = bake_weights(network)
+    closed = closed_weights(network)
+    baked = [path or "the network" for path in computed if path not in closed]
+    if baked:
+        notes.append(f"weights are computed in each pass ({_few(baked)}): they are examined as plain weights of these values")
+    if closed:
+        named = _few([path or "the network" for path in closed])
+        notes.append(f"weights are packed or drawn in each pass ({named}): stresses on weights are left out")
+    return network
+
+
+def _few(paths: list[str]) -> str:
+    return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
 
 
 def _adapted(network: nn.Module, *, output_key: str | None, notes: list[str]) -> nn.Module:

@@ -116,8 +116,8 @@ class WeightNoise(Stress):
         return cls(chips=CHIPS[preset], examples=1000 if preset == "quick" else None)
 
     def unfit(self, facts: Facts) -> str:
-        """Needs a module."""
-        return "" if facts.is_module else "the target is a callable without weights that can be reached"
+        """Needs weights that can be changed."""
+        return facts.why_no_weights
 
     def points(self) -> list[Point]:
         """One per kind and strength; the main kind is not named."""

@@ -11,7 +11,7 @@ from holdfast.core.checks import refuse
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
-from holdfast.nets import named_weights, with_weights
+from holdfast.nets import bake_weights, named_weights, with_weights
 from holdfast.quantize import quantize_activations, quantize_weights
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ class WeightBits(Stress):
         return cls(bits=(*BITS, 1), scalings=("per_channel", "per_tensor"))
 
     def unfit(self, facts: Facts) -> str:
-        """Needs a module."""
-        return _unfit(facts)
+        """Needs weights that can be changed."""
+        return facts.why_no_weights
 
     def points(self) -> list[Point]:
         """One per width and scaling; the main scaling is not named."""
@@ -142,7 +142,7 @@ class WeightBits(Stress):
         few = examples_of(context, min(FEW, self.examples or FEW))
         entries = []
         for name, weight in named_weights(rounded).items():
-            alone = with_weights(target.module, {name: weight.detach()})
+            alone = with_weights(bake_weights(target.module), {name: weight.detach()})
             accuracy = answers(target.carrying(alone), few, context).estimates["accuracy"]
             entries.append({"name": name, "value": accuracy.value, "lo": accuracy.lo, "hi": accuracy.hi})
         return entries
