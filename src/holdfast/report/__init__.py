@@ -33,6 +33,7 @@ from holdfast.report.junit import junit
 from holdfast.report.measured import (
     CardEntry,
     Check,
+    ConfusionsEntry,
     CurveEntry,
     Details,
     EstimateEntry,
@@ -57,6 +58,7 @@ __all__ = [
     "Check",
     "ClaimEntry",
     "ComparisonRow",
+    "ConfusionsEntry",
     "Cross",
     "CrossBreaking",
     "CrossColumn",

@@ -129,6 +129,29 @@ class ReliabilityEntry(Entry):
     """Examples in each bin."""
 
 
+class ConfusionsEntry(Entry):
+    """What is taken for what, where the classes are too many for a square table; three lists of one length."""
+
+    rows: list[int]
+    """Examples of each class."""
+    true: list[int]
+    """True class of each confusion, the most frequent confusion first."""
+    predicted: list[int]
+    """The other class that it was taken for."""
+    count: list[int]
+    """How often."""
+    unlisted: int = 0
+    """Wrong answers in confusions that are not listed."""
+
+    @model_validator(mode="after")
+    def _has_equal_lengths(self) -> Self:
+        if not len(self.true) == len(self.predicted) == len(self.count):
+            raise ValueError("true, predicted and count must have one length")
+        if any(not 0 <= label < len(self.rows) for label in (*self.true, *self.predicted)):
+            raise ValueError("true and predicted must be classes that have an entry in rows")
+        return self
+
+
 class Check(Entry):
     """One check that can raise a flag, such as the seven of gradient masking."""
 
@@ -160,11 +183,13 @@ class Details(BaseModel):
     __pydantic_extra__: dict[str, Json] = Field(init=False)
 
     confusion: list[list[int]] | None = None
-    """Counts, row = true class, column = predicted class."""
+    """Counts, row = true class, column = predicted class; of up to 100 classes."""
+    confusions: ConfusionsEntry | None = None
+    """The same as a list, for more classes."""
     reliability: ReliabilityEntry | None = None
     """Bins of the reliability diagram."""
     per_class: list[EstimateEntry] | None = None
-    """Accuracy of each class, in the order of the classes."""
+    """Accuracy of each class, in the order of the classes; null where the class has no example."""
     chips: list[float] | None = None
     """Accuracy of each simulated chip (Monte Carlo draw)."""
     loss: list[float] | None = None

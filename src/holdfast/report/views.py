@@ -251,6 +251,8 @@ def _stress_pictures(document: Document, name: str, stress: StressEntry) -> list
             found.append(charts.class_accuracies(details.per_class, names))
         if details.confusion:
             found.append(charts.confusion(details.confusion, names))
+        if details.confusions:
+            found.append(charts.listed_confusions(details.confusions, names))
         if details.layers:
             found.append(charts.layer_sensitivity(details.layers, title=f"{title}: sensitivity of each layer"))
     found.append(charts.loss_chart(stress.points, title=f"{title}: loss per step"))

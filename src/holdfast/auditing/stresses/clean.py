@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Clean"]
 
+DENSE = 100  # classes up to which all confusions stand in one square table
+MOST_PAIRS = 10_000  # confusions that are listed beyond it
 LEAST_FIT = 20  # examples to fit a temperature on
 TOLERATED_GAP = 0.02  # between confidence and accuracy; our choice
 
@@ -75,16 +77,10 @@ class Clean(Stress):
         logits = logits_of(context.target, data.x, context)
         base = measured(logits, data.y)
         finite = base.arrays["prediction"] >= 0
-        z, y = logits.double().numpy()[finite], data.y.cpu().numpy()[finite]
-        asked = np.bincount(data.y.cpu().numpy(), minlength=z.shape[1])
+        labels = data.y.cpu().numpy()
+        z, y = logits.double().numpy()[finite], labels[finite]
         estimates, details = self._calibration(z, y, context.seeds.integer("bootstrap") % 2**32)
-        confusion = np.zeros((z.shape[1], z.shape[1]), dtype=int)
-        np.add.at(confusion, (y, z.argmax(1)), 1)
-        hits = confusion.diagonal()
-        per_class = [proportion(int(hit), int(n)).to_json() if n else None for hit, n in zip(hits, asked, strict=True)]
-        if None not in per_class:
-            details["per_class"] = per_class
-        details["confusion"] = confusion.tolist()
+        details |= _by_class(labels, base.arrays["prediction"], classes=z.shape[1])
         return Measurement(estimates={**base.estimates, **estimates}, arrays=base.arrays, details=details)
 
     def _calibration(self, z: NDArray[Any], y: NDArray[Any], seed: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
@@ -139,3 +135,25 @@ class Clean(Stress):
                     )
                 )
         return Summary(findings=tuple(findings))
+
+
+def _by_class(y: NDArray[Any], prediction: NDArray[Any], *, classes: int) -> dict[str, Any]:
+    """Accuracy of each class (no value where it has no example), and what is taken for what; -1 is no answer and thus wrong.
+
+    The confusions of many classes are listed, the most frequent first, because their square table would be almost empty.
+    """
+    rows, right = np.bincount(y, minlength=classes), np.bincount(y[prediction == y], minlength=classes)
+    per_class = [
+        proportion(int(hits), int(n)).to_json() if n else {"value": None, "n": 0} for hits, n in zip(right, rows, strict=True)
+    ]
+    y, prediction = y[prediction >= 0], prediction[prediction >= 0]
+    if classes <= DENSE:
+        square = np.zeros((classes, classes), dtype=int)
+        np.add.at(square, (y, prediction), 1)
+        return {"per_class": per_class, "confusion": square.tolist()}
+    wrong = prediction != y
+    pairs, counts = np.unique(np.stack([y[wrong], prediction[wrong]]), axis=1, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:MOST_PAIRS]
+    found = {"rows": rows, "true": pairs[0, order], "predicted": pairs[1, order], "count": counts[order]}
+    unlisted = int(wrong.sum() - counts[order].sum())
+    return {"per_class": per_class, "confusions": {**{key: found[key].tolist() for key in found}, "unlisted": unlisted}}

@@ -1,6 +1,6 @@
 """One function per kind of figure; each gives a :class:`~holdfast.report.charts.picture.Picture` made from records alone."""
 
-from holdfast.report.charts.calibration import confusion, reliability
+from holdfast.report.charts.calibration import confusion, listed_confusions, reliability
 from holdfast.report.charts.chips import chip_strip, yield_curve
 from holdfast.report.charts.cross import cross_matrix, margin_scatter
 from holdfast.report.charts.curves import curve_chart, loss_chart, small_multiples, sparkline
@@ -20,6 +20,7 @@ __all__ = [
     "heat_table",
     "interval_strip",
     "layer_sensitivity",
+    "listed_confusions",
     "loss_chart",
     "margin_scatter",
     "reliability",

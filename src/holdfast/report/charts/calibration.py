@@ -15,9 +15,9 @@ from holdfast.report.wording import interval, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdfast.report.measured import ReliabilityEntry
+    from holdfast.report.measured import ConfusionsEntry, ReliabilityEntry
 
-__all__ = ["confusion", "reliability"]
+__all__ = ["confusion", "listed_confusions", "reliability"]
 
 MOST_CLASSES = 12
 MOST_PAIRS = 12
@@ -53,24 +53,47 @@ def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Picture 
     classes = len(counts)
     if not classes or any(len(row) != classes for row in counts):
         return None
-    labels = [names[place] if place < len(names) else str(place) for place in range(classes)]
-    wrong = sorted(
-        ((count, true, guess) for true, row in enumerate(counts) for guess, count in enumerate(row) if true != guess and count),
-        key=lambda entry: (-entry[0], entry[1], entry[2]),
-    )
-    errors, total = sum(entry[0] for entry in wrong), sum(map(sum, counts))
+    labels = _labels(names, classes)
+    wrong = [(count, true, guess) for true, row in enumerate(counts) for guess, count in enumerate(row) if true != guess and count]
+    wrong.sort(key=_by_frequency)
+    totals = [sum(row) for row in counts]
+    if classes > MOST_CLASSES:
+        return _most_frequent(wrong, labels, totals, errors=sum(entry[0] for entry in wrong))
+    note = _note(wrong, labels, errors=sum(entry[0] for entry in wrong), total=sum(totals))
+    return Picture(title="Confusion", note=note, body=_square(counts, labels))
+
+
+def listed_confusions(entry: ConfusionsEntry, names: Sequence[str]) -> Picture:
+    """The most frequent confusions out of a list of them."""
+    wrong = sorted(zip(entry.count, entry.true, entry.predicted, strict=True), key=_by_frequency)
+    return _most_frequent(wrong, _labels(names, len(entry.rows)), entry.rows, errors=sum(entry.count) + entry.unlisted)
+
+
+def _labels(names: Sequence[str], classes: int) -> list[str]:
+    return [names[place] if place < len(names) else str(place) for place in range(classes)]
+
+
+def _by_frequency(entry: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (-entry[0], entry[1], entry[2])
+
+
+def _note(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], *, errors: int, total: int) -> str:
     note = f"{errors} of {total} are wrong"
     if wrong:
-        note += f"; most often {clip(labels[wrong[0][1]], 24)} is taken for {clip(labels[wrong[0][2]], 24)} ({wrong[0][0]})"
-    if classes > MOST_CLASSES:
-        return Picture(title="Most frequent confusions", note=note + ".", body=_pairs(wrong[:MOST_PAIRS], labels, counts))
-    return Picture(title="Confusion", note=note + ".", body=_square(counts, labels))
+        count, true, guess = wrong[0]
+        note += f"; most often {clip(labels[true], 24)} is taken for {clip(labels[guess], 24)} ({count})"
+    return f"{note}."
 
 
-def _pairs(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
+def _most_frequent(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], totals: Sequence[int], *, errors: int) -> Picture:
+    note = _note(wrong, labels, errors=errors, total=sum(totals))
+    return Picture(title="Most frequent confusions", note=note, body=_pairs(wrong[:MOST_PAIRS], labels, totals))
+
+
+def _pairs(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], totals: Sequence[int]) -> Markup:
     rows = [
         Markup('<tr><td>{}</td><td>{}</td><td class="num">{}</td><td class="num">{:.1%}</td></tr>').format(
-            labels[true], labels[guess], count, count / sum(counts[true])
+            labels[true], labels[guess], count, count / totals[true]
         )
         for count, true, guess in wrong
     ]
