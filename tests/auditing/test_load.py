@@ -623,13 +623,13 @@ def test_a_module_that_cannot_be_copied_is_refused():
 
 
 def test_a_built_in_set_is_found_by_name():
-    rows = load_data("digits")
+    rows = load_data("digits").examples
     assert (len(rows), rows.classes, tuple(rows.x.shape[1:])) == (500, 10, (1, 8, 8))
 
 
 @pytest.mark.parametrize("source", ["usernet:arrays", "usernet:rows", "usernet.py:arrays"])
 def test_an_address_gives_data_or_makes_them(home, source):
-    rows = load_data(source)
+    rows = load_data(source).examples
     assert rows.classes == 2
     assert rows.x.dtype == torch.float32
     assert rows.name == source
@@ -639,18 +639,18 @@ def test_files_and_folders_are_read(home):
     from PIL import Image
 
     np.savez("own.npz", x=np.random.default_rng(0).random((6, 4, 4, 3), dtype=np.float32), y=np.arange(6) % 3)
-    assert load_data("own.npz", layout="NHWC").x.shape == (6, 3, 4, 4)
+    assert load_data("own.npz", layout="NHWC").examples.x.shape == (6, 3, 4, 4)
     for label in ("cat", "dog"):
         (home / "pets" / label).mkdir(parents=True)
         Image.new("RGB", (6, 6), (255, 0, 0)).save(home / "pets" / label / "1.png")
-    rows = load_data("pets", size=4)
+    rows = load_data("pets", size=4).examples
     assert rows.class_names == ("cat", "dog")
     assert rows.x.shape == (2, 3, 4, 4)
     assert rows.x[0, :, 0, 0].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_a_limit_keeps_the_classes_in_proportion():
-    rows = load_data("digits", limit=100)
+    rows = load_data("digits", limit=100).examples
     assert len(rows) == 100
     assert rows.y.bincount().min() >= 9
 

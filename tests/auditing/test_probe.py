@@ -312,7 +312,7 @@ def test_inputs_that_are_not_finite_are_refused(net, digits):
 def test_more_outputs_than_classes_are_noted(net, digits):
     found = look(Through(net, lambda z: nn.functional.pad(z, (0, 5), value=-9.0)), digits)
     assert found.classes == 15
-    assert "15 outputs and the data have 10 classes" in said(found)
+    assert "15 outputs and the data hold examples of 10 classes" in said(found)
 
 
 # --- gradients ---

@@ -34,6 +34,7 @@ FLAGS = {
     "data.source": "--data",
     "data.layout": "--layout",
     "data.size": "--size",
+    "data.classes": "--classes",
     "data.examples": "--examples",
     "data.unlabelled": "--unlabelled",
     "run.device": "--device",
@@ -44,9 +45,11 @@ FLAGS = {
 }
 
 
-def _flag(name: str, value: Any) -> list[str]:
+def _flag(name: str, value: Any, *, key: str) -> list[str]:
     if isinstance(value, bool):
         return [name] if value else []
+    if isinstance(value, tuple) and value and isinstance(value[0], str):
+        return ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
     if isinstance(value, tuple | list):
         return [f"{name}={','.join(map(_text, value))}"]  # the first number may begin with a minus sign
     return [name, _text(value)]
@@ -65,7 +68,7 @@ def _flags(settings: AuditSettings) -> Iterator[str]:
         for part in path.split("."):
             value, usual = getattr(value, part), getattr(usual, part)
         if value != usual:
-            yield from _flag(flag, value)
+            yield from _flag(flag, value, key=path)
 
 
 def command_line(settings: AuditSettings) -> str:

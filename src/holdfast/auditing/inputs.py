@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from holdfast.auditing.example import example_network
@@ -20,6 +19,7 @@ from holdfast.hardware import ELEMENTWISE
 from holdfast.nets import closed_weights, weights_digest
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from holdfast.auditing.loading.target import LoadedTarget
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Inputs", "gather"]
 
 QUICK_EXAMPLES = 1000
+MOST_UNLABELLED = 20_000  # further inputs that are read; every surrogate learns from a few thousand
 FEW = 32  # examples whose answers are part of the digest
 
 
@@ -79,11 +80,18 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
     loaded = _load(source, chosen, device=settings.run.device)
     held = settings.data.source if data is None else data
-    rows = load_data(held, bounds=chosen.bounds, layout=settings.data.layout, size=settings.data.size)
-    spare = _unlabelled(settings, rows.x)
-    limit = settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else len(rows))
-    index = rows.stratified_order(seed=settings.seed)[:limit]
-    used = rows[index]
+    found = load_data(
+        held,
+        bounds=chosen.bounds,
+        layout=settings.data.layout,
+        size=settings.data.size,
+        limit=settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else None),
+        seed=settings.seed,
+        classes=settings.data.classes,
+        known=loaded.class_names,
+    )
+    used = found.examples
+    spare = _unlabelled(settings, used.x)
     limited = replace(loaded.target, queries=QueryCounter(limit=settings.max_queries))
     seen = probe(
         limited,
@@ -96,13 +104,13 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
     return Inputs(
         target=seen.target,
         data=used,
-        index=index.astype(np.int64),
-        total=len(rows),
+        index=found.index,
+        total=found.total,
         probe=seen,
         facts=_facts(seen.target, used, unlabelled=0 if spare is None else len(spare)),
         identity=Identity(target=_digest(seen, used), data=_data_digest(used, spare), seed=settings.seed),
         unlabelled=spare,
-        notes=(*loaded.notes, *seen.notes),
+        notes=(*loaded.notes, *found.notes, *seen.notes),
         unsafe=loaded.unsafe,
     )
 
@@ -129,7 +137,14 @@ def _unlabelled(settings: AuditSettings, x: torch.Tensor) -> torch.Tensor | None
     source = settings.data.unlabelled
     if source is None:
         return None
-    found = load_inputs(source, bounds=settings.model.bounds, layout=settings.data.layout, size=settings.data.size)
+    found = load_inputs(
+        source,
+        bounds=settings.model.bounds,
+        layout=settings.data.layout,
+        size=settings.data.size,
+        limit=MOST_UNLABELLED,
+        seed=settings.seed,
+    )
     if found.shape[1:] != x.shape[1:]:
         refuse(
             "unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {tuple(x.shape[1:])}"

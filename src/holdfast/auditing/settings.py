@@ -102,6 +102,9 @@ class DataSettings(SettingsTable):
     layout: Literal["NCHW", "NHWC", "NHW"] = "NCHW"
     size: int | None = None
     """Side in px to which the images of a folder are brought."""
+    classes: PathText | tuple[str, ...] | None = None
+    """Names of all classes in the order of the network's outputs: a text file with one per line, or a list. Class folders are
+    numbered by it."""
     examples: Annotated[int, Field(ge=1)] | None = None
     """Largest number of examples, chosen by seed, each class in its share."""
     unlabelled: str | None = None

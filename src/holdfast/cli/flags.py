@@ -46,6 +46,8 @@ class AuditFlags:
     """Folder of the run."""
     fresh: Annotated[bool, Parameter(negative=())] = False
     """Delete the files of an earlier run in the folder and begin anew; every other file stays."""
+    classes: Path | None = None
+    """Text file with the name of each class in a line, in the order of the network's outputs; class folders are numbered by it."""
     examples: int | None = None
     """Largest number of examples, each class in its share."""
     unlabelled: str | None = None
@@ -116,6 +118,7 @@ class AuditFlags:
                 "source": self.data,
                 "layout": self.layout,
                 "size": self.size,
+                "classes": _text(self.classes),
                 "examples": self.examples,
                 "unlabelled": self.unlabelled,
             },

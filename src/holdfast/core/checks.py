@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+PART = 1024  # rows checked at a time, since a check makes several arrays of its own
+
+
 def refuse(name: str, got: str, *, allowed: str, remedy: str = "") -> NoReturn:
     """Raise an :class:`InputError` in the package's one form.
 
@@ -137,15 +140,10 @@ def check_whole(value: int, name: str, *, low: int = 0, high: int | None = None)
 
 def check_finite(array: Any, name: str) -> None:
     """Refuse an array or tensor that holds NaN or infinity; the message counts them and names the first row."""
-    if hasattr(array, "isfinite"):
-        finite = array.isfinite()
-    else:
-        import numpy as np
-
-        finite = np.isfinite(array)
-    if bool(finite.all()):
+    parts = (array[begin : begin + PART] for begin in range(0, len(array), PART)) if array.ndim else [array]
+    if all(bool(_finite(part).all()) for part in parts):
         return
-    bad = ~finite
+    bad = ~_finite(array)
     rows = bad.reshape(bad.shape[0], -1).any(1) if bad.ndim > 1 else bad
     first = int(rows.nonzero()[0][0]) if rows.ndim else 0
     refuse(
@@ -154,6 +152,14 @@ def check_finite(array: Any, name: str) -> None:
         allowed="finite values",
         remedy="Clean or drop these rows before you pass them.",
     )
+
+
+def _finite(array: Any) -> Any:
+    if hasattr(array, "isfinite"):
+        return array.isfinite()
+    import numpy as np
+
+    return np.isfinite(array)
 
 
 def check_labels(labels: Any, name: str, *, classes: int | None = None) -> None:

@@ -61,5 +61,5 @@ def digest_arrays(arrays: Mapping[str, Any]) -> str:
             item = item.numpy()
         array = np.ascontiguousarray(item)
         running.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        running.update(array.tobytes())
+        running.update(array.reshape(-1).view(np.uint8).data if array.size else b"")
     return running.hexdigest()

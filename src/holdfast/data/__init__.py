@@ -3,13 +3,14 @@
 from holdfast.data.checksums import DataRow, FileCheck, list_data, verify
 from holdfast.data.download import fetch
 from holdfast.data.examples import Examples
-from holdfast.data.files import load_folder
 from holdfast.data.formants import SEVEN_VOWELS, VOWELS, Formants, formants
 from holdfast.data.graphs import GRAPHS, Graph, load_graph
+from holdfast.data.image_folder import load_folder
 from holdfast.data.images import BUNDLED, IMAGE_SETS, else_bundled, load_images
 from holdfast.data.own import examples_from, load_npz
 from holdfast.data.pickles import load_arrays
 from holdfast.data.procedural import embed, half_moons, random_plane
+from holdfast.data.selection import Selection, choose, choose_images, choose_published
 
 __all__ = [
     "BUNDLED",
@@ -22,6 +23,10 @@ __all__ = [
     "FileCheck",
     "Formants",
     "Graph",
+    "Selection",
+    "choose",
+    "choose_images",
+    "choose_published",
     "else_bundled",
     "embed",
     "examples_from",

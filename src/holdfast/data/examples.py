@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,35 @@ from holdfast.core.seeds import Seeds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Examples"]
+__all__ = ["MOST_CLASSES", "Examples", "Numbering", "classes_in"]
+
+MOST_CLASSES = 100_000  # beyond it, labels are taken for identifiers; the largest published sets have a fifth of it
+Numbering = Literal["own", "sorted", "named"]
+
+
+def classes_in(y: torch.Tensor, name: str = "y", *, verb: str = "holds") -> int:
+    """The number of classes that the labels `y` (n,) imply: the largest + 1; `name` and `verb` begin the message.
+
+    Raises
+    ------
+    InputError : the largest is beyond 100,000, as in identifiers; a table of so many names would be built
+
+    Examples
+    --------
+    >>> classes_in(torch.tensor([0, 4, 2]))
+    5
+    """
+    if y.ndim != 1 or y.is_floating_point():
+        check_labels(y, name, classes=1)
+    most = int(y.max()) if len(y) else 0
+    if most >= MOST_CLASSES:
+        refuse(
+            name,
+            f"{verb} labels up to {most}, which look like identifiers",
+            allowed=f"numbers of classes, from 0 to {MOST_CLASSES - 1}",
+            remedy="Number them in the order of the network's outputs, e.g. with numpy.searchsorted(identifiers, y).",
+        )
+    return max(1, most + 1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +58,8 @@ class Examples:
     classes : number of classes; default: the largest label + 1
     name : for tables
     class_names : one name per class; default: the numbers
+    numbering : what the labels are: ``"own"``, the numbers of the source; ``"sorted"``, places in the sorted names of folders,
+        which no network has to share; ``"named"``, places in a list of names, one for each output of the network
     """
 
     x: torch.Tensor
@@ -37,11 +67,12 @@ class Examples:
     classes: int = 0
     name: str = "data"
     class_names: tuple[str, ...] = field(default=())
+    numbering: Numbering = "own"
 
     def __post_init__(self) -> None:
         check_same_length(self.x, self.y)
         if not self.classes:
-            object.__setattr__(self, "classes", int(self.y.max()) + 1)
+            object.__setattr__(self, "classes", classes_in(self.y))
         check_labels(self.y, "y", classes=self.classes)
         if not self.class_names:
             object.__setattr__(self, "class_names", tuple(map(str, range(self.classes))))

@@ -24,7 +24,7 @@ from holdfast.data.idx import read_idx
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BUNDLED", "IMAGE_SETS", "else_bundled", "load_images"]
+__all__ = ["BUNDLED", "IMAGE_SETS", "else_bundled", "load_images", "scaled_images", "stored_images"]
 
 BUNDLED = "digits"  # scikit-learn's images, which need no file
 
@@ -126,18 +126,31 @@ def load_images(name: str, split: str = "train", *, n: int | None = None, seed: 
     >>> tuple(digits.x.shape), digits.class_names[:3]
     ((500, 1, 8, 8), ('0', '1', '2'))
     """
+    return scaled_images(name, stored_images(name, split).stratified(n, seed=seed))
+
+
+def stored_images(name: str, split: str = "train") -> Examples:
+    """A published image data set with its pixels as they are stored: uint8, mapped from disk where it is kept decoded.
+
+    Parameters
+    ----------
+    name, split : as in :func:`load_images`
+    """
     reader = READERS[check_one_of(name, "name", allowed=IMAGE_SETS)]
     check_one_of(split, "split", allowed=data_set(name).splits)
     stored = reader.read(split)
-    whole = Examples(
+    return Examples(
         torch.from_numpy(stored.x),
         torch.from_numpy(stored.y).long(),
         classes=len(reader.class_names),
         name=f"{name} {split}",
         class_names=reader.class_names,
     )
-    part = whole.stratified(n, seed=seed)
-    return replace(part, x=part.x.to(torch.float32, memory_format=torch.contiguous_format).div_(reader.largest))
+
+
+def scaled_images(name: str, part: Examples) -> Examples:
+    """A `part` of what :func:`stored_images` gives for `name`, as float32 in [0, 1]."""
+    return replace(part, x=part.x.to(torch.float32, memory_format=torch.contiguous_format).div_(READERS[name].largest))
 
 
 def else_bundled(name: str) -> str:
@@ -146,7 +159,7 @@ def else_bundled(name: str) -> str:
     An experiment that keeps the answer in its settings says on which images it ran.
     """
     try:
-        load_images(name, "test", n=10)
+        stored_images(name, "test")
     except DataUnavailableError:
         return BUNDLED
     return name

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,18 @@ import numpy as np
 import torch
 
 from holdfast.core.checks import as_written, check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
-from holdfast.data.examples import Examples
-from holdfast.data.files import load_folder, load_npz_arrays
+from holdfast.data.examples import Examples, classes_in
+from holdfast.data.files import load_npz_arrays
+from holdfast.data.image_folder import load_folder
+from holdfast.data.items import class_names_of, collected, items_of, pair_of, plain
+from holdfast.data.room import check_room
 
-__all__ = ["LAYOUTS", "as_examples", "examples_from", "load_npz"]
+__all__ = ["LAYOUTS", "arrays_of", "as_examples", "examples_from", "load_npz", "name_of", "stream_of"]
 
 LAYOUTS = ("NCHW", "NHWC", "NHW")
 """Orders of the axes that are understood; the result is always NCHW."""
 CHANNELS = (1, 3, 4)
+PART = 1024  # rows converted at a time
 Bounds = tuple[float, float]
 LOG = logging.getLogger(__name__)
 
@@ -72,11 +77,12 @@ def examples_from(
     if isinstance(source, str | PathLike):
         return _from_path(Path(source), name, n, options)
     if isinstance(source, Examples):
-        return as_examples(
-            source.x[:n], source.y[:n], name=name or source.name, class_names=source.class_names, **{**options, "layout": "NCHW"}
-        )
-    x, y = _arrays(source, n)
-    return as_examples(x, y, name=name or _name_of(source), class_names=_class_names(source), **options)
+        options["layout"] = "NCHW"
+        found = as_examples(source.x[:n], source.y[:n], name=name or source.name, class_names=source.class_names, **options)
+        return replace(found, numbering=source.numbering)
+    held = arrays_of(source)
+    x, y = stream_of(source, n) if held is None else (held[0][:n], held[1][:n])
+    return as_examples(x, y, name=name or name_of(source), class_names=class_names_of(source), **options)
 
 
 def load_npz(
@@ -113,58 +119,70 @@ def as_examples(
     classes: int = 0,
     name: str = "data",
     class_names: tuple[str, ...] = (),
+    rows: np.ndarray | None = None,
 ) -> Examples:
-    """Checked examples from one array of inputs and one of labels; arguments as in :func:`examples_from`."""
-    x, y = torch.as_tensor(_plain(x)), torch.as_tensor(_plain(y))
-    if y.ndim == 0 or x.ndim == 0:
-        refuse("x, y", f"have shapes {tuple(x.shape)} and {tuple(y.shape)}", allowed="one row each per example")
+    """Checked examples from one array of inputs and one of labels.
+
+    Parameters
+    ----------
+    x, y, layout, bounds, classes, name, class_names : as in :func:`examples_from`
+    rows : array (n,) of the rows to take, in this order; only they are checked and become floating point. Default: all
+    """
+    y = torch.as_tensor(plain(y))
+    if y.ndim == 0 or np.ndim(x) == 0:
+        refuse("x, y", f"have shapes {tuple(np.shape(x))} and {tuple(y.shape)}", allowed="one row each per example")
     check_same_length(x, y)
     classes = classes or len(class_names)
-    check_labels(y, "y", classes=classes or max(1, int(y.max()) + 1))
-    x = _reordered(_floating(x, bounds), layout)
+    classes = classes or classes_in(y)
+    check_labels(y, "y", classes=classes)
+    x = _reordered(_floating(x, bounds, rows), layout)
     check_finite(x, "x")
     if bounds is not None:
         _check_bounds(x, bounds)
     names = class_names if len(class_names) == classes else ()
-    return Examples(x.contiguous(), y.long(), classes=classes, name=name, class_names=names)
+    chosen = y.long() if rows is None else y.long()[torch.as_tensor(rows)]
+    return Examples(x.contiguous(), chosen, classes=classes, name=name, class_names=names)
 
 
 def _from_path(path: Path, name: str | None, n: int | None, options: dict[str, Any]) -> Examples:
     if path.is_dir():
-        found = load_folder(path)
+        found = load_folder(path, n=n)
     elif path.suffix == ".npz":
         found = load_npz(path, n=n, **options)
     else:
         refuse("source", f"is the path {path}", allowed="an .npz file with x and y, or a folder with one folder per class")
-    return Examples(found.x[:n], found.y[:n], found.classes, name or found.name, found.class_names)
+    return found if name is None else replace(found, name=name)
 
 
-def _plain(values: Any) -> Any:
-    """A tensor without gradient, or a writable array, or None-free list; a read-only array is copied."""
-    if isinstance(values, torch.Tensor):
-        return values.detach()
-    array = np.asarray(values)
-    if array.dtype == object:
-        refuse(
-            "x, y", "hold Python objects", allowed="numbers", remedy="Rows of unequal length cannot be stacked: resize them first."
-        )
-    return array if array.flags.writeable and array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+def _taken(x: Any, rows: np.ndarray | None) -> torch.Tensor:
+    """The `rows` of `x` as a tensor; no other row is copied, not even of an array that is read-only."""
+    if isinstance(x, torch.Tensor):
+        return x.detach() if rows is None else x.detach()[torch.as_tensor(rows)]
+    array = np.asarray(x)
+    return torch.as_tensor(plain(array if rows is None else array[rows]))
 
 
-def _floating(x: torch.Tensor, bounds: Bounds | None) -> torch.Tensor:
-    if x.is_floating_point():
-        return x.float()
-    if x.dtype != torch.uint8:
+def _floating(x: Any, bounds: Bounds | None, rows: np.ndarray | None) -> torch.Tensor:
+    """The `rows` of `x` in float32, pixels in [0, 1]; converted part by part, so that only the result is held besides `x`."""
+    kind = _taken(x[:1], None).dtype
+    if not kind.is_floating_point and kind != torch.uint8:
         refuse(
             "x",
-            f"has dtype {str(x.dtype).removeprefix('torch.')}, whose range is unknown",
+            f"has dtype {str(kind).removeprefix('torch.')}, whose range is unknown",
             allowed="floating point, or uint8 for pixels 0 to 255",
             remedy="Convert with x.astype('uint8') if these are pixels, else scale and convert to float32.",
         )
-    if bounds is not None and bounds[1] == 255:
-        return x.float()
-    LOG.info("pixels 0 to 255 were divided by 255; pass %s to keep them", as_written("bounds", "0,255", python="(0, 255)"))
-    return x.float().div_(255)
+    if kind == torch.float32:
+        return _taken(x, rows)
+    scaled = kind == torch.uint8 and (bounds is None or bounds[1] != 255)
+    if scaled:
+        LOG.info("pixels 0 to 255 were divided by 255; pass %s to keep them", as_written("bounds", "0,255", python="(0, 255)"))
+    places = np.arange(len(x)) if rows is None else rows
+    check_room((len(places), *x.shape[1:]), remedy=f"Read fewer: {as_written('examples', 'N', python='N')}.")
+    whole = torch.empty((len(places), *x.shape[1:]), device=x.device if isinstance(x, torch.Tensor) else None)
+    for begin in range(0, len(places), PART):
+        whole[begin : begin + PART] = _taken(x, places[begin : begin + PART])
+    return whole.div_(255) if scaled else whole
 
 
 def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
@@ -201,19 +219,22 @@ def _check_bounds(x: torch.Tensor, bounds: Bounds) -> None:
         )
 
 
-def _arrays(source: Any, n: int | None) -> tuple[Any, Any]:
-    """One array of inputs and one of labels out of whatever holds them."""
+def arrays_of(source: Any) -> tuple[Any, Any] | None:
+    """The array of inputs and that of labels where `source` holds them as such, else None."""
     if isinstance(source, Mapping):
         missing = {"x", "y"} - set(source)
         if missing:
             refuse("source", f"has keys {sorted(map(str, source))}", allowed='"x" and "y"')
-        return source["x"][:n], source["y"][:n]
+        return source["x"], source["y"]
     if isinstance(source, tuple | list) and len(source) == 2 and _is_array(source[0]) and _is_vector(source[1]):
-        return source[0][:n], source[1][:n]
+        return source[0], source[1]
     tensors = getattr(source, "tensors", None)
-    if isinstance(tensors, tuple) and len(tensors) == 2:
-        return tensors[0][:n], tensors[1][:n]
-    return _collected(source, n)
+    return tensors if isinstance(tensors, tuple) and len(tensors) == 2 else None
+
+
+def stream_of(source: Any, n: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and labels of the first `n` rows of `source`, item by item; all of them if `n` is None."""
+    return collected((pair_of(item, number) for number, item in enumerate(itertools.islice(items_of(source), n))), n)
 
 
 def _is_array(part: Any) -> bool:
@@ -224,77 +245,6 @@ def _is_vector(part: Any) -> bool:
     return _is_array(part) or (isinstance(part, list | tuple) and all(isinstance(label, int) for label in part))
 
 
-def _items(source: Any) -> Iterator[Any]:
-    if isinstance(source, Iterable):
-        yield from source
-    elif hasattr(source, "__getitem__") and hasattr(source, "__len__"):
-        for index in range(len(source)):
-            yield source[index]
-    else:
-        refuse(
-            "source",
-            f"is a {type(source).__name__}",
-            allowed="Examples, a pair (x, y), a torch Dataset, an iterable of pairs, an .npz file, a folder",
-        )
-
-
-def _collected(source: Any, n: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-    xs: list[torch.Tensor] = []
-    ys: list[torch.Tensor] = []
-    rows = 0
-    for number, item in enumerate(itertools.islice(_items(source), n)):
-        x, y = _pair(item, number)
-        if xs and x.shape[1:] != xs[0].shape[1:]:
-            refuse(
-                "source",
-                f"gives shape {tuple(x.shape[1:])} at item {number} after {tuple(xs[0].shape[1:])}",
-                allowed="inputs of one shape",
-                remedy="Resize them first.",
-            )
-        xs.append(x)
-        ys.append(y)
-        rows += len(x)
-        if n is not None and rows >= n:
-            break
-    if not xs:
-        refuse(
-            "source",
-            "is empty",
-            allowed="at least one example",
-            remedy="A used-up iterator gives nothing: pass a loader.",
-        )
-    return torch.cat(xs)[:n], torch.cat(ys)[:n]
-
-
-def _pair(item: Any, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """One item as a batch: a single example gets its first axis here."""
-    if not isinstance(item, tuple | list) or len(item) != 2:
-        size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
-        refuse("source", f"gives a {type(item).__name__}{size} at item {number}", allowed="pairs (x, y)")
-    x = torch.as_tensor(_pixels(item[0]) if hasattr(item[0], "convert") else _plain(item[0]))
-    y = torch.as_tensor(_plain(item[1]))
-    if y.ndim == 0:
-        return x[None], y[None]
-    if x.ndim == 0 or len(x) != len(y):
-        refuse(
-            "source",
-            f"gives shapes {tuple(x.shape)} and {tuple(y.shape)} at item {number}",
-            allowed="one whole number as label of each example",
-            remedy="Convert one-hot labels with .argmax(-1).",
-        )
-    return x, y
-
-
-def _pixels(picture: Any) -> np.ndarray:
-    """A Pillow image as (channels, height, width), uint8."""
-    array = np.array(picture if picture.mode in {"L", "RGB"} else picture.convert("RGB"))
-    return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
-
-
-def _name_of(source: Any) -> str:
+def name_of(source: Any) -> str:
+    """What tables call `source`, if nothing else is said."""
     return "data" if isinstance(source, tuple | list | Mapping) else type(source).__name__
-
-
-def _class_names(source: Any) -> tuple[str, ...]:
-    names = getattr(source, "classes", None)
-    return tuple(map(str, names)) if isinstance(names, list | tuple) and names else ()

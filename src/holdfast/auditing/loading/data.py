@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,14 +15,18 @@ from holdfast.auditing.loading.factories import call_factory
 from holdfast.auditing.loading.source import refuse_unread
 from holdfast.core.checks import as_written, check_whole, refuse
 from holdfast.core.errors import HoldfastError
-from holdfast.data import IMAGE_SETS, Examples, examples_from, load_folder, load_images
+from holdfast.data import IMAGE_SETS, Examples, Selection, choose, choose_images, choose_published, load_images
+from holdfast.data.files import load_npz_inputs
+
+if TYPE_CHECKING:
+    from holdfast.data.selection import Classes
 
 __all__ = ["load_data", "load_inputs"]
 
 UNIT = (0.0, 1.0)
 
 
-def load_data(
+def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     source: Any,
     *,
     bounds: tuple[float, float] = UNIT,
@@ -30,8 +34,11 @@ def load_data(
     name: str | None = None,
     size: int | tuple[int, int] | None = None,
     limit: int | None = None,
-) -> Examples:
-    """Evaluation data as labelled rows.
+    seed: int = 0,
+    classes: Classes | None = None,
+    known: Sequence[str] = (),
+) -> Selection:
+    """Evaluation data as labelled rows, of which only those wanted are read.
 
     Parameters
     ----------
@@ -43,6 +50,9 @@ def load_data(
     name : for tables; default: from the source
     size : height and width to which the images of a folder are resized
     limit : keep a stratified part of this many rows
+    seed : of the choice and the order of rows
+    classes : names of all classes in the order of the network's outputs, or a text file with one per line
+    known : names that the network holds, used where they include every class name of the source
 
     Raises
     ------
@@ -51,7 +61,7 @@ def load_data(
 
     Examples
     --------
-    >>> len(load_data("digits", limit=100))
+    >>> len(load_data("digits", limit=100).examples)
     100
     """
     if limit is not None:
@@ -60,13 +70,12 @@ def load_data(
     text = str(source) if is_text else ""
     if is_text:
         refuse_unread(text, parameter="data")
+    choice: dict[str, Any] = {"n": limit, "seed": seed, "classes": classes, "known": known}
     if text in IMAGE_SETS or (text and Path(text).is_dir()):
-        found = _images(text, bounds=bounds, name=name, size=size)
-    else:
-        if size is not None:
-            refuse("size", f"is {size}", allowed="a size for a folder of images; arrays keep theirs")
-        found = _rows(_object_at(text) if is_text else source, bounds=bounds, layout=layout, name=name or text or None)
-    return found.stratified(limit)
+        return _images(text, bounds=bounds, name=name, size=size, choice=choice)
+    if size is not None:
+        refuse("size", f"is {size}", allowed="a size for a folder of images; arrays keep theirs")
+    return _rows(_object_at(text) if is_text else source, bounds=bounds, layout=layout, name=name or text or None, **choice)
 
 
 def load_inputs(
@@ -75,39 +84,45 @@ def load_inputs(
     bounds: tuple[float, float] = UNIT,
     layout: str = "NCHW",
     size: int | tuple[int, int] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
 ) -> torch.Tensor:
     """Inputs (n, ...) without labels: forms as for :func:`load_data`, whose labels are dropped, or the inputs alone.
 
     Parameters
     ----------
     source : built-in names mean their training split here; an ``.npz`` needs x only; an array or a tensor is taken as inputs
-    bounds, layout, size : as in :func:`load_data`
+    bounds, layout, size, limit, seed : as in :func:`load_data`; the inputs keep the order of the source
     """
     if isinstance(source, str | Path) and str(source) in IMAGE_SETS:
-        return load_images(str(source)).x
+        return load_images(str(source), n=limit, seed=seed).x
     if isinstance(source, str | Path) and not Path(source).is_dir():
         refuse_unread(str(source), parameter="unlabelled")
         source = _object_at(str(source))
     if isinstance(source, Path) and source.suffix == ".npz":
-        with np.load(source, allow_pickle=False) as held:
-            if "x" not in held:
-                refuse("unlabelled", f"is {str(source)!r} with {sorted(held)}", allowed="an .npz that holds x")
-            source = held["x"]
+        source = load_npz_inputs(source, parameter="unlabelled")
     if isinstance(source, np.ndarray | torch.Tensor):
         source = (source, np.zeros(len(source), dtype=np.int64))
-    return load_data(source, bounds=bounds, layout=layout, size=size).x
+    found = load_data(source, bounds=bounds, layout=layout, size=size, limit=limit, seed=seed)
+    return found.examples.x[np.argsort(found.index)]
 
 
-def _images(text: str, *, bounds: tuple[float, float], name: str | None, size: int | tuple[int, int] | None) -> Examples:
+def _images(
+    text: str,
+    *,
+    bounds: tuple[float, float],
+    name: str | None,
+    size: int | tuple[int, int] | None,
+    choice: Mapping[str, Any],
+) -> Selection:
     """A built-in set or a folder of images; both are read as [0, 1]."""
     if tuple(bounds) != UNIT:
         scaled = as_written("normalize", "0,0.003922")
         remedy = f"Leave out --bounds (Python: bounds) and let the network scale its input, e.g. {scaled} for one of 0 to 255."
         refuse("bounds", f"is {tuple(bounds)}", allowed="(0, 1) for image files and built-in sets", remedy=remedy)
     if text in IMAGE_SETS:
-        found = load_images(text, "test")
-        return found if name is None else Examples(found.x, found.y, found.classes, name, found.class_names)
-    return load_folder(text, size=size, name=name)
+        return choose_published(text, name=name, **choice)
+    return choose_images(text, size=size, name=name, **choice)
 
 
 def _object_at(text: str) -> Any:
@@ -129,9 +144,9 @@ def _object_at(text: str) -> Any:
     return found if is_data or not callable(found) else call_factory(found)
 
 
-def _rows(source: Any, *, bounds: tuple[float, float], layout: str, name: str | None) -> Examples:
+def _rows(source: Any, **options: Any) -> Selection:
     try:
-        return examples_from(source, layout=layout, bounds=bounds, name=name)
+        return choose(source, **options)
     except HoldfastError:
         raise
     except Exception as error:

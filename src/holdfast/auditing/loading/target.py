@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from holdfast.auditing.loading.adapt import AdaptedNetwork, CallableNetwork
+from holdfast.auditing.loading.naming import names_in_network, names_in_weights
 from holdfast.auditing.loading.normalisation import normalised
 from holdfast.auditing.loading.source import Obtained, obtain
 from holdfast.auditing.loading.weights import install, read_weights
@@ -44,12 +45,14 @@ class LoadedTarget:
     notes : what was found while loading it, one sentence each
     unsafe : a pickle was executed to read it; the report carries a red notice
     source : where it came from
+    class_names : of its outputs, in their order, where the network or its weights hold them
     """
 
     target: Target
     notes: tuple[str, ...]
     unsafe: bool
     source: str
+    class_names: tuple[str, ...] = ()
 
 
 def load_target(  # noqa: PLR0913 (each is a flag of the command line)
@@ -105,6 +108,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     network = _network(obtained, output_key=output_key, differentiable=access == "gradients", notes=notes)
     if weights is not None:
         notes += _load_weights(network, obtained, Path(weights))
+    names = names_in_network(network) or (names_in_weights(Path(weights)) if weights is not None else ())
     notes += _to_evaluation(network, fresh=isinstance(model, str | Path))
     network = _with_plain_weights(network, notes)
     network = _adapted(network, output_key=output_key if obtained.form != "callable" else None, notes=notes)
@@ -119,7 +123,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
         name=name or _short(obtained),
     )
     source = obtained.source if weights is None else f"{obtained.source}, weights {Path(weights).name}"
-    return LoadedTarget(target=target, notes=tuple(notes), unsafe=obtained.unsafe, source=source)
+    return LoadedTarget(target=target, notes=tuple(notes), unsafe=obtained.unsafe, source=source, class_names=names)
 
 
 def _network(obtained: Obtained, *, output_key: str | None, differentiable: bool, notes: list[str]) -> nn.Module:

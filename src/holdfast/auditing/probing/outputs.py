@@ -13,6 +13,7 @@ from holdfast.auditing.loading.adapt import LabelScores
 from holdfast.auditing.loading.locate import blame
 from holdfast.core.checks import as_written, check_labels, refuse
 from holdfast.core.errors import HoldfastError
+from holdfast.data.examples import classes_in
 
 if TYPE_CHECKING:
     from holdfast.core.target import Target
@@ -84,15 +85,42 @@ def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples)
     if not answer.is_floating_point():
         word = str(answer.dtype).removeprefix("torch.")
         refuse("model", f"returns {word} scores", allowed="floating point, or one integer label per example")
+    _check_numbering(examples, outputs=shape[1])
     check_labels(examples.y, "y", classes=shape[1])
-    notes: tuple[str, ...] = ()
-    if shape[1] > examples.classes:
-        notes = (f"the network has {shape[1]} outputs and the data have {examples.classes} classes",)
-    return Understood(target=target, kind="logits", classes=shape[1], notes=notes)
+    return Understood(target=target, kind="logits", classes=shape[1], notes=_absent_classes(examples, outputs=shape[1]))
+
+
+def _check_numbering(examples: Examples, *, outputs: int) -> None:
+    """Refuse classes that are numbered by names where the network has another number of outputs."""
+    if examples.classes == outputs or examples.numbering == "own":
+        return
+    names = as_written("classes", "names.txt")
+    if examples.numbering == "named":
+        refuse(
+            "classes",
+            f"holds {examples.classes} names and the network has {outputs} outputs",
+            allowed="one name for each output, in their order",
+            remedy=f"Correct the list, or give one: {names}.",
+        )
+    refuse(
+        "data",
+        f"has {examples.classes} class folders and the network has {outputs} outputs",
+        allowed="one folder for each output, or a list that says which output is which",
+        remedy=f"Give the names of all outputs in their order, one per line: {names}; or add an empty folder for each class that "
+        "has no images.",
+    )
+
+
+def _absent_classes(examples: Examples, *, outputs: int) -> tuple[str, ...]:
+    """A note if the data hold no example of some classes."""
+    seen = len(examples.y.unique())
+    if seen == outputs:
+        return ()
+    return (f"the network has {outputs} outputs and the data hold examples of {seen} classes: the others are not examined",)
 
 
 def _named_classes(target: Target, answer: torch.Tensor, examples: Examples) -> Understood:
-    classes = max(examples.classes, int(answer.max()) + 1)
+    classes = max(examples.classes, classes_in(answer, "model", verb="answers with"))
     return Understood(
         target=replace(target, model=LabelScores(target.model, classes), access="labels"),
         kind="labels",
