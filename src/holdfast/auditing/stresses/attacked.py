@@ -68,31 +68,44 @@ def check_sizes(eps: tuple[float, ...]) -> None:
 
 
 def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement:
-    """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures."""
+    """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures.
+
+    The attacked inputs of one chunk are held at a time: those of all would take as much memory as the data again, twice.
+    """
     target = context.target
-    batches = []
+    answers, clean, pictures = [], [], []
     for index, (x, y) in enumerate(data.batches(CHUNK)):
         context.check_time()
-        batches.append(attack(x.to(context.device), y.to(context.device), index).x_adv.cpu())
+        adversarial = attack(x.to(context.device), y.to(context.device), index).x_adv.cpu()
         context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
-    adversarial = torch.cat(batches)
-    found = measured(logits_of(target, adversarial, context), data.y)
-    clean = predicted_classes(logits_of(target, data.x, context))
-    fooled = np.flatnonzero(~found.arrays["correct"] & (clean == data.y.cpu()).numpy())
-    return with_pictures(found, data, adversarial, fooled, before=clean.numpy())
+        answers.append(logits_of(target, adversarial, context))
+        clean.append(predicted_classes(logits_of(target, x, context)))
+        fooled = (predicted_classes(answers[-1]) != y.cpu()) & (clean[-1] == y.cpu())
+        pictures.append(adversarial[fooled][: SHOWN - sum(map(len, pictures))].clone())
+    found, before = measured(torch.cat(answers), data.y), torch.cat(clean)
+    rows = np.flatnonzero(~found.arrays["correct"] & (before == data.y.cpu()).numpy())[:SHOWN]
+    return with_pictures(found, data, torch.cat(pictures), rows, before=before.numpy())
 
 
 def with_pictures(
-    found: Measurement, data: Examples, adversarial: torch.Tensor, fooled: NDArray[Any], *, before: NDArray[Any]
+    found: Measurement, data: Examples, stressed: torch.Tensor, rows: NDArray[Any], *, before: NDArray[Any]
 ) -> Measurement:
-    """`found` with the first of the examples `fooled` as pictures, and what the target answered `before` (n,)."""
-    rows = fooled[:SHOWN]
+    """`found` with pictures of the first of the examples `rows`: as they were, and as they are `stressed`.
+
+    Parameters
+    ----------
+    found : measured on `data`
+    stressed : tensor (n, ...), one input for each of at least the first 6 of `rows`
+    rows : array, places in `data`
+    before : array (len(data),), what the target answered to the data
+    """
+    rows = rows[:SHOWN]
     if not len(rows) or data.x.ndim != 4:
         return found
     shown = {
         "shown_index": rows,
-        "shown_clean": data.x[rows].cpu().numpy(),
-        "shown_stressed": adversarial[rows].numpy(),
+        "shown_clean": data[torch.from_numpy(rows)].x.cpu().numpy(),
+        "shown_stressed": stressed[:SHOWN].numpy(),
         "shown_before": before[rows],
     }
     return Measurement(estimates=found.estimates, arrays={**found.arrays, **shown}, details=found.details)

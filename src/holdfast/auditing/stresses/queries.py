@@ -99,8 +99,8 @@ class QueryAttack(Stress):
         asked = torch.cat([part.queries.cpu() for part in found])
         taken = asked.masked_fill(~success, 0).numpy().astype(np.int32)
         answered = measured(logits_of(context.target, adversarial, context), data.y, arrays={"queries": taken})
-        fooled = ~answered.arrays["correct"] & (taken > 1)  # an example that took one query was wrong from the start
-        return with_pictures(answered, data, adversarial, np.flatnonzero(fooled), before=data.y.cpu().numpy())
+        rows = np.flatnonzero(~answered.arrays["correct"] & (taken > 1))  # an example that took one query was wrong from the start
+        return with_pictures(answered, data, adversarial[torch.from_numpy(rows)], rows, before=data.y.cpu().numpy())
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against the queries per example."""

@@ -117,10 +117,10 @@ class Transfer(Stress):
             before = predicted_classes(logits_of(context.target, data.x, context))
             agreed = int((predicted_classes(twin(data.x)).cpu() == before).sum())
         answered = measured(logits_of(context.target, found.x_adv, context), data.y)
-        fooled = (~torch.from_numpy(answered.arrays["correct"]) & (before == data.y.cpu())).nonzero().squeeze(1).numpy()
+        rows = (~torch.from_numpy(answered.arrays["correct"]) & (before == data.y.cpu())).nonzero().squeeze(1)
         estimates = {**answered.estimates, "agreement": proportion(agreed, len(data)), "surrogate_accuracy": found.accuracy}
         kept = Measurement(estimates=estimates, arrays=answered.arrays)
-        return with_pictures(kept, data, found.x_adv.cpu(), fooled, before=before.numpy())
+        return with_pictures(kept, data, found.x_adv.cpu()[rows], rows.numpy(), before=before.numpy())
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy under all surrogates together, and whether a surrogate is enough for an attacker."""
