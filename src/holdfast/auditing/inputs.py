@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,6 @@ __all__ = ["Inputs", "gather"]
 
 QUICK_EXAMPLES = 1000
 MOST_UNLABELLED = 20_000  # further inputs that are read; every surrogate learns from a few thousand
-FEW = 32  # examples whose answers are part of the digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         total=found.total,
         probe=seen,
         facts=_facts(seen.target, used, unlabelled=0 if spare is None else len(spare)),
-        identity=Identity(target=_digest(seen, used), data=_data_digest(used, spare), seed=settings.seed),
+        identity=Identity(target=_digest(seen.target), data=_data_digest(used, spare), seed=settings.seed),
         unlabelled=spare,
         notes=(*loaded.notes, *found.notes, *seen.notes),
         unsafe=loaded.unsafe,
@@ -160,21 +160,13 @@ def _names(examples: Examples, classes: int) -> tuple[str, ...]:
     return (*examples.class_names, *map(str, range(len(examples.class_names), classes)))[:classes]
 
 
-def _digest(seen: Probe, data: Examples) -> str:
-    """Digest of weights, architecture, bounds and outputs, and of what the network answers to a few examples.
-
-    The answers tell apart what neither weights nor names can: closures of one factory, a forward pass that was edited.
-    """
-    target = seen.target
-    is_module = isinstance(target.model, torch.nn.Module)
-    frame = (target.bounds, target.outputs, str(target.model) if is_module else target.name)
-    weights = weights_digest(target.model) if isinstance(target.model, torch.nn.Module) else ""
-    return digest(weights, frame, _labels(target, data.x[:FEW]).tolist() if seen.deterministic else None)
-
-
-def _labels(target: Target, x: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
-        return target.labels(x.to(_device_of(target, x)))
+def _digest(target: Target) -> str:
+    """Digest of weights, architecture, bounds and outputs; what these cannot tell apart, :mod:`.recognition` does."""
+    model = target.model
+    if not isinstance(model, torch.nn.Module):
+        return digest("", (target.bounds, target.outputs, target.name))
+    layers = re.sub(r" at 0x[0-9a-fA-F]+", "", str(model))  # where an object lies in memory differs from start to start
+    return digest(weights_digest(model), (target.bounds, target.outputs, layers))
 
 
 def _device_of(target: Target, x: torch.Tensor) -> torch.device:

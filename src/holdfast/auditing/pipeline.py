@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.auditing.consent import agreed_settings, named_code, seal_start
 from holdfast.auditing.inputs import gather
+from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
@@ -107,8 +108,11 @@ def audit_with(
             console.note(note)
         check_baseline(settings, inputs)
         folder = Path(settings.out or f"runs/{_slug(inputs.target.name)}-{inputs.identity.target[:8]}")
-        identity = {"kind": "audit", "target": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
+        identity = {"kind": "audit", "network": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
         with Store.create(folder, identity, fresh=settings.fresh) as store:
+            inputs, said = recognised(store, inputs)
+            for note in said:
+                console.note(note)
             plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
             console.plan(plan.rows(), seconds=plan.seconds)
             started = store.fact("started") or clock()

@@ -333,14 +333,20 @@ class Store:
         known = self.fact("identity")
         if known is None:
             self.remember(identity=identity)
-        elif not isinstance(known, dict):
+            return
+        if not isinstance(known, dict):
             raise self._damaged("its identity is not a table")
-        elif known != identity:
-            changed = sorted(key for key in {*known, *identity} if known.get(key) != identity.get(key))
+        changed = sorted(key for key in known.keys() & identity.keys() if known[key] != identity[key])
+        if changed:
             raise RunMismatchError(
                 f"`{self.folder}` holds a run with another {', '.join(changed)}; allowed: the same run again. "
                 f"Choose another {as_written('out', 'FOLDER')}."
             )
+        if known.keys() != identity.keys():
+            self.remember(identity=identity)
+            self._notes[
+                "an earlier version of holdfast began this run: points that it stored under other keys are measured again"
+            ] = 0
 
     def _locked(self) -> FileLock:
         """The lock of the folder, which is made if it is not there."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Sounding", "device_of", "sound"]
+__all__ = ["Sounding", "device_of", "sound", "tolerance_of"]
 
 FEW = 8
 TOLERANCE = 1e-4  # relative, in float32; in 16 bit a few units of rounding
@@ -89,7 +89,7 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0) 
             asked, kind, said = declare(asked, answer)
             notes += said
         granted, gradients = _gradients(asked, rows, t_forward)
-    tolerance = _tolerance(target)
+    tolerance = tolerance_of(target)
     return Sounding(
         declared=asked,
         target=granted,
@@ -109,7 +109,7 @@ def device_of(target: Target, examples: Examples) -> torch.device:
     return examples.x.device if weight is None else weight.device
 
 
-def _tolerance(target: Target) -> float:
+def tolerance_of(target: Target) -> float:
     """The relative difference that rounding explains: 1e-4, or a few units of rounding of the coarsest weights."""
     weights = target.model.parameters() if isinstance(target.model, nn.Module) else ()
     coarsest = max((torch.finfo(weight.dtype).eps for weight in weights if weight.is_floating_point()), default=0.0)

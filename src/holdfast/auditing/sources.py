@@ -1,0 +1,77 @@
+"""The user's code behind a network, piece by piece, as far as Python can read it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import re
+import textwrap
+import tokenize
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.digest import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+__all__ = ["source_digests", "without_comments"]
+
+KNOWN = ("torch", "builtins", "holdfast", "collections", "typing", "abc")  # their versions are recorded with the run
+HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+
+
+def source_digests(network: nn.Module) -> dict[str, str]:
+    """Digest of the code of each class and function that `network` is made of, by full name; what cannot be read is left out.
+
+    Classes of torch and of holdfast are left out too. Comments, blank lines and blanks at line ends do not count.
+
+    Parameters
+    ----------
+    network : with all its submodules, hooks, and functions and methods among their attributes
+    """
+    found: dict[str, str] = {}
+    for module in network.modules():
+        for piece in _pieces(module):
+            name = f"{piece.__module__}.{piece.__qualname__}"
+            if name not in found and str(piece.__module__).partition(".")[0] not in KNOWN:
+                try:
+                    found[name] = digest(without_comments(inspect.getsource(piece)))
+                except (OSError, TypeError):  # typed at a prompt, or compiled
+                    continue
+    return found
+
+
+def _pieces(module: nn.Module) -> Iterator[Any]:
+    """The classes of `module`, and functions and classes of objects that stand in its place, in its attributes or in its hooks."""
+    yield from type(module).__mro__
+    hooks = [hook for name in HOOKS for hook in getattr(module, name, {}).values()]
+    for value in (*vars(module).values(), *hooks):
+        while isinstance(value, functools.partial):
+            value = value.func  # noqa: PLW2901 (what the partial calls)
+        function = inspect.unwrap(getattr(value, "__func__", value)) if callable(value) else None
+        if inspect.isfunction(function) or inspect.isclass(function):
+            yield function
+        elif function is not None:
+            yield from type(function).__mro__
+
+
+def without_comments(text: str) -> str:
+    r"""Python code without comments, blank lines and common indentation; `text` as it is where it is not whole.
+
+    Examples
+    --------
+    >>> without_comments("def f(x):  # doubles\n\n    return 2 * x\n")
+    'def f(x):\n    return 2 * x'
+    """
+    lines = textwrap.dedent(text).splitlines()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column]
+    except (tokenize.TokenError, SyntaxError):
+        return text
+    return re.sub(r"[ \t]+$", "", "\n".join(line for line in lines if line.strip()), flags=re.MULTILINE)
