@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class NoisyMean:
 
 @dataclass(frozen=True, kw_only=True)
 class Troubled(NoisyMean):
-    """At strength 1: raises, dies, runs out of memory or out of time, as `trouble` says."""
+    """At strength 1: raises, dies, leaves the program, runs out of memory or out of time, as `trouble` says."""
 
     name: ClassVar[str] = "troubled"
     trouble: str = "raise"
@@ -46,6 +47,8 @@ class Troubled(NoisyMean):
                 raise RuntimeError("the point went wrong")
             if self.trouble == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self.trouble == "leave":
+                sys.exit(0)
             if self.trouble == "memory" and context.batch_size > 250:
                 raise MemoryError
             if self.trouble == "time":

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ import pytest
 from small_experiments import Asking, Logged, NoisyMean, Troubled
 
 from holdfast.core.errors import InputError
-from holdfast.core.executors import SpawnPool
 from holdfast.core.experiment import Context, Experiment
+from holdfast.core.pool import SpawnPool
 from holdfast.core.runner import Allowance, Identity, measurements, point_key, run, run_until_interrupted, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
@@ -122,6 +123,38 @@ def test_time_is_checked_between_batches_and_late_points_are_not_stored(tmp_path
     assert spent < 5  # the point alone would take 10 s
 
 
+def test_a_point_ends_at_its_own_limit_and_that_is_its_error():
+    allowance = Allowance(limit=lambda experiment, point: 0.1)
+    begun = time.monotonic()
+    records = run([Troubled(trouble="time")], CONTEXT, identity=IDENTITY, allowance=allowance)
+    assert [record.status for record in records] == ["ok", "error", "ok"]
+    assert "longer than its limit of 0.1 s" in records[1].reason
+    assert time.monotonic() - begun < 5  # the point alone would take 10 s
+
+
+def test_a_budget_that_ends_before_the_limit_makes_a_point_late():
+    allowance = Allowance(deadline=time.time() + 0.3, limit=lambda experiment, point: 60.0)
+    records = run([Troubled(trouble="time")], CONTEXT, identity=IDENTITY, allowance=allowance)
+    assert [record.status for record in records] == ["ok", "late", "late"]
+
+
+def test_sys_exit_within_a_point_is_its_error():
+    records = run([Troubled(trouble="leave")], CONTEXT, identity=IDENTITY)
+    assert [record.status for record in records] == ["ok", "error", "ok"]
+    assert records[1].reason == "SystemExit: 0"
+
+
+def test_points_that_failed_before_come_last(tmp_path):
+    order = []
+    with Store.create(tmp_path, {}) as store:
+        run([Troubled(strengths=(1.0,))], CONTEXT, identity=IDENTITY, store=store)
+    with Store.create(tmp_path, {}) as store:
+        (key,) = [record.key for record in store.records()]
+        store.commit(replace(store.find(key), key=point_key(Troubled(), {"strength": 1.0}, IDENTITY)))
+        run([Troubled()], CONTEXT, identity=IDENTITY, store=store, on_begin=lambda task: order.append(task.point["strength"]))
+    assert order == [0.0, 2.0, 1.0]
+
+
 def test_a_query_allowance_is_never_exceeded():
     target = Target(model=lambda x: x)
     context = Context(seeds=Seeds(3), target=target)
@@ -158,7 +191,7 @@ with Store.create(folder, {}) as store:
 
 POOL = """
 from small_experiments import Logged
-from holdfast.core.executors import SpawnPool
+from holdfast.core.pool import SpawnPool
 from holdfast.core.experiment import Context
 from holdfast.core.runner import Identity, run
 from holdfast.core.seeds import Seeds
@@ -172,7 +205,7 @@ if __name__ == "__main__":
 def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path):
     script, log = tmp_path / "pool.py", tmp_path / "log"
     script.write_text(POOL)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
     parent = subprocess.Popen([sys.executable, str(script), str(log)], env=environment)
     while not log.exists():
         assert parent.poll() is None
@@ -191,7 +224,7 @@ def test_kill_minus_nine_ten_times_repeats_at_most_one_point_per_kill(tmp_path):
     """The process is killed at random moments; what it committed is whole and is never measured again."""
     log, folder = tmp_path / "log", tmp_path / "run"
     command = [sys.executable, "-c", SCRIPT, str(folder), str(log)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
     moments = random.Random(0)
     kills = 0
     for _ in range(10):

@@ -13,7 +13,9 @@ from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
 from holdfast.auditing.settings import AuditSettings, read_settings
-from holdfast.core.executors import InProcess, SpawnPool, thread_budget
+from holdfast.core.checks import refuse
+from holdfast.core.executors import InProcess, thread_budget
+from holdfast.core.pool import SpawnPool, check_not_importing_main
 from holdfast.core.runner import Allowance, run_until_interrupted
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
@@ -98,6 +100,7 @@ def audit_with(
     stresses : with settings of their own, in place of the names in the settings
     progress : print plan, progress and verdicts
     """
+    check_not_importing_main()
     begun = time.time()
     console = Console(prints=progress)
     check_names(settings, stresses)

@@ -43,10 +43,12 @@ class Allowance:
     ----------
     deadline : Unix time in s after which no point and no batch is begun, or None
     queries : (experiment, point) -> largest number of queries to the target; None: no limit
+    limit : (experiment, point) -> longest time of the point in s; None: no limit
     """
 
     deadline: float | None = None
     queries: Callable[[Experiment, Point], int | None] | None = None
+    limit: Callable[[Experiment, Point], float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,7 @@ def run(
     store: Store | None = None,
     executor: Executor | None = None,
     allowance: Allowance | None = None,
+    on_begin: Callable[[Task], None] | None = None,
     on_record: Callable[[Record], None] | None = None,
 ) -> list[Record]:
     """Measure all points that `store` does not hold yet.
@@ -101,12 +104,13 @@ def run(
     store : where finished points are committed; None keeps them in memory only
     executor : default: in this process
     allowance : time and queries
+    on_begin : called before each point that is measured
     on_record : called after each point, reused ones included
 
     Returns
     -------
     One record per point, in the order of experiments and points, whatever the order in which they ended. Points that failed
-    earlier are tried again; points for which there was no time have the status ``"late"`` and are not stored.
+    earlier are tried again, after all others; points for which there was no time have the status ``"late"`` and are not stored.
     """
     spend = allowance or Allowance()
     tasks = [
@@ -116,6 +120,7 @@ def run(
             key=point_key(experiment, point, identity),
             deadline=spend.deadline,
             queries=spend.queries(experiment, point) if spend.queries else None,
+            limit=spend.limit(experiment, point) if spend.limit else None,
         )
         for experiment in experiments
         for point in experiment.points()
@@ -127,15 +132,21 @@ def run(
         if on_record is not None:
             on_record(record)
 
-    waiting: deque[Task] = deque()
+    waiting: dict[str, Task] = {}
+    again: dict[str, Task] = {}
     for task in tasks:
         known = store.find(task.key) if store is not None else None
         if known is not None and known.status == "ok":
             keep(known)
-        elif all(task.key != other.key for other in waiting):
-            waiting.append(task)
-    _execute(waiting, context, executor=executor or InProcess(), store=store, keep=keep)
+        else:
+            (waiting if known is None else again).setdefault(task.key, task)
+    queue = deque([*waiting.values(), *again.values()])
+    _execute(queue, context, executor=executor or InProcess(), store=store, begin=on_begin or _unheard, keep=keep)
     return [records[task.key] for task in tasks]
+
+
+def _unheard(task: Task) -> None:
+    del task
 
 
 def run_until_interrupted(
@@ -168,7 +179,13 @@ def run_until_interrupted(
 
 
 def _execute(
-    waiting: deque[Task], context: Context, *, executor: Executor, store: Store | None, keep: Callable[[Record], None]
+    waiting: deque[Task],
+    context: Context,
+    *,
+    executor: Executor,
+    store: Store | None,
+    begin: Callable[[Task], None],
+    keep: Callable[[Record], None],
 ) -> None:
     """Measure all tasks; those whose worker died are tried once more, each alone, so that only the culprit is blamed."""
 
@@ -180,9 +197,10 @@ def _execute(
 
     if not waiting:
         return
-    executor.begin(context)
     try:
-        for task in _drain(waiting, executor, finish):
+        executor.begin(context)
+        for task in _drain(waiting, executor, begin, finish):
+            begin(task)
             try:
                 outcome = executor.submit(task).result()
             except WorkerDied as death:
@@ -192,7 +210,9 @@ def _execute(
         executor.end()
 
 
-def _drain(waiting: deque[Task], executor: Executor, finish: Callable[[Task, Outcome], None]) -> list[Task]:
+def _drain(
+    waiting: deque[Task], executor: Executor, begin: Callable[[Task], None], finish: Callable[[Task, Outcome], None]
+) -> list[Task]:
     """Keep the executor busy until all tasks have ended; gives the tasks whose worker died."""
     died: list[Task] = []
     running: dict[Future[Outcome], Task] = {}
@@ -202,6 +222,7 @@ def _drain(waiting: deque[Task], executor: Executor, finish: Callable[[Task, Out
             if task.deadline is not None and time.time() > task.deadline:
                 finish(task, Outcome(status="late", error="the time budget ended before this point began"))
             else:
+                begin(task)
                 running[executor.submit(task)] = task
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             task = running.pop(future)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from holdfast.core.checks import check_one_of
 from holdfast.core.digest import digest
-from holdfast.core.executors import InProcess, SpawnPool, thread_budget
+from holdfast.core.executors import InProcess, thread_budget
 from holdfast.core.experiment import Context
 from holdfast.core.figures import png
 from holdfast.core.paper import judge_claims
+from holdfast.core.pool import SpawnPool, check_not_importing_main
 from holdfast.core.runner import Identity, measurements, run_until_interrupted, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
@@ -76,6 +77,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     Report whose ``document.claims`` hold the verdicts and whose ``exit_code`` is 0 if no claim failed, 1 if one did, 3 if a point
     crashed, 130 after an interrupt.
     """
+    check_not_importing_main()
     begun = time.time()
     console = Console(prints=progress)
     scales = find_study(name).PRESETS
