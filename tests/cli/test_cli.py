@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -113,6 +114,15 @@ def test_the_root_keeps_few_names_and_all_of_them_exist():
     assert len(package.__all__) <= 15
     for name in package.__all__:
         assert getattr(package, name) is not None
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_idle_threads_sleep_unless_the_user_wants_them_awake(tmp_path, monkeypatch, given, found):
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    holdfast("--version", folder=tmp_path)
+    assert os.environ["OMP_WAIT_POLICY"] == found
 
 
 def test_alone_it_says_what_to_do_first(tmp_path):

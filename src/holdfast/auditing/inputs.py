@@ -99,6 +99,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         expect_accuracy=settings.expect_accuracy,
         allow_low_accuracy=settings.allow_low_accuracy,
         seed=settings.seed,
+        threads=settings.run.threads,
     )
     used = replace(used, classes=seen.classes, class_names=_names(used, seen.classes))
     return Inputs(

@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from holdfast.auditing.consent import agreed_settings, named_code, seal_start
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
-from holdfast.auditing.scheduling import check_names, kept_plan, new_plan
+from holdfast.auditing.scheduling import check_names, kept_plan, new_plan, threads_of_run
 from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.core.checks import refuse
 from holdfast.core.executors import InProcess, thread_budget
@@ -107,35 +109,35 @@ def audit_with(
     code = named_code(settings)
     with thread_budget(settings.run.threads):
         inputs = gather(settings, model, data)
-        for note in inputs.notes:
-            console.note(note)
+        console.notes(inputs.notes)
         check_baseline(settings, inputs)
         folder = Path(settings.out or f"runs/{_slug(inputs.target.name)}-{inputs.identity.target[:8]}")
         identity = {"kind": "audit", "network": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
         with Store.create(folder, identity, fresh=settings.fresh) as store:
             inputs, said = recognised(store, inputs)
-            for note in said:
-                console.note(note)
+            console.notes(said)
             plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
             console.plan(plan.rows(), seconds=plan.seconds)
             started = store.fact("started") or clock()
             objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
             proof = None if objects else seal_start(settings, code)
             store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects, seal=proof)
-            found = _run(settings, inputs, plan, store, console=console, begun=begun)
-            times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
-            trust = ["--trust"] if code and proof is None else []
-            resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder), *trust])
-            document = report_on(
-                settings,
-                inputs,
-                plan,
-                found.records,
-                folder=folder,
-                run={**times, "resume": resumption, "notes": list(store.notes)},
-                repeatable=not objects,
-                interrupted=found.interrupted,
-            )
+            with threads_of_run(store, settings, inputs) as notes:
+                console.notes(notes)
+                found = _run(settings, inputs, plan, store, console=console, begun=begun)
+                times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
+                trust = ["--trust"] if code and proof is None else []
+                resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder), *trust])
+                document = report_on(
+                    settings,
+                    inputs,
+                    plan,
+                    found.records,
+                    folder=folder,
+                    run={**times, "resume": resumption, "notes": [*store.notes, *notes]},
+                    repeatable=not objects,
+                    interrupted=found.interrupted,
+                )
     report = Report(document, folder, settings.undecided)
     console.ended(document, report.page)
     return report
@@ -190,7 +192,8 @@ def _run(settings: AuditSettings, inputs: Inputs, plan: AuditPlan, store: Store,
     deadline = None if settings.budget is None else begun + settings.budget * 0.97 - 1.0
     allowance = Allowance(deadline=deadline, queries=plan.query_limit if settings.max_queries is not None else None)
     workers = settings.run.workers
-    executor = InProcess() if workers == 1 else SpawnPool(workers, threads=settings.run.threads)
+    single = torch.get_num_threads() == 1
+    executor = InProcess() if workers == 1 else SpawnPool(workers, threads=1 if single else settings.run.threads)
     with console.progress(sum(len(stress.points()) for stress in plan.stresses)) as observe:
         return run_until_interrupted(
             plan.stresses,

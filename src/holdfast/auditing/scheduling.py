@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import torch
 
 from holdfast.auditing.joined import WORST_CASE, is_attack
 from holdfast.auditing.judge import check_gates
 from holdfast.auditing.plan import AuditPlan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.stresses import known_stresses
 from holdfast.auditing.stresses.cards import ADVERSARIAL
-from holdfast.core.checks import refuse
+from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import jsonable
+from holdfast.core.executors import thread_budget
 from holdfast.core.runner import settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.settings import AuditSettings
     from holdfast.core.store import Store
     from holdfast.core.stress import Stress
 
-__all__ = ["check_names", "kept_plan", "new_plan"]
+__all__ = ["check_names", "kept_plan", "new_plan", "threads_of_run"]
 
 
 def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None = None) -> None:
@@ -83,3 +86,18 @@ def kept_plan(
     plan = new_plan(settings, inputs, stresses, spent=spent)
     store.remember(plan={"asked": asked, "rows": plan.rows()})
     return plan
+
+
+@contextmanager
+def threads_of_run(store: Store, settings: AuditSettings, inputs: Inputs) -> Iterator[tuple[str, ...]]:
+    """Within the block torch uses the threads of the run in `store`; gives a note where a probe chose them.
+
+    These are the threads that the settings name, else those that the run was begun with, else the faster number.
+    """
+    most = torch.get_num_threads()
+    threads: int = settings.run.threads or min(store.fact("threads") or inputs.probe.threads, most)
+    store.remember(threads=threads)
+    with thread_budget(threads):
+        chosen = settings.run.threads is None and threads < most
+        why = f"a short probe found the network faster on {threads} thread than on {most}"
+        yield (f"{why}; {as_written('threads', 'N', python='N')} sets another number",) if chosen else ()

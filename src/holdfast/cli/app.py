@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     from holdfast.core.errors import HoldfastError
 
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: idle threads sleep instead of spinning
     try:
         code = app(arguments, exit_on_error=False, result_action="return_value")
         sys.stdout.flush()

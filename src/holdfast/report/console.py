@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from holdfast.core.store import Record
@@ -50,6 +50,11 @@ class Console:
         """Print a line as it stands, without markup."""
         if self.prints:
             self._rich.print(f"  {text}", markup=False, style="dim", soft_wrap=True)
+
+    def notes(self, texts: Iterable[str]) -> None:
+        """Print each text as :meth:`note` does."""
+        for text in texts:
+            self.note(text)
 
     def plan(self, rows: Sequence[Mapping[str, Any]], *, seconds: float) -> None:
         """Print what will be run, and how long it is expected to take.

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from holdfast.auditing.probing.plausibility import better_normalisation, check_accuracy, check_inputs, check_mode
 from holdfast.auditing.probing.sounding import device_of, sound
 from holdfast.core.digest import jsonable
@@ -49,7 +47,7 @@ class Probe:
     t_forward : forward pass, in s per example, median
     t_backward : backward pass on top of it, in s per example, median; 0 if there is none
     accuracy : clean, on up to 256 examples
-    threads : of torch
+    threads : of torch, on which both passes were timed
     queries : examples that the network was asked about
     """
 
@@ -85,6 +83,7 @@ def probe(
     expect_accuracy: float | None = None,
     allow_low_accuracy: bool = False,
     seed: int = 0,
+    threads: int | None = None,
 ) -> Probe:
     """Look at `target` for a few seconds, on up to 256 stratified `examples`.
 
@@ -95,6 +94,7 @@ def probe(
     expect_accuracy : what the user knows to be right, in [0, 1]; more than 5 points less is refused
     allow_low_accuracy : note instead of refusing
     seed : of the choice of examples, and of a nondeterministic network
+    threads : of torch; default: 1 or torch's own number, whichever a short probe finds faster
 
     Returns
     -------
@@ -110,7 +110,7 @@ def probe(
     notes = check_inputs(target, examples)
     asked_before = target.queries.count
     rows = examples.stratified(EXAMPLES, seed=seed).to(device_of(target, examples))
-    seen = sound(target, rows, examples, seed=seed)
+    seen = sound(target, rows, examples, seed=seed, threads=threads)
     classes = seen.answer.shape[1]
     correct = predicted_classes(seen.answer) == rows.y
     accuracy = proportion(int(correct.sum()), len(rows))
@@ -134,6 +134,6 @@ def probe(
         t_forward=seen.t_forward,
         t_backward=max(0.0, slope.seconds - seen.t_forward) if slope else 0.0,
         accuracy=accuracy,
-        threads=torch.get_num_threads(),
+        threads=seen.threads,
         queries=target.queries.count - asked_before,
     )

@@ -11,6 +11,8 @@ from torch import nn
 
 from holdfast.auditing.probing import behaviour
 from holdfast.auditing.probing.outputs import ask, check_finite_logits, declare, understand
+from holdfast.auditing.probing.threads import fastest_threads
+from holdfast.core.executors import thread_budget
 from holdfast.nets import seeded
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Sounding:
     steady : how much an answer changes that should not
     tolerance : what rounding explains of it
     t_forward : s per example
+    threads : of torch, on which the times were taken
     gradients : of the loss in the input; None if the access asks for none
     notes : for the report
     """
@@ -50,6 +53,7 @@ class Sounding:
     steady: behaviour.Steadiness
     tolerance: float
     t_forward: float
+    threads: int
     gradients: behaviour.Gradients | None
     notes: tuple[str, ...]
 
@@ -64,7 +68,7 @@ class Sounding:
         return self.steady.alone <= self.tolerance if self.deterministic else None
 
 
-def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0) -> Sounding:
+def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0, threads: int | None = None) -> Sounding:
     """Ask `target` about `rows`, which are some of the `examples`.
 
     Parameters
@@ -73,6 +77,7 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0) 
     rows : on the network's device
     examples : whose labels the network must know
     seed : of a nondeterministic network
+    threads : of torch; default: what :func:`~holdfast.auditing.probing.threads.fastest_threads` finds
 
     Raises
     ------
@@ -83,12 +88,14 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0) 
         understood = understand(target, ask(target, few), few, examples)
         asked, kind, notes = understood.target, understood.kind, understood.notes
         steady = behaviour.steadiness(asked, few)
-        answer, t_forward = behaviour.answers(asked, rows.x, steady.seconds)
-        check_finite_logits(answer, asked)
-        if kind == "logits":
-            asked, kind, said = declare(asked, answer)
-            notes += said
-        granted, gradients = _gradients(asked, rows, t_forward)
+        threads = threads or fastest_threads(asked, rows, seconds=steady.seconds)
+        with thread_budget(threads):
+            answer, t_forward = behaviour.answers(asked, rows.x, steady.seconds)
+            check_finite_logits(answer, asked)
+            if kind == "logits":
+                asked, kind, said = declare(asked, answer)
+                notes += said
+            granted, gradients = _gradients(asked, rows, t_forward)
     tolerance = tolerance_of(target)
     return Sounding(
         declared=asked,
@@ -98,6 +105,7 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0) 
         steady=steady,
         tolerance=tolerance,
         t_forward=t_forward,
+        threads=threads,
         gradients=gradients,
         notes=(*notes, *_remarks(steady, gradients, tolerance)),
     )
