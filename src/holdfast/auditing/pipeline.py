@@ -15,7 +15,6 @@ from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan, threads_of_run
 from holdfast.auditing.settings import AuditSettings, read_settings
-from holdfast.core.checks import refuse
 from holdfast.core.executors import InProcess, thread_budget
 from holdfast.core.pool import SpawnPool, check_not_importing_main
 from holdfast.core.runner import Allowance, run_until_interrupted

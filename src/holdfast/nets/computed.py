@@ -170,7 +170,7 @@ def _bake_simulated(module: nn.Module) -> None:
     """Round the weights of a layer with simulated quantization for good; layers that are fused with others stay as they are."""
     if not type(module).__module__.startswith("torch.ao.nn.qat"):
         return
-    rounds: Any = getattr(module, SIMULATED)
-    module.weight.copy_(rounds(module.weight))
+    weight, rounds = module.get_parameter("weight"), module.get_submodule(SIMULATED)
+    weight.copy_(rounds(weight))
     delattr(module, SIMULATED)
     module.__class__ = next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules"))

@@ -78,8 +78,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     crashed, 130 after an interrupt.
     """
     check_not_importing_main()
-    begun = time.time()
-    console = Console(prints=progress)
+    begun, console = time.time(), Console(prints=progress)
     scales = find_study(name).PRESETS
     if preset not in scales:
         check_one_of(preset, "preset", allowed=presets(name))

@@ -73,7 +73,9 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
     The attacked inputs of one chunk are held at a time: those of all would take as much memory as the data again, twice.
     """
     target = context.target
-    answers, clean, pictures = [], [], []
+    answers: list[torch.Tensor] = []
+    clean: list[torch.Tensor] = []
+    pictures: list[torch.Tensor] = []
     for index, (x, y) in enumerate(data.batches(CHUNK)):
         context.check_time()
         adversarial = attack(x.to(context.device), y.to(context.device), index).x_adv.cpu()
@@ -81,7 +83,7 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
         answers.append(logits_of(target, adversarial, context))
         clean.append(predicted_classes(logits_of(target, x, context)))
         fooled = (predicted_classes(answers[-1]) != y.cpu()) & (clean[-1] == y.cpu())
-        pictures.append(adversarial[fooled][: SHOWN - sum(map(len, pictures))].clone())
+        pictures.append(adversarial[fooled][: SHOWN - sum(len(part) for part in pictures)].clone())
     found, before = measured(torch.cat(answers), data.y), torch.cat(clean)
     rows = np.flatnonzero(~found.arrays["correct"] & (before == data.y.cpu()).numpy())[:SHOWN]
     return with_pictures(found, data, torch.cat(pictures), rows, before=before.numpy())
