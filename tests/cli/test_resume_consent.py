@@ -164,6 +164,7 @@ def test_python_asks_for_the_same_consent(project, tmp_path, monkeypatch):
         ({"config": {"seed": -1}}, "whose setting 'seed' cannot be used"),
         ({"config": {"run": {"workers": "many"}}}, "whose setting 'run.workers' cannot be used"),
         ({"config": [1, 2]}, "Python objects"),
+        ({"config": None}, "ended before its settings were stored; .*Give the command that began it again"),
         ({"identity": {"kind": "study", "name": "coins"}}, "is 'runs/a', the run of a study; .* --out runs/a"),
         ({"identity": "a study"}, "holds a run that cannot be read|another"),
         ({"plan": {"asked": 1, "rows": [{}]}}, ""),

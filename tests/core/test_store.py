@@ -112,6 +112,11 @@ def test_a_live_process_keeps_others_out_and_a_dead_one_does_not(tmp_path):
 def test_reading_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no run"):
         Store.read(tmp_path)
+    (tmp_path / "run.sqlite").touch()  # killed before it made its tables
+    with pytest.raises(InputError, match="holds no run"):
+        Store.read(tmp_path)
+    with Store.create(tmp_path, IDENTITY) as store:
+        assert store.records() == []
 
 
 def spoil_missing(folder):

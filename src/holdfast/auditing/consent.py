@@ -106,6 +106,13 @@ def _config(store: Store, folder: str) -> Mapping[str, Any]:
             allowed="runs of `holdfast audit`",
             remedy=f"Call `holdfast study run` again with the same name, preset and seed and {as_written('out', folder)}.",
         )
+    if config is None:
+        refuse(
+            "folder",
+            f"is {folder!r}, a run that ended before its settings were stored",
+            allowed="runs that have begun to measure",
+            remedy="Give the command that began it again.",
+        )
     if not isinstance(config, dict) or store.fact("objects"):
         refuse(
             "folder",

@@ -135,6 +135,7 @@ class Store:
                 store._prepare()
                 store._check_identity(jsonable(identity))
                 yield store
+            tidy_run(store.folder)  # workers of a process that was killed may have ended only now
         finally:
             store._writer = None
             lock.release()
@@ -143,7 +144,7 @@ class Store:
     def read(cls, folder: str | Path) -> Store:
         """The store in `folder`, for reading; refused if there is none, or if its database cannot be read."""
         store = cls(Path(folder).resolve())
-        if not store.database.is_file():
+        if not store.database.is_file() or store._is_blank():
             raise InputError(f"`{folder}` holds no run; allowed: a folder that `holdfast audit` or `holdfast study run` wrote.")
         store.fact("identity")
         return store
@@ -304,11 +305,16 @@ class Store:
             raise
         return connection
 
+    def _is_blank(self) -> bool:
+        """The database has no tables, because its run was killed before it made them."""
+        with self._session() as connection:
+            return connection.execute("select count(*) from sqlite_master").fetchone()[0] == 0
+
     def _prepare(self) -> None:
         """Give the database the tables of this version, and the journal that its file system allows."""
         wanted = "delete" if is_on_network(self.folder) else "wal"
         with self._session() as connection:
-            if connection.execute("select count(*) from sqlite_master").fetchone()[0]:
+            if not self._is_blank():
                 connection.execute("select name, value from facts limit 1")  # a database of something else is refused unchanged
                 connection.execute("select key, blob from points limit 1")
             mode = connection.execute(f"pragma journal_mode = {wanted}").fetchone()[0]
