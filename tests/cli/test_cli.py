@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -270,3 +271,53 @@ def test_a_damaged_database_gets_one_sentence(tmp_path, command):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "holds a run that cannot be read (file is not a database)" in done.stderr
     assert "--fresh" not in done.stderr
+
+
+BROKEN_TEXTS = {
+    "not UTF-8": b"\xff\xfe\x00{",
+    "nested": b"a = " + b"[" * 100_000,
+    "cut": b'gates = ["clean.accuracy',
+    "binary": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_TEXTS.values(), ids=BROKEN_TEXTS)
+@pytest.mark.parametrize(
+    "words", [("gate", "runs/a", "-g", "broken"), ("audit", "-c", "broken"), ("report", "broken"), ("gate", "broken")]
+)
+def test_a_text_file_that_cannot_be_read_gets_one_sentence(workplace, finished, words, content):
+    (workplace / "broken").write_bytes(content)
+    done = holdfast(*words, folder=workplace)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+def npz(**arrays):
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)
+    return packed.getvalue()
+
+
+def npy():
+    packed = io.BytesIO()
+    np.save(packed, np.eye(3))
+    return packed.getvalue()
+
+
+BROKEN_TABLES = {
+    "cut": npz(example=np.arange(100), label=np.arange(100))[:200],
+    "text": b"example,label",
+    "empty": b"",
+    "other names": npz(a=np.ones(2)),
+    "other lengths": npz(example=np.arange(3), label=np.arange(2)),
+    "a number": npz(example=np.int64(1), label=np.int64(1), more=np.arange(3)),
+    "one array": npy(),
+    "objects": npz(example=np.array([{}, {}], dtype=object), label=np.arange(2)),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_TABLES.values(), ids=BROKEN_TABLES)
+def test_a_table_of_examples_that_cannot_be_read_gets_one_sentence(workplace, finished, content, tmp_path):
+    shutil.copytree(workplace / "runs" / "a", tmp_path / "broken")
+    (tmp_path / "broken" / "per_example.npz").write_bytes(content)
+    done = holdfast("compare", "runs/a", tmp_path / "broken", folder=workplace)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

@@ -9,6 +9,12 @@ from holdfast.devices import CharacteristicCurves
 GOOD = "drive,a,b\n0,0,1\n1,0.5,1.5\n2,0.75,1.75\n3,0.875,2\n"
 
 
+def test_a_file_that_is_not_utf8_is_refused(tmp_path):
+    (tmp_path / "bench.csv").write_bytes(GOOD.encode() + b"\xff")
+    with pytest.raises(InputError, match=r"whose byte 48 is not UTF-8; allowed: a text file of measured curves"):
+        CharacteristicCurves.from_csv(tmp_path / "bench.csv")
+
+
 @pytest.fixture
 def written(tmp_path):
     def write(text):

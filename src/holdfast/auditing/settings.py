@@ -27,6 +27,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.grammar import parse
+from holdfast.core.reading import read_toml
 from holdfast.core.stress import Preset
 from holdfast.core.target import Access
 from holdfast.report.result import Undecided
@@ -237,7 +238,7 @@ def assign(text: str) -> dict[str, Any]:
         refuse("set", f"is {text!r}", allowed="KEY.KEY=VALUE, e.g. adversarial.pgd.steps=100")
     try:
         nested: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         nested = value.strip()
     for key in reversed(keys):
         nested = {key: nested}
@@ -245,15 +246,7 @@ def assign(text: str) -> dict[str, Any]:
 
 
 def _read_file(path: str | Path) -> dict[str, Any]:
-    file = Path(path)
-    if not file.is_file():
-        refuse("config", f"is {str(path)!r}: there is no such file", allowed="a TOML file")
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        refuse(
-            "config", f"{str(path)!r} is not TOML: {error}", allowed="a TOML file", remedy="See `holdfast audit --print-config`."
-        )
+    return read_toml(Path(path), "config", allowed="a TOML file", remedy="See `holdfast audit --print-config`.")
 
 
 def read_settings(

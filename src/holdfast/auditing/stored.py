@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.auditing.judge import check_gates, judge_gates
 from holdfast.core.checks import refuse
 from holdfast.core.grammar import parse
+from holdfast.core.reading import read_toml
 from holdfast.core.store import Store
 from holdfast.report import compare as paired_comparison
 from holdfast.report import junit, load, read_per_example, render_comparison, sarif
@@ -49,14 +49,7 @@ def compare(before: Report | str | Path, after: Report | str | Path, *, out: str
 
 def read_gates(file: str | Path) -> tuple[str, ...]:
     """The gates in a TOML file with ``gates = [...]``; each is parsed, so that a slip is found at once."""
-    path = Path(file)
-    if not path.is_file():
-        refuse("gates", f"is {str(file)!r}: there is no such file", allowed="a TOML file with gates = [...]")
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        refuse("gates", f"is {str(file)!r}, which is not TOML: {error}", allowed='gates = ["clean.accuracy >= 0.97"]')
-    gates = content.get("gates")
+    gates = read_toml(Path(file), "gates", allowed='a TOML file with gates = ["clean.accuracy >= 0.97"]').get("gates")
     if not isinstance(gates, list) or not all(isinstance(gate, str) for gate in gates):
         refuse("gates", f"are missing in {str(file)!r}", allowed='gates = ["clean.accuracy >= 0.97"]')
     for gate in gates:

@@ -382,5 +382,5 @@ def _read_arrays(path: Path, digest: str | None) -> dict[str, np.ndarray]:
     """The arrays in `path`, which must have the `digest`; None: of a version that noted none."""
     if digest is not None and file_digest(path) != digest:
         raise ValueError(f"{path.name} is not the file that was written")
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.core.checks import check_whole, refuse
+from holdfast.core.reading import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +35,10 @@ def read_columns(path: str | PathLike[str]) -> tuple[NDArray[np.float64], NDArra
     InputError : no such file, no numbers, lines of different lengths, missing or unreadable values
     """
     file = Path(path)
-    if not file.is_file():
-        refuse("path", f"is {str(path)!r}, where there is no file", allowed="a text file of measured curves")
+    text = read_text(file, "path", allowed="a text file of measured curves")
     rows = [
         (number, [cell.strip() for cell in cells])
-        for number, cells in enumerate(csv.reader(file.read_text(encoding="utf-8-sig").splitlines()), start=1)
+        for number, cells in enumerate(csv.reader(text.splitlines()), start=1)
         if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#")
     ]
     names, rows = _named(rows)

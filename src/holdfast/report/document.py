@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from holdfast.core.checks import refuse
 from holdfast.core.durable import write_atomically
+from holdfast.core.reading import read_text
 from holdfast.report.examples import Cross, ImageEntry, PairedComparison
 from holdfast.report.judged import ClaimEntry, SentenceEntry
 from holdfast.report.measured import CardEntry, Entry, EstimateEntry, Json, Number, PointEntry, StressEntry
@@ -250,9 +251,7 @@ def load(path: str | Path) -> Document:
     InputError : no such file, not JSON, another schema version, or a key that the schema does not know
     """
     file = Path(path) / "report.json" if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        refuse("path", f"is {str(path)!r}: there is no such file", allowed="report.json of a run, or the run's folder")
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file, "path", allowed="report.json of a run, or the run's folder")
     try:
         return Document.model_validate_json(text)
     except ValidationError as error:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +125,13 @@ def read_per_example(path: str | Path) -> PerExampleTable:
     file = Path(path) / "per_example.npz" if Path(path).is_dir() else Path(path)
     if not file.is_file():
         refuse("path", f"is {str(path)!r}: there is no such file", allowed="per_example.npz of a run, or the run's folder")
-    with np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return PerExampleTable(arrays.pop("example"), arrays.pop("label"), arrays)
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        table = PerExampleTable(arrays.pop("example"), arrays.pop("label"), arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        refuse("path", f"is {str(file)!r}, which is damaged ({error})", allowed="per_example.npz as a run wrote it")
+    lengths = {len(array) if array.ndim else 0 for array in (table.example, table.label, *arrays.values())}
+    if len(lengths) > 1:
+        refuse("path", f"is {str(file)!r}, whose arrays have {sorted(lengths)} rows", allowed="one row per example in each array")
+    return table
