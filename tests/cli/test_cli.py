@@ -321,3 +321,14 @@ def test_a_table_of_examples_that_cannot_be_read_gets_one_sentence(workplace, fi
     (tmp_path / "broken" / "per_example.npz").write_bytes(content)
     done = holdfast("compare", "runs/a", tmp_path / "broken", folder=workplace)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+def test_a_report_that_cannot_be_written_ends_with_3_and_the_points_are_kept(workplace):
+    words = ("--model", "mynet:make", "--weights", "w.safetensors", "--data", "test.npz", "--out", "runs/barred", *FAST)
+    (workplace / "runs" / "barred" / "report.json" / "a").mkdir(parents=True)  # a folder stands where the file has to go
+    (workplace / "runs" / "barred" / "run.lock").touch()
+    done = holdfast("audit", *words, folder=workplace)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert "The report cannot be written into" in done.stderr
+    shutil.rmtree(workplace / "runs" / "barred" / "report.json")
+    assert holdfast("resume", "runs/barred", folder=workplace).returncode == 0

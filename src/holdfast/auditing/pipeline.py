@@ -117,26 +117,23 @@ def audit_with(
             console.notes(said)
             plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
             console.plan(plan.rows(), seconds=plan.seconds)
-            started = store.fact("started") or clock()
             objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
-            proof = None if objects else seal_start(settings, code)
-            store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects, seal=proof)
+            started, resumption = _remember_start(store, settings, code, folder=folder, objects=objects)
             with threads_of_run(store, settings, inputs) as notes:
                 console.notes(notes)
                 found = _run(settings, inputs, plan, store, console=console, begun=begun)
                 times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
-                trust = ["--trust"] if code and proof is None else []
-                resumption = "" if objects else shlex.join(["holdfast", "resume", str(folder), *trust])
-                document = report_on(
-                    settings,
-                    inputs,
-                    plan,
-                    found.records,
-                    folder=folder,
-                    run={**times, "resume": resumption, "notes": [*store.notes, *notes]},
-                    repeatable=not objects,
-                    interrupted=found.interrupted,
-                )
+                with store.reporting():
+                    document = report_on(
+                        settings,
+                        inputs,
+                        plan,
+                        found.records,
+                        folder=folder,
+                        run={**times, "resume": resumption, "notes": [*store.notes, *notes]},
+                        repeatable=not objects,
+                        interrupted=found.interrupted,
+                    )
     report = Report(document, folder, settings.undecided)
     console.ended(document, report.page)
     return report
@@ -170,6 +167,17 @@ def resume(folder: str | Path, *, trust: bool = False, progress: bool = False) -
     """
     settings = agreed_settings(Store.read(folder), str(folder), trust=trust)
     return audit_with(settings.model_copy(update={"out": str(folder), "fresh": False}), progress=progress)
+
+
+def _remember_start(
+    store: Store, settings: AuditSettings, code: Mapping[str, str], *, folder: Path, objects: bool
+) -> tuple[str, str]:
+    """Store how the run was begun; gives the time of its first start and the command that resumes it, empty for `objects`."""
+    started = store.fact("started") or clock()
+    proof = None if objects else seal_start(settings, code)
+    store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects, seal=proof)
+    trust = ["--trust"] if code and proof is None else []
+    return started, "" if objects else shlex.join(["holdfast", "resume", str(folder), *trust])
 
 
 def _slug(name: str) -> str:

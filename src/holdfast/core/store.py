@@ -15,10 +15,8 @@ import sqlite3
 import zipfile
 import zlib
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -26,11 +24,10 @@ from filelock import FileLock, Timeout
 from holdfast.core.checks import as_written
 from holdfast.core.digest import canonical_json, jsonable
 from holdfast.core.durable import file_digest, make_folder, write_atomically
-from holdfast.core.errors import InputError, RunLockedError, RunMismatchError, StorageError, last_line
-from holdfast.core.estimate import Estimate
-from holdfast.core.experiment import Measurement
+from holdfast.core.errors import HoldfastError, InputError, RunLockedError, RunMismatchError, StorageError
 from holdfast.core.file_systems import is_on_network
 from holdfast.core.memo import Memo
+from holdfast.core.record import Record, record_of, row_of
 from holdfast.core.run_folder import BLOBS, DATABASE, LOCK, MEMO, clear_run, holds_run, tidy_run
 
 if TYPE_CHECKING:
@@ -48,46 +45,6 @@ create table if not exists points (
 """
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError, zipfile.BadZipFile, zlib.error)
 ANOTHER = f"Nothing in it was changed; choose another {as_written('out', 'FOLDER')}."
-
-Status = Literal["ok", "error", "late"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What became of one point.
-
-    Parameters
-    ----------
-    key : digest of everything the point depends on
-    experiment : name of the experiment
-    at : the point
-    status : ``"ok"``, ``"error"`` (`error` holds the traceback) or ``"late"`` (the time budget ended first)
-    measurement : what was measured, if `status` is ``"ok"``
-    seconds : wall time in s
-    queries : queries to the target
-    error : traceback or reason
-    reused : True if the record comes from an earlier run
-    """
-
-    key: str
-    experiment: str
-    at: Mapping[str, Any]
-    status: Status
-    measurement: Measurement | None = None
-    seconds: float = 0.0
-    queries: int = 0
-    error: str = ""
-    reused: bool = field(default=False, compare=False)
-
-    @property
-    def reason(self) -> str:
-        """The last line of `error`, or the status where there is none."""
-        return last_line(self.error) or self.status
-
-
-def _ordered_json(value: Any) -> str:
-    """JSON in the order that the experiment gave, so that a resumed run is drawn like an uninterrupted one."""
-    return json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False)
 
 
 class Store:
@@ -198,22 +155,9 @@ class Store:
         ------
         StorageError : the disk is full, or may no longer be written
         """
-        measurement = record.measurement or Measurement(estimates={})
-        row = {
-            "key": record.key,
-            "experiment": record.experiment,
-            "at": _ordered_json(record.at),
-            "status": record.status,
-            "estimates": _ordered_json({name: estimate.to_json() for name, estimate in measurement.estimates.items()}),
-            "details": _ordered_json(measurement.details),
-            "blob": int(bool(measurement.arrays)),
-            "seconds": record.seconds,
-            "queries": record.queries,
-            "error": record.error,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        arrays = {} if record.measurement is None else record.measurement.arrays
         try:
-            row["digest"] = self._write_arrays(self._blob(record.key), measurement.arrays) if measurement.arrays else ""
+            row = row_of(record, self._write_arrays(self._blob(record.key), arrays) if arrays else "")
             with self._session() as connection, connection:
                 marks = ", ".join("?" * len(row))
                 connection.execute(f"insert or replace into points ({', '.join(row)}) values ({marks})", tuple(row.values()))  # noqa: S608 (own names and marks only)
@@ -221,6 +165,19 @@ class Store:
             raise StorageError(
                 f"A measured point cannot be stored in `{self.folder}` ({error.__cause__ or error}). What was stored before is "
                 "kept: make space, or restore the permission to write, and start the run again with the same folder."
+            ) from error
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Around the writing of the report: a full disk then becomes a :class:`StorageError`, since all points are stored."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, HoldfastError):
+                raise
+            raise StorageError(
+                f"The report cannot be written into `{self.folder}` ({error.strerror or error}). All measured points are kept: "
+                "make space, or restore the permission to write, and start the run again with the same folder."
             ) from error
 
     def find(self, key: str) -> Record | None:
@@ -237,27 +194,11 @@ class Store:
 
     def _record(self, row: sqlite3.Row) -> Record | None:
         try:
-            return self._whole_record(row)
+            digest = row["digest"] if "digest" in row.keys() else None  # noqa: SIM118 (`in row` looks at values)
+            return record_of(row, _read_arrays(self._blob(row["key"]), digest) if row["blob"] else {})
         except UNREADABLE:
             self._note("stored points were not whole (missing, torn or swapped arrays, or a damaged row) and are measured again")
             return None
-
-    def _whole_record(self, row: sqlite3.Row) -> Record:
-        estimates = {name: Estimate.from_json(entry) for name, entry in json.loads(row["estimates"]).items()}
-        digest = row["digest"] if "digest" in row.keys() else None  # noqa: SIM118 (`in row` looks at values)
-        arrays = _read_arrays(self._blob(row["key"]), digest) if row["blob"] else {}
-        measured = Measurement(estimates=estimates, arrays=arrays, details=json.loads(row["details"]))
-        return Record(
-            key=row["key"],
-            experiment=row["experiment"],
-            at=dict(json.loads(row["at"])),
-            status=row["status"],
-            measurement=measured if row["status"] == "ok" else None,
-            seconds=float(row["seconds"]),
-            queries=int(row["queries"]),
-            error=str(row["error"]),
-            reused=True,
-        )
 
     def _note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1

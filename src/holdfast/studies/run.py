@@ -111,7 +111,8 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
             )
         run = run.model_copy(update={"notes": [*run.notes, *store.notes]})
         document = _document(_ended(run, found, points=points, begun=begun), study, found.records, planned_later)
-        write_report(document, folder)
+        with store.reporting():
+            write_report(document, folder)
     report = Report(document, folder)
     console.ended(document, report.page)
     return report
