@@ -330,6 +330,20 @@ def test_code_that_readers_take_for_different_things_is_refused(text):
             load_target(spoiled)
 
 
+@pytest.mark.parametrize(
+    ("ending", "change"),
+    [("/data/0", lambda record: record[:1]), ("data.pkl", lambda record: record.replace(b"M\x80\x02tQ", b"J\x00\x00\x00\x10tQ"))],
+    ids=["a short record", "a long statement"],
+)
+def test_a_pickle_that_states_more_numbers_than_lie_beside_it_is_refused(ending, change):
+    """Torch alone reads the memory behind the record."""
+    path = written(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "traced")
+    spoiled = rewritten(path, ending, change)
+    with pytest.raises(InputError, match=r"states \d+ bytes for '\d', which has \d+"):
+        load_target(spoiled)
+    assert torch.jit.load(spoiled) is not None, "the control: torch alone takes it"
+
+
 def test_records_that_torch_does_not_need_never_reach_it():
     path = written(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "traced")
     with zipfile.ZipFile(path, "a") as archive:

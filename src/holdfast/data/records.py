@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["UNPACKED_LIMIT", "check_records", "read_records", "write_records"]
+__all__ = ["DAMAGE", "UNPACKED_LIMIT", "check_records", "read_records", "write_records"]
 
 UNPACKED_LIMIT = 2**28
 """Bytes that the compressed records of any archive may unpack to, together; larger ones may reach `RATIO` times their size."""
 RATIO = 20
 ENCRYPTED = 0x1
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, struct.error, OverflowError)
+"""What Python's zip reader raises for damaged archives; an :class:`~holdfast.core.errors.InputError` is a ``ValueError``."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 

@@ -23,7 +23,7 @@ from holdfast.auditing.loading.exported import examined_program
 from holdfast.auditing.loading.scripted import examined_script
 from holdfast.core.checks import as_written
 from holdfast.core.errors import InputError, UnsafePickleError
-from holdfast.data.records import read_records, write_records
+from holdfast.data.records import check_records, read_records, write_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,11 +70,18 @@ def _reopen(content: bytes, form: Form, trusted: bool) -> ArchivedNetwork:  # no
 
 
 def archive_form(path: Path) -> Form | None:
-    """The form of the archive at `path`, by its content; None for anything else, e.g. a file of ``torch.save``."""
+    """The form of the archive at `path`, by its content; None for anything else, e.g. a file of ``torch.save``.
+
+    Raises
+    ------
+    InputError : it is a damaged zip archive, or one that two readers may take for different ones
+    """
     if not zipfile.is_zipfile(path):
         return None
-    with zipfile.ZipFile(path) as archive:
-        names = {name.partition("/")[2] or name for name in archive.namelist()}
+    try:
+        names = {name.partition("/")[2] or name for name in check_records(path)}
+    except InputError as error:
+        raise InputError(f"`model` is {path.name!r}: {error}") from error
     if "archive_format" in names or "serialized_exported_program.json" in names:
         return "exported"
     return "torchscript" if "constants.pkl" in names else None

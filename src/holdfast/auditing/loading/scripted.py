@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.auditing.loading.operations import is_allowed, refuse_content
+from holdfast.auditing.loading.storages import stated_storages
 from holdfast.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def examined_script(records: Mapping[str, bytes]) -> dict[str, bytes]:
     defined = {word for tree in trees.values() for word in _defined(tree)}
     for tree in trees.values():
         _Names(defined).visit(tree)
-    for name, record in kept.items():
+    for name in kept:
         if name.endswith(".pkl"):
-            _check_pickle(name, record)
+            _check_pickle(name, kept)
     return kept
 
 
@@ -156,15 +157,23 @@ def _check_class(name: str) -> None:
         refuse_content(f"the class `{name.removeprefix('__torch__.')}`")
 
 
-def _check_pickle(name: str, content: bytes) -> None:
-    """Refuse a pickle that asks for a class which the archive or torch's reader does not provide."""
+def _check_pickle(name: str, records: Mapping[str, bytes]) -> None:
+    """Refuse a pickle that asks for a class which torch's reader does not know, or states more numbers than lie beside it."""
+    folder = name.removesuffix(".pkl")
     try:
-        for instruction, argument, _ in pickletools.genops(content):
+        for instruction, argument, _ in pickletools.genops(records[name]):
             _check_instruction(instruction.name, argument)
+        stated = stated_storages(records[name])
+    except InputError:
+        raise
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"its record {name!r} is damaged ({error}); allowed: what torch.jit.save writes.") from error
+    for key, size in stated:
+        held = len(records.get(f"{folder}/{key}", b""))
+        if size > held:
+            raise InputError(
+                f"its record {name!r} states {size} bytes for {key!r}, which has {held}; allowed: what torch.jit.save writes."
+            )
 
 
 def _check_instruction(instruction: str, argument: Any) -> None:

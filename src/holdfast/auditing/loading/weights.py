@@ -6,6 +6,7 @@ asks for anything else is refused by name and none of it is executed. Loading is
 
 from __future__ import annotations
 
+import io
 import pickletools
 import re
 import warnings
@@ -19,6 +20,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from holdfast.auditing.loading.locate import missing_file
 from holdfast.core.checks import as_written, nearest, refuse
 from holdfast.core.errors import InputError, UnsafePickleError
+from holdfast.data.records import DAMAGE, check_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,10 +81,12 @@ def _read_npz(path: Path) -> Any:
     import numpy as np
 
     try:
+        check_records(path)
         with np.load(path, allow_pickle=False) as archive:
             return {name: torch.from_numpy(archive[name]) for name in archive.files}
-    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"`weights` is {path.name!r}, which is not an archive of numeric arrays ({error}).") from error
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"`weights` is {path.name!r}, which is not an archive of numeric arrays ({why}).") from error
 
 
 def read_tensors_only(path: Path, *, parameter: str) -> Any:
@@ -118,27 +122,25 @@ def refuse_pickle(path: Path, *, parameter: str, otherwise: str = "", cause: Exc
 def named_globals(path: Path) -> list[str]:
     """The importable names that a pickle or a file of ``torch.save`` asks for, without those of plain tensors; nothing is run."""
     found: dict[str, None] = {}
-    content = _pickle_bytes(path)
-    end = 1
-    while content and end:
-        names, end = _scan(content)
+    content = io.BytesIO(_pickle_bytes(path))
+    complete = True
+    while complete and content.tell() < len(content.getbuffer()):  # torch's old format: several pickles in a row, then raw numbers
+        names, complete = _scan(content)
         found.update(dict.fromkeys(names))
-        content = content[end:]  # torch's old format is several pickles in a row, then raw numbers
     return [name for name in found if not HARMLESS.fullmatch(name)]
 
 
-def _scan(content: bytes) -> tuple[list[str], int]:
-    """Names in the first pickle of `content`, and where it ends (0 if it is broken).
+def _scan(content: io.BytesIO) -> tuple[list[str], bool]:
+    """Names in the next pickle of `content`, and whether it is complete.
 
     Operations are read, not executed: a name stands in a GLOBAL operation, or is made of the last two texts put on the stack.
     """
     names: list[str] = []
     texts: list[str] = []
     memo: dict[int, str] = {}
-    last, end = "", 0
+    last = ""
     try:
-        for operation, argument, place in pickletools.genops(content):
-            end = (place or 0) + 1
+        for operation, argument, _ in pickletools.genops(content):
             if operation.name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
                 memo[int(argument) if argument is not None else len(memo)] = last
                 continue
@@ -151,16 +153,20 @@ def _scan(content: bytes) -> tuple[list[str], int]:
             else:
                 last = str(argument) if "UNICODE" in operation.name else ""
             texts += [last] if last else []
-    except (ValueError, IndexError, KeyError):
-        return names, 0
-    return names, end
+    except (ValueError, IndexError, KeyError, OverflowError):
+        return names, False
+    return names, True
 
 
 def _pickle_bytes(path: Path) -> bytes:
     if not zipfile.is_zipfile(path):
         return path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        return b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+    try:
+        check_records(path)
+        with zipfile.ZipFile(path) as archive:
+            return b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+    except DAMAGE:
+        return b""
 
 
 def _is_tensors(content: Any) -> bool:
