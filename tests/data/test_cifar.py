@@ -115,6 +115,8 @@ def damaged(name, batches):
         batch["data"] = batch["data"].astype(float)
     elif name == "labels":
         batch["labels"][0] = 10
+    elif name == "nested labels":
+        batch["labels"][0] = [1]
     elif name == "list":
         batches["test_batch"] = [1, 2]
     return batches
@@ -127,6 +129,7 @@ def damaged(name, batches):
         ("short", "holds no pixels"),
         ("float", "holds no pixels"),
         ("labels", "holds no labels"),
+        ("nested labels", "holds no labels"),
         ("list", "holds no pixels"),
     ],
 )
@@ -144,4 +147,11 @@ def test_a_cut_archive_is_refused(tmp_path, batches, mode):
     archive = write_archive(tmp_path / "a.tar", batches, mode)
     archive.write_bytes(archive.read_bytes()[:-5000])
     with pytest.raises(InputError, match=r"damaged archive|lacks"):
+        read_cifar10(archive, "test")
+
+
+def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused_before_it_does(tmp_path, batches, monkeypatch):
+    archive = write_archive(tmp_path / "a.tar.gz", batches, "w:gz")
+    monkeypatch.setattr(cifar, "LARGEST", 50_000)
+    with pytest.raises(InputError, match=r"unpacks to \d+ bytes; allowed: 50000 bytes at most"):
         read_cifar10(archive, "test")

@@ -46,7 +46,13 @@ BAD = {
     "cut in the header": (WHOLE[:9], "ends inside its header"),
     "cut in the pixels": (WHOLE[:-1], "followed by 23 bytes; allowed: exactly 24"),
     "one byte too many": (WHOLE + b"!", "more than 24 bytes"),
-    "dimensions beyond the file": (b"\0\0\x08\1\xff\xff\xff\xff12", "followed by 2 bytes"),
+    "dimensions beyond the file": (b"\0\0\x08\1\0\xff\xff\xff12", "followed by 2 bytes"),
+    "dimensions beyond every file": (b"\0\0\x08\1\xff\xff\xff\xff12", "states 4294967295 bytes; allowed: 268435456 bytes at most"),
+    "dimensions beyond every number": (b"\0\0\x08\xff" + b"\xff" * 1020, "states .* bytes; allowed: 268435456 bytes at most"),
+    "a gzip bomb": (
+        gzip.compress(struct.pack(">IIII", 0x803, 4_000_000, 28, 28)),
+        "states 3136000000 bytes; allowed: 268435456 bytes",
+    ),
     "cut gzip": (gzip.compress(WHOLE)[:-9], "damaged gzip"),
     "damaged gzip": (gzip.compress(WHOLE)[:-8] + b"12345678", "damaged gzip"),
 }

@@ -158,6 +158,11 @@ def test_what_is_no_complete_pickle_is_refused(content):
         loads_arrays(content)
 
 
+def test_an_index_reserves_no_memory():
+    """The unpickler in C makes room for 2**31 entries first, and ends in a MemoryError or takes gigabytes."""
+    assert loads_arrays(b"\x80\x02}r\xff\xff\xff\x7f.") == {}
+
+
 def test_a_list_that_holds_itself_is_refused():
     loop = []
     loop.append(loop)

@@ -7,11 +7,9 @@ Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 
 
 from __future__ import annotations
 
-import lzma
 import tarfile
 import tempfile
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.core.digest import digest
+from holdfast.core.errors import HoldfastError
 from holdfast.data.folders import cache_folder
 from holdfast.data.pickles import loads_arrays
 
@@ -32,6 +31,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 BATCHES = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)}
 ALL_BATCHES = BATCHES["train"] + BATCHES["test"]
 ROWS = 10_000  # per batch
+LARGEST = 2**28  # bytes of all members of an archive; the published one has 178 MB
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,18 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 def _from_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(archive, "r|*") as stream:
+            total = 0
             for entry in stream:
                 name = PurePosixPath(entry.name).name
+                total += entry.size
+                if total > LARGEST:
+                    refuse("path", f"leads to {archive}, which unpacks to {total} bytes", allowed=f"{LARGEST} bytes at most")
                 content = stream.extractfile(entry) if entry.isfile() and name in ALL_BATCHES else None
                 if content is not None:
                     yield name, content.read()
-    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
+    except HoldfastError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a forged archive may fail in any way; all of them mean the same)
         refuse("path", f"leads to a damaged archive, {archive} ({error})", allowed="a complete file", remedy="Fetch it again.")
 
 
@@ -143,6 +149,6 @@ def _batch(content: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     labels = content.get("labels") if isinstance(content, dict) else None
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != (ROWS, 3072):
         refuse(name, "holds no pixels of CIFAR-10", allowed=f"`data` of shape ({ROWS}, 3072), uint8")
-    if not isinstance(labels, list) or len(labels) != ROWS or not set(labels) <= set(range(10)):
+    if not isinstance(labels, list) or len(labels) != ROWS or not all(type(label) is int and 0 <= label < 10 for label in labels):
         refuse(name, "holds no labels of CIFAR-10", allowed=f"{ROWS} whole numbers from 0 to 9")
     return pixels.reshape(ROWS, 3, 32, 32), np.array(labels)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 
 from holdfast.core.checks import refuse
+from holdfast.data.records import UNPACKED_LIMIT
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -40,13 +41,14 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
 
     Raises
     ------
-    InputError : the header is not IDX, or the file is shorter or longer than its header says
+    InputError : the header is not IDX, the file is shorter or longer than its header says, or a compressed one unpacks to more
+        than :data:`~holdfast.data.records.UNPACKED_LIMIT`
     """
     path = Path(path)
     try:
         with _opened(path) as stream:
             return _parse(stream, path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, MemoryError) as error:
         refuse("path", f"leads to a damaged gzip file, {path} ({error})", allowed="a complete file", remedy="Fetch it again.")
 
 
@@ -66,6 +68,9 @@ def _parse(stream: BinaryIO, path: Path) -> np.ndarray:
     shape = struct.unpack(f">{head[3]}I", sides)
     kind = np.dtype(ELEMENTS[head[2]])
     expected = math.prod(shape) * kind.itemsize
+    room = max(UNPACKED_LIMIT, path.stat().st_size)
+    if expected > room:
+        refuse("path", f"leads to {path}, whose header {shape} states {expected} bytes", allowed=f"{room} bytes at most")
     content = bytearray(stream.read(expected + 1))
     if len(content) != expected:
         got = f"more than {expected}" if len(content) > expected else str(len(content))

@@ -157,7 +157,7 @@ ALLOWED_GLOBALS: dict[tuple[str, str], type] = {
 """Every (module, name) that a pickle may ask for, and what it gets."""
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class _ArrayUnpickler(pickle._Unpickler):  # noqa: SLF001 (the one in C reserves memory for any index that a pickle names)
     """An unpickler of :data:`ALLOWED_GLOBALS` and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
