@@ -303,3 +303,24 @@ def test_a_broken_layer_is_named():
 def test_a_rounded_network_still_shows_its_layers():
     names = [record.name for record in layer_records(quantize_weights(tiny_cnn(size=8), 4), torch.rand(1, 1, 8, 8))]
     assert names[:2] == ["conv1", "act1"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("bits", [2, 8, 12, 16])
+@pytest.mark.parametrize("size", [1.0, 1e-3])
+def test_tensors_in_half_precision_are_rounded_as_in_single(dtype, bits, size):
+    # a step of 16 bits is max / 32767: below the smallest number of float16 for weights of 1e-3
+    weight = (size * weights(8, 40, dtype=torch.float32)).to(dtype)
+    rounded = quantize_tensor(weight, bits)
+    assert rounded.dtype == dtype
+    torch.testing.assert_close(rounded, quantize_tensor(weight.float(), bits).to(dtype), rtol=torch.finfo(dtype).eps, atol=0)
+    layer = ActivationQuantizer(bits).to(dtype)
+    layer.observe(weight)
+    found = layer(weight)
+    assert found.dtype == dtype
+    assert bool(
+        (
+            (found.float() - weight.float()).abs() <= float(weight.float().abs().max()) / max(1, 2**bits - 2) * 1.01 + 1e-2 * size
+        ).all()
+    )
+    assert bool(found.isfinite().all())

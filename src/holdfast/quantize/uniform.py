@@ -33,6 +33,10 @@ LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 SAMPLED = 2**18  # activations of a layer that a percentile is taken from
 
 
+def _at_least_single(values: torch.Tensor) -> torch.Tensor:
+    return values.float() if values.dtype.itemsize < 4 else values
+
+
 @dataclass(frozen=True)
 class UniformQuantizer:
     """Settings of symmetric uniform quantization.
@@ -62,10 +66,10 @@ class UniformQuantizer:
         return max(1, 2 ** (self.bits - 1) - 1)
 
     def step(self, weight: torch.Tensor) -> torch.Tensor:
-        """Distance of two levels, shaped to broadcast against `weight`; 0 where all weights are 0."""
+        """Distance of two levels, in single precision at least, shaped to broadcast against `weight`; 0 where all weights are 0."""
         others = [dim for dim in range(weight.ndim) if dim != self.channel_dim % weight.ndim]
         dims = others if self.per_channel else list(range(weight.ndim))
-        size = weight.detach().abs()
+        size = _at_least_single(weight.detach()).abs()  # half precision has no numbers for the steps of 16 bits
         if self.bits == 1:
             return size.mean(dims, keepdim=True)
         return (size.amax(dims, keepdim=True) if dims else size) / self.levels
@@ -214,11 +218,12 @@ class ActivationQuantizer(nn.Module):
                 remedy="Call quantize_activations with a batch that passes through every layer.",
             )
         steps = max(1, 2**self.bits - 2) if self.signed else 2**self.bits - 1
-        low = -self.limit if self.signed else torch.zeros_like(self.limit)
-        step = torch.where(self.limit > 0, (self.limit - low) / steps, 1.0)
+        limit = _at_least_single(self.limit)
+        low = -limit if self.signed else torch.zeros_like(limit)
+        step = torch.where(limit > 0, (limit - low) / steps, 1.0)
         origin = low if self.signed and self.bits == 1 else 0.0  # one signed bit: the two ends; otherwise 0 is a level
-        inside = torch.minimum(torch.maximum(x, low), self.limit)
-        return round_ste((inside - origin) / step) * step + origin
+        inside = torch.minimum(torch.maximum(_at_least_single(x), low), limit)
+        return (round_ste((inside - origin) / step) * step + origin).to(x.dtype)
 
 
 def _round_input(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
