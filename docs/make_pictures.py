@@ -45,7 +45,7 @@ PANELS = (
 def draw_curves(report: Report) -> Path:
     """One panel per card, with intervals and the level of guessing."""
     figure, axes = new_figure(columns=len(PANELS), size=(3.8, 3.0))
-    chance = 1 / report.document.target.classes if report.document.target else None
+    chance = report.document.data.chance if report.document.data else None
     for place, (title, card, wanted) in zip(axes, PANELS, strict=True):
         stresses = report.cards[card].entry.stresses
         curves = [replace(stresses[stress].curves[number].curve(), name=label) for stress, number, label in wanted]

@@ -22,6 +22,7 @@ from holdfast.attacks.query.square import square
 from holdfast.attacks.threat import AttackResult, ThreatModel
 from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.estimate import Estimate, proportion
+from holdfast.data.examples import chance_level
 from holdfast.nets import frozen
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
     id   flagged if                                                                     threshold
     ==== ============================================================================== ==================
     i    the single step fools examples that the iterated attack does not               1 %
-    ii   accuracy stays above chance where the ball is the whole range of the input     1/classes
+    ii   accuracy stays above chance where the ball is the whole range of the input     chance
     iii  an attack without gradients fools examples that the iterated attack does not   1 %
     iv   random noise of the same size fools examples that the iterated attack does not 1 %
     v    the input gradient of the cross entropy is zero, denormal or not finite        1 %
@@ -95,7 +96,7 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
 
     Check v takes the cross entropy as other tools do (float32, from the logits), so it detects saturation, to which
     :func:`~holdfast.attacks.pgd` itself is immune. In checks ii and vi it is the lower end of the interval that
-    must exceed the threshold.
+    must exceed the threshold. Chance is the share of the largest class, at least 1/classes.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def check_masking(  # noqa: PLR0913 - settings that a user chooses by name
         found = panel.climb(threat.eps, restarts=RESTARTS)
         return (
             panel.single_step(found),
-            panel.unbounded(classes),
+            panel.unbounded(chance_level(problem.y, classes)),
             panel.without_gradient(found, black_box, queries),
             panel.noise(found),
             _dead_gradients(answer, x, y, batch_size),
@@ -199,7 +200,7 @@ class _Panel:
         single = fgsm(self.model, self.x, self.y, self.threat, batch_size=self.batch_size)
         return self.beaten("i", "single step against iterated attack", single.success, found, "A single gradient step")
 
-    def unbounded(self, classes: int) -> MaskingCheck:
+    def unbounded(self, chance: float) -> MaskingCheck:
         reach = self.threat.bounds[1] - self.threat.bounds[0]
         if self.threat.norm == "l2":
             reach *= self.x[0].numel() ** 0.5
@@ -207,10 +208,10 @@ class _Panel:
             reach *= self.x[0].numel()
         value = self.climb(reach, mask=None).accuracy
         text = (
-            f"With the whole range of the input allowed, an accuracy of {_percent(value)} is left; chance is {100 / classes:.3g} %."
+            f"With the whole range of the input allowed, an accuracy of {_percent(value)} is left; chance is {100 * chance:.3g} %."
         )
-        flagged = value.lo > 1 / classes
-        return MaskingCheck(id="ii", title="unbounded attack", flagged=flagged, value=value, threshold=1 / classes, text=text)
+        flagged = value.lo > chance
+        return MaskingCheck(id="ii", title="unbounded attack", flagged=flagged, value=value, threshold=chance, text=text)
 
     def without_gradient(self, found: AttackResult, black_box: AttackResult | torch.Tensor | None, queries: int) -> MaskingCheck:
         title, who = "attack without gradients", "An attack without gradients"

@@ -36,7 +36,7 @@ def cards_of(stresses: Sequence[Stress | type[Stress]]) -> list[Card]:
 
 
 def card_entries(
-    lines: Sequence[PlannedStress], records: Sequence[Record], summaries: Mapping[str, Summary], *, classes: int
+    lines: Sequence[PlannedStress], records: Sequence[Record], summaries: Mapping[str, Summary], *, chance: float
 ) -> dict[str, CardEntry]:
     """All cards of the plan, in their order.
 
@@ -45,19 +45,21 @@ def card_entries(
     lines : of the plan, skipped ones included
     records : of all points
     summaries : by stress
-    classes : of the target, for the level of chance
+    chance : accuracy of guessing
     """
     entries: dict[str, CardEntry] = {}
     for card in cards_of([line.stress for line in lines]):
         members = [line for line in lines if line.stress.card.name == card.name]
-        stresses = {line.stress.name: _stress(line, records, summaries[line.stress.name], classes) for line in members}
+        stresses = {line.stress.name: _stress(line, records, summaries[line.stress.name], chance) for line in members}
         if card.name == ADVERSARIAL.name:
-            stresses |= _worst_case(lines, records, classes)
-        entries[card.name] = CardEntry(title=card.title, text=card.text, stresses=stresses, grade=grade(card, stresses))
+            stresses |= _worst_case(lines, records, chance)
+        entries[card.name] = CardEntry(
+            title=card.title, text=card.text, stresses=stresses, grade=grade(card, stresses, chance=chance)
+        )
     return entries
 
 
-def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, classes: int) -> StressEntry:
+def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, chance: float) -> StressEntry:
     stress = line.stress
     entry = stress_entry(
         stress,
@@ -71,11 +73,11 @@ def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, cl
         axes={name: axis.words for name, axis in stress.axes.items() if axis.words},
     )
     whole = entry.status in {"ok", "reduced"}
-    read = curve_summary(summary.curves, classes=classes, axes=stress.axes) if whole else StressSummary()
+    read = curve_summary(summary.curves, chance=chance, axes=stress.axes) if whole else StressSummary()
     return entry.model_copy(update={"summary": read})
 
 
-def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], classes: int) -> dict[str, StressEntry]:
+def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], chance: float) -> dict[str, StressEntry]:
     """The worst case over all attacks as one more entry of their card."""
     found = join_attacks(lines, records)
     if found is None:
@@ -92,7 +94,7 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], class
         points=[_worst_point(point, found.examples) for point in found.points],
         curves=[CurveEntry.of(curve) for curve in curves],
         metrics=dict(_common(point) for point in found.points if point.common is not None),
-        summary=StressSummary() if late else curve_summary(curves, classes=classes, axes={"eps": SIZE}),
+        summary=StressSummary() if late else curve_summary(curves, chance=chance, axes={"eps": SIZE}),
         notes=list(found.notes),
     )
     return {WORST_CASE: entry}

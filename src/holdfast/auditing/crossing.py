@@ -51,14 +51,14 @@ def _telling(entries: Sequence[tuple[Point, Measurement]], chance: float) -> tup
     return min(entries, key=lambda entry: abs(entry[1].estimates["accuracy"].value - (start + chance) / 2))
 
 
-def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index: NDArray[np.int64], classes: int) -> Cross | None:
+def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index: NDArray[np.int64], chance: float) -> Cross | None:
     """The cross view over all stresses that kept right and wrong per example.
 
     Parameters
     ----------
     lines, records : of the run
     index : place of each used example in the user's data
-    classes : of the target
+    chance : accuracy of guessing
     """
     n = min(MOST_ROWS, len(index))
     columns, breaking, margins = [], [], None
@@ -66,7 +66,7 @@ def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index
         entries = [entry for entry in measurements(line.stress, records) if "correct" in entry[1].arrays]
         if not entries:
             continue
-        point, found = _telling(entries, 1 / classes)
+        point, found = _telling(entries, chance)
         columns.append(
             (
                 CrossColumn(stress=line.stress.name, label=_label(line.stress, point), at=dict(point)),

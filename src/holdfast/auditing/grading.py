@@ -41,21 +41,24 @@ def half_point_text(axis: str, value: float | None, clause: str = "") -> str:
     return f"loses half its margin above chance {place}"
 
 
-def curve_summary(curves: Sequence[Curve], *, classes: int, axes: Mapping[str, Axis]) -> StressSummary:
+def curve_summary(curves: Sequence[Curve], *, chance: float, axes: Mapping[str, Axis]) -> StressSummary:
     """Area, retention and half-point of the first curve; empty where it has fewer than two points.
+
+    A curve that begins at chance or below has nothing to lose: no retention, and its half-point is its mildest strength.
 
     Parameters
     ----------
     curves : of a stress, the main one first
-    classes : of the target, for the level of chance
+    chance : accuracy of guessing
     axes : the stress's words for its axes
     """
     if not curves or len(curves[0].at) < 2:
         return StressSummary()
     curve = curves[0]
-    half = curve.half_point(1 / classes)
-    retention = curve.retention()
-    text = half_point_text(curve.axis, half, axes.get(curve.axis, Axis()).clause)
+    above = curve.estimates[0].value > chance
+    half = curve.half_point(chance) if above else curve.at[0]
+    retention = curve.retention() if above else math.nan
+    text = half_point_text(curve.axis, half, axes.get(curve.axis, Axis()).clause) if above else "has no margin above chance to lose"
     return StressSummary(
         curve=curve.name,
         auc=curve.area(),
@@ -64,16 +67,18 @@ def curve_summary(curves: Sequence[Curve], *, classes: int, axes: Mapping[str, A
     )
 
 
-def grade(card: Card, stresses: Mapping[str, StressEntry]) -> Grade | None:
+def grade(card: Card, stresses: Mapping[str, StressEntry], *, chance: float) -> Grade | None:
     """The letter of a card; None where nothing was measured that it could be read from.
 
     It is read from what the card says (:class:`holdfast.core.stress.Card`); where attacks were joined, from their worst case alone.
+    An accuracy of no more than `chance` has the last letter, however high it is.
     """
     metric, scores = _scores(card, stresses)
     if not scores:
         return None
     score = min(1.0, sum(scores) / len(scores))
-    letter = next(letter for letter, least in THRESHOLDS.items() if score >= least)
+    guessed = card.graded_by == "accuracy" and score <= chance
+    letter = next(letter for letter, least in THRESHOLDS.items() if (0.0 if guessed else score) >= least)
     return Grade(letter=letter, score=score, metric=metric, thresholds=THRESHOLDS)
 
 

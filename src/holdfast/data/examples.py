@@ -16,7 +16,7 @@ from holdfast.core.seeds import Seeds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MOST_CLASSES", "Examples", "Numbering", "classes_in"]
+__all__ = ["MOST_CLASSES", "Examples", "Numbering", "chance_level", "classes_in"]
 
 MOST_CLASSES = 100_000  # beyond it, labels are taken for identifiers; the largest published sets have a fifth of it
 Numbering = Literal["own", "sorted", "named"]
@@ -45,6 +45,17 @@ def classes_in(y: torch.Tensor, name: str = "y", *, verb: str = "holds") -> int:
             remedy="Number them in the order of the network's outputs, e.g. with numpy.searchsorted(identifiers, y).",
         )
     return max(1, most + 1)
+
+
+def chance_level(y: torch.Tensor, classes: int) -> float:
+    """The best accuracy without a look at the inputs: the share of the largest class among the labels `y` (n,), at least 1/classes.
+
+    Examples
+    --------
+    >>> chance_level(torch.tensor([0, 0, 0, 1]), 2), chance_level(torch.tensor([0, 1]), 10)
+    (0.75, 0.5)
+    """
+    return max(1 / classes, int(y.bincount().max()) / len(y))
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,11 @@ class Examples:
         order = self.stratified_order(seed=seed)
         cut = round(fraction * len(self))
         return self[order[:cut]], self[order[cut:]]
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing, see :func:`chance_level`."""
+        return chance_level(self.y, self.classes)
 
     @cached_property
     def digest(self) -> str:

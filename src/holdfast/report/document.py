@@ -122,6 +122,8 @@ class DataEntry(Entry):
     total: int | None = None
     """Examples available."""
     subset_seed: int = 0
+    chance: Number = None
+    """Accuracy of guessing: the share of the largest class, at least 1/classes."""
     notes: list[str] = []
 
 

@@ -192,8 +192,7 @@ def _group_pictures(document: Document, group: Sequence[tuple[str, CurveEntry]])
     families = {"": pairs} if len(pairs) <= charts.curves.SERIES else _families(pairs)
     if not families:
         return [charts.small_multiples(pairs, title=title, axis=words)]
-    known = document.target is not None and document.target.classes > 1 and first.quantity == "accuracy"
-    chance = 1 / document.target.classes if known and document.target else None
+    chance = _chance(document) if first.quantity == "accuracy" else None
     return [
         charts.curve_chart(
             members,
@@ -206,6 +205,13 @@ def _group_pictures(document: Document, group: Sequence[tuple[str, CurveEntry]])
         )
         for name, members in families.items()
     ]
+
+
+def _chance(document: Document) -> float | None:
+    """The accuracy of guessing; reports that do not give it have classes of equal size."""
+    if document.data is not None and document.data.chance is not None:
+        return document.data.chance
+    return 1 / document.target.classes if document.target is not None and document.target.classes > 1 else None
 
 
 def _families(pairs: Sequence[tuple[str, CurveEntry]]) -> dict[str, list[tuple[str, CurveEntry]]]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
 
 ONE_SIZE = 'The program was exported for other shapes: export it with dynamic_shapes=({0: torch.export.Dim("batch", min=1)},).'
+SIGMOIDS = (
+    "all scores lie between 0 and 1 and rows do not sum to 1: if they come from a sigmoid, return what goes into it, for as logits "
+    "they falsify calibration and flatten the gradients that attacks follow"
+)
 Kind = Literal["logits", "probabilities", "labels"]
 
 
@@ -169,8 +173,13 @@ def look_like_probabilities(answer: torch.Tensor) -> bool:
     return bool(((answer.double().sum(1) - 1).abs() <= tolerance).all())
 
 
+def _look_like_sigmoids(answer: torch.Tensor) -> bool:
+    """True if every score of at least two different ones lies in [0, 1]."""
+    return bool((answer >= 0).all() and (answer <= 1).all() and (answer != answer[0, 0]).any())
+
+
 def declare(target: Target, answer: torch.Tensor) -> tuple[Target, Kind, tuple[str, ...]]:
-    """The target with its outputs declared as what the `answer` looks like, and a note if that is new.
+    """The target with its outputs declared as what the `answer` looks like, and a note if that is new or they look like sigmoids.
 
     Raises
     ------
@@ -183,7 +192,7 @@ def declare(target: Target, answer: torch.Tensor) -> tuple[Target, Kind, tuple[s
         remedy = "Leave out --outputs (Python: outputs); it is detected automatically."
         refuse("outputs", got, allowed="rows >= 0 that sum to 1", remedy=remedy)
     if not probable:
-        return target, "logits", ()
+        return target, "logits", (SIGMOIDS,) if _look_like_sigmoids(answer) else ()
     if target.outputs == "probabilities":
         return target, "probabilities", ()
     note = "rows are >= 0 and sum to 1: the network gives probabilities, and their logarithm is taken as logits"

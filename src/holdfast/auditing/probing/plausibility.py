@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Alternative", "better_normalisation", "check_accuracy", "check_inputs", "check_mode"]
 
-TIMES_CHANCE = 1.5
+TIMES_CHANCE, ENOUGH = 1.5, 0.75  # the second is the first for two classes of equal size, and all that is asked of unequal ones
 SHORTFALL = 0.05
 GAIN, SIGNIFICANCE = 0.05, 1e-3
+BARELY = "its accuracy is not significantly above chance, which the largest class alone gives"
 SECONDS, FEWEST = 2.0, 32
 
 
@@ -117,26 +118,28 @@ def _alternatives(model: nn.Module, x: torch.Tensor) -> list[tuple[str, nn.Modul
 def check_accuracy(
     accuracy: Estimate,
     *,
-    classes: int,
+    chance: float,
     expected: float | None = None,
     alternative: Alternative | None = None,
     allow: bool = False,
 ) -> tuple[str, ...]:
     """Refuse an accuracy near chance, more than 5 points below what was expected, or clearly better if normalised otherwise.
 
-    Clearly means by more than 5 points and with p < 0.001; a smaller significant gain is a note.
+    Clearly means by more than 5 points and with p < 0.001; a smaller significant gain is a note, and so is an accuracy that is not
+    significantly above chance where one class is so large that chance itself is high.
 
     Parameters
     ----------
     accuracy : clean
-    classes : number of classes; the least accuracy is 1.5 / classes
+    chance : the accuracy of guessing (:attr:`holdfast.data.Examples.chance`); the least accuracy is 1.5 times that, 0.75 at most
     expected : what the user knows to be right
     alternative : from :func:`better_normalisation`; makes the hint precise
     allow : give the sentence back as a note instead of refusing
     """
     if expected is not None:
         check_within(expected, "expect_accuracy", low=0, high=1)
-    least = TIMES_CHANCE / classes
+    least = min(TIMES_CHANCE * chance, ENOUGH)
+    notes = () if accuracy.lo > chance else (f"{BARELY}: {accuracy} against {chance:.3g}",)
     got = f"is right on {accuracy} of {accuracy.n} examples"
     better = (
         f"it is right on {alternative.accuracy} {alternative.advice}"
@@ -145,15 +148,15 @@ def check_accuracy(
     )
     hint = f"Normalisation is probably missing or applied twice: {better}"
     if accuracy.value < least:
-        allowed = f"at least {least:.3g}, 1.5 times chance"
+        allowed = f"at least {least:.2g}" + (", 1.5 times chance" if TIMES_CHANCE * chance <= ENOUGH else "")
     elif expected is not None and accuracy.value < expected - SHORTFALL:
         allowed = f"the expected {expected:g}, less 0.05 at most"
     elif alternative is None or alternative.p > SIGNIFICANCE:
-        return ()
+        return notes
     elif alternative.gain > GAIN:
         allowed = "the normalisation that the network was trained with"
     else:
-        return (f"is the normalisation the one that the network was trained with? {better}",)
+        return (f"is the normalisation the one that the network was trained with? {better}", *notes)
     if allow:
         return (f"the network {got}; expected was {allowed}", hint)
     return refuse("model", got, allowed=allowed, remedy=f"{hint}. To go on nevertheless: {as_written('allow_low_accuracy')}.")

@@ -15,6 +15,7 @@ from holdfast.auditing.probing.sounding import device_of, sound
 from holdfast.core.digest import jsonable
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.core.target import predicted_classes
+from holdfast.data.examples import chance_level
 
 if TYPE_CHECKING:
     from holdfast.core.target import Target
@@ -115,7 +116,8 @@ def probe(
     correct = predicted_classes(seen.answer) == rows.y
     accuracy = proportion(int(correct.sum()), len(rows))
     alternative = better_normalisation(seen.declared, rows, correct, seconds=seen.t_forward)
-    doubts = check_accuracy(accuracy, classes=classes, expected=expect_accuracy, alternative=alternative, allow=allow_low_accuracy)
+    chance = chance_level(examples.y, classes)
+    doubts = check_accuracy(accuracy, chance=chance, expected=expect_accuracy, alternative=alternative, allow=allow_low_accuracy)
     slope = seen.gradients if seen.gradients is not None and seen.gradients.exist else None
     return Probe(
         target=seen.target,

@@ -43,7 +43,7 @@ class Clean(Stress):
     """
 
     name: ClassVar[str] = "clean"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Clean accuracy and calibration"
     card: ClassVar[Card] = CLEAN
     requires: ClassVar[Access] = "scores"
@@ -76,12 +76,13 @@ class Clean(Stress):
         data = examples_of(context, self.examples)
         logits = logits_of(context.target, data.x, context)
         base = measured(logits, data.y)
+        chance = exact(data.chance, len(data))
         finite = base.arrays["prediction"] >= 0
         labels = data.y.cpu().numpy()
         z, y = logits.double().numpy()[finite], labels[finite]
         estimates, details = self._calibration(z, y, context.seeds.integer("bootstrap") % 2**32)
         details |= _by_class(labels, base.arrays["prediction"], classes=z.shape[1])
-        return Measurement(estimates={**base.estimates, **estimates}, arrays=base.arrays, details=details)
+        return Measurement(estimates={**base.estimates, "chance": chance, **estimates}, arrays=base.arrays, details=details)
 
     def _calibration(self, z: NDArray[Any], y: NDArray[Any], seed: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
         rows = np.column_stack([z, y])
@@ -116,9 +117,10 @@ class Clean(Stress):
         return estimates, {"reliability": bins}
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """A finding where confidence and accuracy are apart, which unlike the binned error is not biased by noise."""
+        """Findings where answers are guesses, and where confidence and accuracy are apart, which noise does not bias."""
         findings = []
         for _, found in measurements:
+            findings += _guessing(found)
             gap = found.estimates["overconfidence"]
             temperature = found.estimates.get("temperature")
             if temperature is not None and (gap.lo > TOLERATED_GAP or gap.hi < -TOLERATED_GAP):
@@ -157,3 +159,27 @@ def _by_class(y: NDArray[Any], prediction: NDArray[Any], *, classes: int) -> dic
     found = {"rows": rows, "true": pairs[0, order], "predicted": pairs[1, order], "count": counts[order]}
     unlisted = int(wrong.sum() - counts[order].sum())
     return {"per_class": per_class, "confusions": {**{key: found[key].tolist() for key in found}, "unlisted": unlisted}}
+
+
+def _guessing(found: Measurement) -> list[Finding]:
+    """A finding where the network gives one answer to everything, or is no better than if it did."""
+    accuracy, chance = found.estimates["accuracy"], found.estimates["chance"]
+    named = np.unique(found.arrays["prediction"])
+    constant = len(named) == 1 and named[0] >= 0 and accuracy.value < 1
+    if accuracy.lo > chance.value and not constant:
+        return []
+    if constant:
+        text = f"The network gives class {named[0]} to all {accuracy.n} examples: its accuracy {accuracy} is that class's share."
+    else:
+        text = f"The accuracy {accuracy} is not significantly above {chance.value:.3g}, the largest class's share or 1/classes."
+    return [
+        Finding(
+            id="clean.constant" if constant else "clean.chance",
+            severity="high" if constant or accuracy.value <= chance.value else "medium",
+            text=text,
+            evidence="clean.accuracy",
+            estimate=accuracy,
+            threshold=f"chance, {chance.value:.3g}",
+            remedy="Check weights and normalisation, train with classes in equal shares, and compare with clean.chance in a gate.",
+        )
+    ]

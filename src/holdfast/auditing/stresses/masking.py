@@ -38,7 +38,7 @@ class Masking(Stress):
     """
 
     name: ClassVar[str] = "masking"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "Gradient masking"
     card: ClassVar[Card] = ADVERSARIAL
     requires: ClassVar[Access] = "gradients"
