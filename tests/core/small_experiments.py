@@ -1,6 +1,7 @@
 """Experiments small enough to reason about; in a module of their own so that spawned workers can import them."""
 
 import os
+import random
 import signal
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 
 from holdfast.core.estimate import exact, mean_t
 from holdfast.core.experiment import Context, Measurement, Point, Quantity, Summary
@@ -72,6 +74,18 @@ class Logged(NoisyMean):
             stream.write(f"{point['strength']}\n")
         time.sleep(self.seconds)
         return super().measure(point, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Careless(NoisyMean):
+    """Draws from the global generators of torch, NumPy and Python, as other people's networks do."""
+
+    name: ClassVar[str] = "careless"
+
+    def measure(self, point: Point, context: Context) -> Measurement:
+        del point, context
+        draws = np.array([float(torch.rand(())), np.random.random(), random.random()])  # noqa: NPY002 - that is the point
+        return Measurement(estimates={"mean": mean_t(draws)}, arrays={"draws": draws})
 
 
 @dataclass(frozen=True, kw_only=True)

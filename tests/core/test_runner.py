@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_experiments import Asking, Logged, NoisyMean, Troubled
+from small_experiments import Asking, Careless, Logged, NoisyMean, Troubled
 
 from holdfast.core.errors import InputError
 from holdfast.core.experiment import Context, Experiment
@@ -45,6 +45,16 @@ def test_the_number_of_workers_changes_no_number():
     assert means(here) == means(there)
     for one, other in zip(here, there, strict=True):
         np.testing.assert_array_equal(one.measurement.arrays["draws"], other.measurement.arrays["draws"])
+
+
+def test_global_generators_start_from_the_seed_of_the_point():
+    whole = run([Careless()], CONTEXT, identity=IDENTITY)
+    there = run([Careless()], CONTEXT, identity=IDENTITY, executor=SpawnPool(2, threads=1))
+    part = run([Careless(strengths=(2.0,))], CONTEXT, identity=IDENTITY)
+    draws = [[record.measurement.arrays["draws"].tolist() for record in records] for records in (whole, there, part)]
+    assert draws[0] == draws[1]
+    assert draws[0][2:] == draws[2]
+    assert len({number for row in draws[0] for number in row}) == 9
 
 
 def test_a_point_is_the_same_alone_and_among_others():

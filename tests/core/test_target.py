@@ -83,6 +83,48 @@ def test_a_change_in_place_is_part_of_the_gradient(linear):
     torch.testing.assert_close(gradient, (2 * linear.weight[0]).expand(2, 4))
 
 
+class Turning:
+    """Answers with the first probabilities, then with the second, and so on."""
+
+    def __init__(self, *tables):
+        self.tables, self.calls = [torch.tensor(table).log() for table in tables], 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return self.tables[(self.calls - 1) % len(self.tables)] + 0 * x[:, :1] + self.calls  # a constant changes no probability
+
+
+def test_several_passes_are_one_answer_by_their_mean_probability():
+    target = Target(model=Turning([[0.9, 0.1]], [[0.3, 0.7]], [[0.3, 0.7]]), samples=3)
+    torch.testing.assert_close(target(torch.zeros(2, 4)).exp(), torch.tensor([[0.5, 0.5]] * 2))
+    torch.testing.assert_close(target.passes(torch.zeros(1, 4)).softmax(-1)[:, 0, 0], torch.tensor([0.9, 0.3, 0.3]))
+    assert target.queries.count == 3 * 2 + 3
+    assert target.carrying(lambda x: x).samples == 3
+
+
+def test_the_gradient_of_several_passes_is_that_of_their_mean_probability(linear):
+    draws = torch.randn(3, 2, 4)
+    numbers = iter(draws)
+    target = Target(model=lambda x: linear(x + next(numbers)), samples=3)
+    x = torch.rand(2, 4, requires_grad=True)
+    [found] = torch.autograd.grad(target(x)[:, 0].sum(), x)
+    [wanted] = torch.autograd.grad(linear(x + draws).softmax(-1).mean(0)[:, 0].log().sum(), x)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_a_limit_of_queries_counts_passes(linear):
+    target = Target(model=linear, samples=4, queries=QueryCounter(limit=11))
+    assert target.answers_left == 2
+    target(torch.rand(2, 4))
+    with pytest.raises(QueryBudgetError, match="4 more queries"):
+        target(torch.rand(1, 4))
+
+
+def test_labels_have_no_mean():
+    with pytest.raises(InputError, match=r"`passes` have shape \(2, 5\); allowed: \(samples, examples, classes\) of scores"):
+        Target(model=lambda x: torch.zeros(len(x), dtype=torch.long), samples=2)(torch.rand(5, 4))
+
+
 def test_access_levels_contain_the_lower_ones(linear):
     for height, level in enumerate(ACCESS_LEVELS):
         target = Target(model=linear, access=level)

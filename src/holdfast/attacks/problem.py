@@ -93,13 +93,14 @@ class Problem:
     def probe(self, *, samples: int = 1) -> int:
         """Number of classes, after two passes over a few rows have shown that the target is fit to be attacked.
 
-        An attack that averages several `samples` of each answer expects randomness, and is not warned of it.
+        An attack that averages several `samples` of each answer, or whose target does, is not warned of randomness.
         """
         rows = torch.arange(len(self.x[:PROBE_ROWS]), device=self.x.device)
         with torch.no_grad():
             first, second = (self.ask(rows, self.x[rows]) for _ in range(2))
         classes = self.examine(first, len(rows))
-        if samples == 1 and not torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max())):
+        alike = torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max()))
+        if samples == self.target.samples == 1 and not alike:
             warnings.warn(
                 "The model answers differently on two passes over the same inputs: a single gradient is noise. "
                 'Average several: pgd or apgd(..., eot_samples=20), or auto_attack(..., version="rand").',

@@ -30,6 +30,7 @@ FLAGS = {
     "model.normalize": "--normalize",
     "model.outputs": "--outputs",
     "model.output_key": "--output-key",
+    "model.samples": "--samples",
     "model.unsafe_pickle": "--unsafe-pickle",
     "data.source": "--data",
     "data.layout": "--layout",

@@ -11,13 +11,13 @@ import torch
 from holdfast.auditing.example import example_network
 from holdfast.auditing.loading import load_data, load_inputs, load_target
 from holdfast.auditing.probing import probe
-from holdfast.core.checks import refuse
+from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import digest, digest_arrays
 from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
 from holdfast.core.target import QueryCounter
 from holdfast.hardware import ELEMENTWISE
-from holdfast.nets import closed_weights, weights_digest
+from holdfast.nets import closed_weights, seeded, weights_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,7 @@ __all__ = ["Inputs", "gather"]
 
 QUICK_EXAMPLES = 1000
 MOST_UNLABELLED = 20_000  # further inputs that are read; every surrogate learns from a few thousand
+SAMPLES = 10  # passes for one answer of a random network: its mean probability is then known to a third of their spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +102,31 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         seed=settings.seed,
         threads=settings.run.threads,
     )
+    samples = chosen.samples or (SAMPLES if seen.stochastic else 1)
+    target = replace(seen.target, samples=samples)
     used = replace(used, classes=seen.classes, class_names=_names(used, seen.classes))
     return Inputs(
-        target=seen.target,
+        target=target,
         data=used,
         index=found.index,
         total=found.total,
         probe=seen,
-        facts=_facts(seen.target, used, unlabelled=0 if spare is None else len(spare)),
-        identity=Identity(target=_digest(seen.target), data=_data_digest(used, spare), seed=settings.seed),
+        facts=_facts(target, used, unlabelled=0 if spare is None else len(spare)),
+        identity=Identity(target=_digest(target), data=_data_digest(used, spare), seed=settings.seed),
         unlabelled=spare,
-        notes=(*loaded.notes, *found.notes, *seen.notes),
+        notes=(*loaded.notes, *found.notes, *seen.notes, *_of_samples(samples)),
         unsafe=loaded.unsafe,
+    )
+
+
+def _of_samples(samples: int) -> tuple[str, ...]:
+    """What averaging means and costs, if it is done."""
+    if samples == 1:
+        return ()
+    return (
+        f"each answer, also within attacks, is the mean probability of {samples} passes",
+        f"this makes every point cost {samples} times as much: {as_written('samples', 'N', python='N')} changes it",
+        "one_pass_accuracy is the accuracy of single passes",
     )
 
 
@@ -165,9 +179,10 @@ def _digest(target: Target) -> str:
     """Digest of weights, architecture, bounds and outputs; what these cannot tell apart, :mod:`.recognition` does."""
     model = target.model
     if not isinstance(model, torch.nn.Module):
-        return digest("", (target.bounds, target.outputs, target.name))
+        return digest("", (target.bounds, target.outputs, target.name, *([target.samples] if target.samples > 1 else [])))
     layers = re.sub(r" at 0x[0-9a-fA-F]+", "", str(model))  # where an object lies in memory differs from start to start
-    return digest(weights_digest(model), (target.bounds, target.outputs, layers))
+    frame = (target.bounds, target.outputs, layers)
+    return digest(weights_digest(model), frame if target.samples == 1 else (*frame, target.samples))
 
 
 def _device_of(target: Target, x: torch.Tensor) -> torch.device:
@@ -196,7 +211,7 @@ def _takes_other_sizes(target: Target, x: torch.Tensor) -> bool:
     if x.ndim != 4:
         return False
     try:
-        with torch.no_grad():
+        with torch.no_grad(), seeded(0, _device_of(target, x)):
             for factor in (0.5, 2.0):
                 size = tuple(max(1, round(side * factor)) for side in x.shape[2:])
                 target(torch.nn.functional.interpolate(x.to(_device_of(target, x)), size=size))

@@ -2,12 +2,15 @@
 
 Attacks of one norm are joined, at the sizes at which the attacks on the most examples ran. What fooled an example inside a smaller
 ball counts at every larger one. An attack on the first rows of the data alone counts on those.
+
+Where a network answers at random, many attacks would add up their lucky draws. There the attack that left an example the smallest
+margin is chosen by draws that are not counted, and what it did is counted in others.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -68,7 +71,7 @@ class WorstCases:
 
 @dataclass(frozen=True, kw_only=True)
 class _Try:
-    """One planned point of one attack, and which rows it left right (None: it is missing)."""
+    """One planned point of one attack, and which rows it left right (None: it is missing); of a random network, margins apart."""
 
     name: str
     norm: str
@@ -76,6 +79,7 @@ class _Try:
     label: str
     examples: int
     right: NDArray[np.bool_] | None
+    selection: NDArray[np.floating] | None = None
 
 
 @runtime_checkable
@@ -112,27 +116,33 @@ def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> W
 
 
 def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
-    found = {canonical_json(record.at): record for record in records if record.experiment == line.stress.name}
+    known = {canonical_json(record.at): record for record in records if record.experiment == line.stress.name}
     tries: list[_Try] = []
     if not isinstance(line.stress, Attack):
         return tries
     for point in line.stress.points():
         norm, eps = line.stress.strength(point)
-        record = found.get(canonical_json(point))
-        kept = record.measurement.arrays.get("correct") if record is not None and record.measurement is not None else None
+        record = known.get(canonical_json(point))
+        arrays = record.measurement.arrays if record is not None and record.measurement is not None else {}
         label = f"{line.stress.name}[{', '.join(f'{axis}={value:.6g}' for axis, value in point.items())}]"
-        right = None if kept is None else kept.astype(bool)
-        tries.append(_Try(name=line.stress.name, norm=norm, eps=eps, label=label, examples=line.examples, right=right))
+        entry = _Try(name=line.stress.name, norm=norm, eps=eps, label=label, examples=line.examples, right=None)
+        if "correct" in arrays:
+            entry = replace(entry, right=arrays["correct"].astype(bool), selection=arrays.get("selection"))
+        tries.append(entry)
     return tries
 
 
 def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
     missing = tuple(entry.label for entry in tries if entry.right is None)
-    left, tried = np.ones(n, dtype=bool), n
+    left, least, tried = np.ones(n, dtype=bool), np.full(n, np.inf), n
     for entry in tries:
-        if entry.right is not None:
+        if entry.right is not None and entry.selection is None:
             left[: len(entry.right)] &= entry.right
-            tried = min(tried, len(entry.right))
+        elif entry.right is not None and entry.selection is not None:
+            margin = np.nan_to_num(entry.selection, nan=-np.inf)
+            worse = np.flatnonzero(margin < least[: len(margin)])
+            left[worse], least[worse] = entry.right[worse], margin[worse]
+        tried = tried if entry.right is None else min(tried, len(entry.right))
     return WorstCasePoint(
         eps=size,
         accuracy=None if missing else proportion(int(left.sum()), n),
@@ -145,7 +155,10 @@ def _note(joined: Sequence[_Try], norm: str) -> str:
     rows = {entry.name: entry.examples for entry in joined}
     first = {name: min(entry.eps for entry in joined if entry.name == name) for name in rows}
     parts = ", ".join(f"{name} ({count} examples, from eps = {first[name]:.3g})" for name, count in rows.items())
-    return f"Joins {parts}, all in {norm}: an example counts as robust only where each of those that tried it failed."
+    counts = "an example counts as robust only where each of those that tried it failed"
+    if any(entry.selection is not None for entry in joined):
+        counts = "an example counts by the attack that leaves it the smallest margin, chosen and judged by independent passes"
+    return f"Joins {parts}, all in {norm}: {counts}."
 
 
 def _others(apart: Sequence[str], norm: str) -> tuple[str, ...]:

@@ -36,11 +36,13 @@ class Prices:
     forward : seconds per example
     backward : seconds per example on top of the forward pass
     values : numbers that an example consists of
+    samples : passes for one answer of the target
     """
 
     forward: float
     backward: float
     values: int = 0
+    samples: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +71,10 @@ class PlannedStress:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditPlan:
-    """All lines, in the order in which they are run."""
+    """All lines, in the order in which they are run, and how many passes of the target are one answer."""
 
     lines: tuple[PlannedStress, ...]
+    samples: int = 1
 
     @property
     def stresses(self) -> list[Stress]:
@@ -88,7 +91,7 @@ class AuditPlan:
         for line in self.lines:
             if line.stress.name == experiment.name and _counts(line.stress):
                 cost = line.stress.estimate(point)
-                return line.examples * cost.queries + cost.fixed_queries
+                return self.samples * (line.examples * cost.queries + cost.fixed_queries)
         return None
 
     def like(self, rows: Sequence[Mapping[str, Any]]) -> AuditPlan:
@@ -99,7 +102,7 @@ class AuditPlan:
             decided = {key: value for key, value in kept[line.stress.name].items() if key != "stress"}
             stress = replace(line.stress, examples=decided["examples"]) if decided["decision"] == "reduced" else line.stress  # type: ignore[type-var]
             lines.append(replace(line, stress=stress, **decided))
-        return AuditPlan(lines=tuple(lines))
+        return replace(self, lines=tuple(lines))
 
     def rows(self) -> list[dict[str, Any]]:
         """JSON-able lines, for the store and the table."""
@@ -214,7 +217,7 @@ def make_plan(
     if seconds is not None:
         granted = max(0.0, seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
         lines = _within(lines, granted, cost=lambda line: line.seconds, cap=_capped(prices), why="the time budget")
-    return AuditPlan(lines=tuple(lines))
+    return AuditPlan(lines=tuple(lines), samples=prices.samples)
 
 
 def _line(stress: Stress, facts: Facts, prices: Prices) -> PlannedStress:
@@ -229,10 +232,13 @@ def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress
     costs = [line.stress.estimate(point) for point in line.stress.points()]
     values = prices.values
     per_example = sum(
-        cost.forward * prices.forward + cost.backward * prices.backward + cost.seconds + cost.seconds_per_value * values
+        prices.samples * (cost.forward * prices.forward + cost.backward * prices.backward)
+        + cost.seconds
+        + cost.seconds_per_value * values
         for cost in costs
     )
-    queries = sum(cost.queries * examples + cost.fixed_queries for cost in costs) if _counts(line.stress) else 0
+    asked = sum(cost.queries * examples + cost.fixed_queries for cost in costs) if _counts(line.stress) else 0
+    queries = prices.samples * asked
     seconds = per_example * examples + sum(cost.fixed_seconds for cost in costs)
     return replace(line, examples=examples, queries=queries, seconds=seconds)
 

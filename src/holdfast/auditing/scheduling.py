@@ -65,7 +65,12 @@ def new_plan(
     planned = {stress.name: stress.card.name for stress in chosen}
     check_gates(settings.gates, planned | ({WORST_CASE: ADVERSARIAL.name} if any(map(is_attack, chosen)) else {}))
     seconds = settings.budget - spent if limited and settings.budget is not None else None
-    prices = Prices(forward=inputs.probe.t_forward, backward=inputs.probe.t_backward, values=math.prod(inputs.facts.shape))
+    prices = Prices(
+        forward=inputs.probe.t_forward,
+        backward=inputs.probe.t_backward,
+        values=math.prod(inputs.facts.shape),
+        samples=inputs.target.samples,
+    )
     return make_plan(chosen, inputs.facts, prices, seconds=seconds, queries=inputs.target.queries.left if limited else None)
 
 

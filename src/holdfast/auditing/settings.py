@@ -92,6 +92,8 @@ class ModelSettings(SettingsTable):
     """``mean,std``, applied inside the target, so that attack sizes stay in units of the input."""
     outputs: Literal["logits", "probabilities"] | None = None
     output_key: str | None = None
+    samples: Annotated[int, Field(ge=1)] | None = None
+    """Passes whose mean probabilities are one answer; absent: 10 for a network that answers at random, otherwise 1."""
     unsafe_pickle: bool = False
 
 

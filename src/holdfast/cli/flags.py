@@ -66,6 +66,8 @@ class AuditFlags:
     """What the network returns; probabilities are detected automatically."""
     output_key: str | None = None
     """Which entry holds the logits, for a network that returns a mapping or a tuple."""
+    samples: int | None = None
+    """Passes whose mean probabilities are one answer; without it 10 for a network that answers at random, otherwise 1."""
     expect_accuracy: float | None = None
     """Refuse to start if the clean accuracy is more than 5 points below this."""
     allow_low_accuracy: Annotated[bool, Parameter(negative=())] = False
@@ -112,6 +114,7 @@ class AuditFlags:
                 "normalize": self.normalize,
                 "outputs": self.outputs,
                 "output_key": self.output_key,
+                "samples": self.samples,
                 "unsafe_pickle": self.unsafe_pickle or None,
             },
             "data": {

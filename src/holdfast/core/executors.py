@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from holdfast.core.checks import as_written
 from holdfast.core.errors import TimeBudgetError
+from holdfast.core.seeds import seeded
 from holdfast.core.target import QueryCounter
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def perform(task: Task, context: Context) -> Outcome:
 
     try:
         own.check_time()
-        return outcome("ok", measurement=_measure(task, own))
+        with seeded(own.own_seed(task.point), own.device):  # a network that draws from global generators draws the same for a point
+            return outcome("ok", measurement=_measure(task, own))
     except TimeBudgetError as error:
         return outcome("late", str(error)) if deadline == task.deadline else outcome("error", over_limit(task))
     except KeyboardInterrupt:

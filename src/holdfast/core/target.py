@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.core.checks import as_written, check_one_of, refuse
+from holdfast.core.checks import as_written, check_one_of, check_whole, refuse
 from holdfast.core.errors import QueryBudgetError
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import torch
 
-__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "answer", "as_target", "predicted_classes"]
+__all__ = ["ACCESS_LEVELS", "Access", "QueryCounter", "Target", "answer", "as_target", "mean_of_passes", "predicted_classes"]
 
 Access = Literal["labels", "scores", "gradients", "weights"]
 Outputs = Literal["logits", "probabilities"]
@@ -63,6 +64,8 @@ class Target:
     access : what the simulated adversary or deployer has
     outputs : what `model` returns; ``"probabilities"`` are turned into logits by their logarithm
     preprocess : callable applied to the batch before `model`, e.g. a normalisation
+    samples : passes for one answer, for networks that answer at random: the answer is the logarithm of the mean of their
+        probabilities, its gradient that of this mean (expectation over transformation), and it counts as so many queries
     name : for tables
     queries : the counter
 
@@ -81,6 +84,7 @@ class Target:
     access: Access = "weights"
     outputs: Outputs = "logits"
     preprocess: Callable[[Any], Any] | None = None
+    samples: int = 1
     name: str = "network"
     queries: QueryCounter = field(default_factory=QueryCounter, compare=False)
 
@@ -89,12 +93,30 @@ class Target:
         check_one_of(self.outputs, "outputs", allowed=("logits", "probabilities"))
         if not self.bounds[0] < self.bounds[1]:
             refuse("bounds", f"is {self.bounds}", allowed="(low, high) with low < high")
+        check_whole(self.samples, "samples", low=1)
         if not callable(self.model):
             refuse("model", f"is a {type(self.model).__name__}", allowed="an nn.Module or a callable from batch to logits")
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``(N, classes)`` of the batch `x` ``(N, ...)``; differentiable where the model is."""
+        if self.samples > 1:
+            return mean_of_passes(self.passes(x))
         self.queries.spend(len(x))
+        return self._once(x)
+
+    def passes(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits ``(samples, N, classes)`` of the passes that make up the answer to `x`."""
+        import torch
+
+        self.queries.spend(self.samples * len(x))
+        return torch.stack([self._once(x) for _ in range(self.samples)])
+
+    @property
+    def answers_left(self) -> int | None:
+        """Examples that may still be asked about, or None if there is no limit."""
+        return None if self.queries.left is None else self.queries.left // self.samples
+
+    def _once(self, x: torch.Tensor) -> torch.Tensor:
         found = answer(self._whole, x)
         return _log(found) if self.outputs == "probabilities" else found
 
@@ -147,6 +169,20 @@ def answer(model: Callable[[Any], Any], x: torch.Tensor) -> Any:
         with torch.inference_mode():  # what was computed there stays recognisable
             return found.clone()
     return found.clone()
+
+
+def mean_of_passes(logits: torch.Tensor) -> torch.Tensor:
+    """The logarithm ``(N, classes)`` of the mean probabilities of several passes ``(samples, N, classes)``; a single one as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mean_of_passes(torch.tensor([[[0.9, 0.1]], [[0.5, 0.5]]]).log()).exp()
+    tensor([[0.7000, 0.3000]])
+    """
+    if logits.ndim != 3 or not logits.is_floating_point():
+        refuse("passes", f"have shape {tuple(logits.shape)}", allowed="(samples, examples, classes) of scores")
+    return logits[0] if len(logits) == 1 else logits.log_softmax(-1).logsumexp(0) - math.log(len(logits))
 
 
 def predicted_classes(scores: torch.Tensor) -> torch.Tensor:

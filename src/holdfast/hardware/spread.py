@@ -20,7 +20,7 @@ from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, mean_t, proportion
 from holdfast.core.seeds import Seeds
-from holdfast.core.target import predicted_classes
+from holdfast.core.target import mean_of_passes, predicted_classes
 from holdfast.hardware.equip import chip, hardware_activations
 from holdfast.nets import bake_weights, layer_records, named_weights, stacked_predict
 
@@ -139,6 +139,7 @@ def chips(
     count: int = 20,
     batch_size: int = 1000,
     memory: int = MEMORY,
+    samples: int = 1,
     check_time: Callable[[], None] | None = None,
 ) -> ChipResults:
     """The network on `count` chips.
@@ -151,6 +152,7 @@ def chips(
     count : number of chips, >= 1
     batch_size : rows per pass
     memory : bytes that the tensors and activations of a chunk of chips may take; decides how many run at once
+    samples : passes whose mean probabilities are one answer, for networks that answer at random
     check_time : called before each chunk; may raise to stop
     """
     check_whole(count, "count", low=1)
@@ -163,8 +165,8 @@ def chips(
             check_time()
         drawn = [draw(number) for number in range(first, min(first + at_once, count))]
         stacked = {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
-        logits = stacked_predict(model, stacked, x, batch_size=batch_size)
-        named.append(predicted_classes(logits))
+        passes = torch.stack([stacked_predict(model, stacked, x, batch_size=batch_size) for _ in range(samples)])
+        named.append(predicted_classes(mean_of_passes(passes.flatten(1, 2)).unflatten(0, passes.shape[1:3])))
     classes = torch.cat(named)
     return ChipResults((classes == y).cpu().numpy(), not_finite=float((classes < 0).double().mean()))
 

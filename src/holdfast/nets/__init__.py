@@ -1,5 +1,6 @@
 """Small networks, the one training loop, networks as functions of their weights, and what happens inside them."""
 
+from holdfast.core.seeds import seeded
 from holdfast.nets.augment import random_flip, random_shift, sign_noise
 from holdfast.nets.computed import bake_weights, closed_weights, computed_weights, copied
 from holdfast.nets.evaluate import Evaluation, evaluate, predict, restore_batchnorm
@@ -19,7 +20,6 @@ from holdfast.nets.functional import (
 )
 from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
 from holdfast.nets.kept import kept
-from holdfast.nets.seeded import seeded
 from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn
 
 __all__ = [

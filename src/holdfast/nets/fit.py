@@ -19,11 +19,10 @@ import torch
 from torch import nn
 
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
-from holdfast.core.seeds import Seeds
+from holdfast.core.seeds import Seeds, seeded
 from holdfast.core.target import answer
 from holdfast.nets.evaluate import evaluate
 from holdfast.nets.schedule import SCHEDULES, MakeOptimizer, Schedule, make_optimizer
-from holdfast.nets.seeded import seeded
 
 if TYPE_CHECKING:
     from holdfast.data.examples import Examples

@@ -303,7 +303,7 @@ def stacked_logits(
         if min(counts) == 1 or (kernels and x.device.type == "cpu"):
             return one_by_one()
         try:
-            return vmap(one, chunk_size=chunk)(dict(stacked))
+            return vmap(one, chunk_size=chunk, randomness="different")(dict(stacked))
         except RuntimeError as reason:
             logits = one_by_one()  # raises the same error again unless vectorising was its cause
             warnings.warn(

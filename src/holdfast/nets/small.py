@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from holdfast.core.checks import check_one_of, check_whole, refuse
-from holdfast.nets.seeded import seeded
+from holdfast.core.seeds import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -124,7 +124,7 @@ class Oracle:
         if answers.ndim == 1:
             self._warn_of_other_labels()
         rows = ((~self.found.success) & (self.problem.eps > 0)).nonzero().squeeze(1)
-        if self.access == "scores" and self.queries >= ENOUGH:
+        if self.access == "scores" and self.queries >= ENOUGH and self.problem.target.samples == 1:
             self._warn_of_randomness(self.going(rows)[:PROBE_ROWS])
         return self.going(rows)
 
@@ -164,7 +164,7 @@ class Oracle:
 
     def _answers(self, rows: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         """Answers to as many of the leading `inputs` as the target still accepts; fewer only if then it accepts no more."""
-        left = self.problem.target.queries.left
+        left = self.problem.target.answers_left
         rows, inputs = rows[:left], inputs[:left]
         if len(inputs) == 0:
             raise _SpentError

@@ -121,7 +121,7 @@ def _chosen(target: Target, x: torch.Tensor, queries: int, seed: int) -> torch.T
     if not x.is_floating_point():
         refuse("x", f"has dtype {x.dtype}", allowed="floating point", remedy="Convert images with x.float() / 255.")
     check_finite(x, "x")
-    left = target.queries.left
+    left = target.answers_left
     allowed = queries if left is None else min(queries, left)
     if allowed < 1:
         refuse("victim", "has no queries left", allowed="at least one", remedy="Raise its limit.")

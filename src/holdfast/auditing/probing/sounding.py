@@ -63,6 +63,11 @@ class Sounding:
         return self.steady.repeated <= REPEATED
 
     @property
+    def stochastic(self) -> bool:
+        """Two passes differ by more than rounding explains."""
+        return self.steady.repeated > self.tolerance
+
+    @property
     def batch_invariant(self) -> bool | None:
         """An example gets the same answer alone as in a batch; None if chance hides it."""
         return self.steady.alone <= self.tolerance if self.deterministic else None
@@ -137,7 +142,7 @@ def _remarks(steady: behaviour.Steadiness, gradients: behaviour.Gradients | None
     """What limits the figures to come, one sentence each."""
     said = []
     if steady.repeated > REPEATED:
-        said.append(f"two passes differ by {steady.repeated:.2g}: the network is nondeterministic, so attacks must average")
+        said.append(f"two passes differ by {steady.repeated:.2g}: the network is nondeterministic")
     elif math.isinf(steady.alone):
         said.append("the network refuses a batch of one: points that come down to one example will fail")
     elif steady.alone > tolerance:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from holdfast.core.estimate import exact, proportion
+from holdfast.core.estimate import exact, mean_t, proportion
 from holdfast.core.experiment import Measurement
-from holdfast.core.target import predicted_classes
+from holdfast.core.seeds import Seeds, seeded
+from holdfast.core.target import mean_of_passes, predicted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +24,21 @@ if TYPE_CHECKING:
     from holdfast.data import Examples
     from holdfast.hardware import ChipResults
 
-__all__ = ["NOT_FINITE", "answers", "chips_measured", "examples_of", "logits_of", "measured"]
+__all__ = [
+    "BLOCK",
+    "NOT_FINITE",
+    "Draws",
+    "answers",
+    "chips_measured",
+    "examples_of",
+    "judged",
+    "logits_of",
+    "measured",
+    "passes_of",
+]
 
+Draws = Literal["answers", "selection"]
+BLOCK = 50  # examples of a random network that are asked about together, from a seed of their own
 NOT_FINITE = "not_finite"  # the estimate of a point some of whose answers are NaN or infinite
 
 
@@ -35,12 +50,55 @@ def examples_of(context: Context, examples: int | None) -> Examples:
 
 def logits_of(target: Target, x: torch.Tensor, context: Context) -> torch.Tensor:
     """Logits (n, classes) of all rows of `x`, in batches, without gradients; the time is checked between batches."""
+    return mean_of_passes(passes_of(target, x, context))
+
+
+def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int = 0, draws: Draws = "answers") -> torch.Tensor:
+    """Logits (samples, n, classes) of each pass that an answer to a row of `x` is the mean of, as :func:`logits_of` asks.
+
+    A random network draws the same numbers whenever it is asked about the same rows of the data, changed or not, which makes
+    comparisons paired. An attack never sees these draws, so it cannot succeed by having found a lucky one.
+
+    Parameters
+    ----------
+    target : asked
+    x : inputs (n, ...)
+    context : of the point
+    first : place of the first row of `x` in the data, a multiple of :data:`BLOCK` if a random network is asked
+    draws : of a random network: those that figures are made of, or independent ones by which to choose among attacks
+    """
+    fixed = target.samples > 1
     parts = []
     with torch.no_grad():
-        for batch in x.split(context.batch_size):
+        for number, batch in enumerate(x.split(min(BLOCK, context.batch_size) if fixed else context.batch_size)):
             context.check_time()
-            parts.append(target(batch.to(context.device)).float().cpu())
-    return torch.cat(parts)
+            seed = Seeds(context.seeds.seed).integer(draws, first // BLOCK + number)
+            with seeded(seed, context.device) if fixed else nullcontext():
+                parts.append(target.passes(batch.to(context.device)).float().cpu())
+    return torch.cat(parts, 1)
+
+
+def judged(
+    passes: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    details: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
+) -> Measurement:
+    """What :func:`measured` finds in the mean of `passes` (samples, n, classes).
+
+    With several passes there are also the accuracy of a single pass and, per example, the share of passes that are right.
+    """
+    found = measured(mean_of_passes(passes), y, details=details, arrays=arrays)
+    if len(passes) == 1:
+        return found
+    rights = (predicted_classes(passes) == y.cpu()).double().mean(0).numpy()
+    single = mean_t(rights)
+    return replace(
+        found,
+        estimates={**found.estimates, "one_pass_accuracy": replace(single, lo=max(0.0, single.lo), hi=min(1.0, single.hi))},
+        arrays={**found.arrays, "share_of_passes": rights.astype(np.float32)},
+    )
 
 
 def measured(
@@ -72,7 +130,7 @@ def measured(
 
 def answers(target: Target, examples: Examples, context: Context) -> Measurement:
     """What `target` answers to `examples`."""
-    return measured(logits_of(target, examples.x, context), examples.y)
+    return judged(passes_of(target, examples.x, context), examples.y)
 
 
 def chips_measured(results: ChipResults) -> Measurement:

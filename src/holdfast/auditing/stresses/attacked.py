@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from holdfast.auditing.stresses.answers import logits_of, measured
+from holdfast.auditing.stresses.answers import Draws, judged, measured, passes_of
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis
-from holdfast.core.target import predicted_classes
+from holdfast.core.target import mean_of_passes, predicted_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,8 @@ __all__ = [
     "check_sizes",
     "default_eps",
     "middle_eps",
+    "survived",
+    "tried",
     "with_pictures",
 ]
 
@@ -80,13 +83,35 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
         context.check_time()
         adversarial = attack(x.to(context.device), y.to(context.device), index).x_adv.cpu()
         context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
-        answers.append(logits_of(target, adversarial, context))
-        clean.append(predicted_classes(logits_of(target, x, context)))
-        fooled = (predicted_classes(answers[-1]) != y.cpu()) & (clean[-1] == y.cpu())
+        first = index * CHUNK
+        answers.append(tried(context, adversarial, first=first))
+        clean.append(predicted_classes(mean_of_passes(passes_of(target, x, context, first=first))))
+        fooled = (predicted_classes(mean_of_passes(answers[-1][0])) != y.cpu()) & (clean[-1] == y.cpu())
         pictures.append(adversarial[fooled][: SHOWN - sum(len(part) for part in pictures)].clone())
-    found, before = measured(torch.cat(answers), data.y), torch.cat(clean)
+    found, before = survived(torch.cat(answers, 2), data.y), torch.cat(clean)
     rows = np.flatnonzero(~found.arrays["correct"] & (before == data.y.cpu()).numpy())[:SHOWN]
     return with_pictures(found, data, torch.cat(pictures), rows, before=before.numpy())
+
+
+def tried(context: StressContext, adversarial: torch.Tensor, *, first: int = 0) -> torch.Tensor:
+    """What the target answers to the inputs `adversarial` (n, ...) that an attack made of the rows from `first` on.
+
+    Returns
+    -------
+    tensor (1, 1, n, classes); for a random network (2, samples, n, classes): passes that count, and independent ones by which
+    attacks are compared, so that the one that is taken for the worst did not merely meet the most unlucky draw
+    """
+    kinds: tuple[Draws, ...] = ("answers",) if context.target.samples == 1 else ("answers", "selection")
+    return torch.stack([passes_of(context.target, adversarial, context, first=first, draws=kind) for kind in kinds])
+
+
+def survived(tries: torch.Tensor, y: torch.Tensor) -> Measurement:
+    """What the `tries` (:func:`tried`) of examples with the labels `y` (n,) say; `selection` holds margins in independent passes."""
+    found = judged(tries[0], y)
+    if len(tries) == 1:
+        return found
+    apart = measured(mean_of_passes(tries[1]), y)
+    return replace(found, arrays={**found.arrays, "selection": apart.arrays["margin"]})
 
 
 def with_pictures(

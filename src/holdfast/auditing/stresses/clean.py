@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
+from holdfast.auditing.stresses.answers import examples_of, judged, passes_of
 from holdfast.auditing.stresses.cards import CLEAN
 from holdfast.core import calibration
 from holdfast.core.checks import check_whole
 from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Card, Cost, Stress, StressContext
+from holdfast.core.target import mean_of_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +75,8 @@ class Clean(Stress):
         """Answers, confusion and calibration."""
         del point
         data = examples_of(context, self.examples)
-        logits = logits_of(context.target, data.x, context)
-        base = measured(logits, data.y)
+        passes = passes_of(context.target, data.x, context)
+        base, logits = judged(passes, data.y), mean_of_passes(passes)
         chance = exact(data.chance, len(data))
         finite = base.arrays["prediction"] >= 0
         labels = data.y.cpu().numpy()

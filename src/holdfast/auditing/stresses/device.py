@@ -90,7 +90,7 @@ class WeightNoise(Stress):
     """
 
     name: ClassVar[str] = "weight_noise"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Noise on the weights"
     card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
@@ -144,6 +144,7 @@ class WeightNoise(Stress):
                 count=self.chips if point["sigma"] else 1,
                 seed=context.seeds.integer("chips", kind),
                 batch_size=context.batch_size,
+                samples=context.target.samples,
                 check_time=context.check_time,
             )
         )
@@ -178,7 +179,7 @@ class ActivationVariation(Stress):
     """
 
     name: ClassVar[str] = "activation_variation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Device-to-device variation of neurons"
     card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
@@ -237,6 +238,7 @@ class ActivationVariation(Stress):
             "count": self._count(point),
             "seed": context.seeds.integer("chips"),
             "batch_size": context.batch_size,
+            "samples": context.target.samples,
             "check_time": context.check_time,
         }
         if self.curves is None:

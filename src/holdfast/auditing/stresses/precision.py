@@ -85,7 +85,7 @@ class WeightBits(Stress):
     """
 
     name: ClassVar[str] = "weight_bits"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Weights with fewer bits"
     card: ClassVar[Card] = PRECISION
     requires: ClassVar[Access] = "weights"
@@ -167,7 +167,7 @@ class ActBits(Stress):
     """
 
     name: ClassVar[str] = "act_bits"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Activations with fewer bits"
     card: ClassVar[Card] = PRECISION
     requires: ClassVar[Access] = "weights"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -10,8 +10,8 @@ import torch
 
 from holdfast.attacks import ThreatModel
 from holdfast.attacks.query import hopskipjump, square
-from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
-from holdfast.auditing.stresses.attacked import CHUNK, NORMS, REMEDY, Norm, middle_eps, with_pictures
+from holdfast.auditing.stresses.answers import examples_of
+from holdfast.auditing.stresses.attacked import CHUNK, NORMS, REMEDY, Norm, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.curve import Curve
@@ -45,7 +45,7 @@ class QueryAttack(Stress):
     examples : rows of the data, None for all
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     card: ClassVar[Card] = ADVERSARIAL
     axes: ClassVar[Mapping[str, Axis]] = {"queries": Axis(clause="after {value:.0f} queries per example")}
     remedy: ClassVar[str] = REMEDY
@@ -98,7 +98,9 @@ class QueryAttack(Stress):
         success = torch.cat([part.success.cpu() for part in found])
         asked = torch.cat([part.queries.cpu() for part in found])
         taken = asked.masked_fill(~success, 0).numpy().astype(np.int32)
-        answered = measured(logits_of(context.target, adversarial, context), data.y, arrays={"queries": taken})
+        answered = survived(tried(context, adversarial), data.y)
+        taken[answered.arrays["correct"]] = 0  # fooled by chance alone
+        answered = replace(answered, arrays={**answered.arrays, "queries": taken})
         rows = np.flatnonzero(~answered.arrays["correct"] & (taken > 1))  # an example that took one query was wrong from the start
         return with_pictures(answered, data, adversarial[torch.from_numpy(rows)], rows, before=data.y.cpu().numpy())
 

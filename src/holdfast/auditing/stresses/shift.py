@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 import torch
 
-from holdfast.auditing.stresses.answers import examples_of, measured
+from holdfast.auditing.stresses.answers import BLOCK, examples_of, judged, passes_of
 from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
@@ -38,9 +38,11 @@ VALUES = 4_000_000  # of the inputs between two checks of the time
 def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
     """What the target answers to changed inputs, with one of them as a picture."""
     target = context.target
-    logits, first = [], 0
+    passes, first = [], 0
+    rows = max(1, min(context.batch_size, VALUES // math.prod(data.x.shape[1:])))
+    rows = rows - rows % BLOCK if rows > BLOCK else rows
     shown: dict[str, np.ndarray] = {}
-    for x, _ in data.batches(max(1, min(context.batch_size, VALUES // math.prod(data.x.shape[1:])))):
+    for x, _ in data.batches(rows):
         context.check_time()
         changed = change(x, first)
         if not shown and changed.shape == x.shape:
@@ -49,10 +51,9 @@ def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.
                 "shown_clean": x[:SHOWN].cpu().numpy(),
                 "shown_stressed": changed[:SHOWN].cpu().numpy(),
             }
-        with torch.no_grad():
-            logits.append(target(changed.to(context.device)).float().cpu())
+        passes.append(passes_of(target, changed, context, first=first))
         first += len(x)
-    return measured(torch.cat(logits), data.y, arrays=shown)
+    return judged(torch.cat(passes, 1), data.y, arrays=shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Corruptions(Stress):
     """
 
     name: ClassVar[str] = "corruptions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Corrupted images"
     card: ClassVar[Card] = SHIFT
     requires: ClassVar[Access] = "labels"
@@ -166,7 +167,7 @@ class Resolution(Stress):
     """
 
     name: ClassVar[str] = "resolution"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Other resolutions"
     card: ClassVar[Card] = SHIFT
     requires: ClassVar[Access] = "labels"

@@ -9,8 +9,8 @@ import torch
 
 from holdfast.attacks import ThreatModel, pgd
 from holdfast.attacks.transfer import distil
-from holdfast.auditing.stresses.answers import examples_of, logits_of, measured
-from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, with_pictures
+from holdfast.auditing.stresses.answers import examples_of, logits_of
+from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import as_written, check_one_of, check_whole, check_within
 from holdfast.core.estimate import proportion
@@ -48,7 +48,7 @@ class Transfer(Stress):
     """
 
     name: ClassVar[str] = "transfer"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Attack on a surrogate (transfer)"
     card: ClassVar[Card] = ADVERSARIAL
     requires: ClassVar[Access] = "labels"
@@ -116,7 +116,7 @@ class Transfer(Stress):
         with torch.no_grad():
             before = predicted_classes(logits_of(context.target, data.x, context))
             agreed = int((predicted_classes(twin(data.x)).cpu() == before).sum())
-        answered = measured(logits_of(context.target, found.x_adv, context), data.y)
+        answered = survived(tried(context, found.x_adv), data.y)
         rows = (~torch.from_numpy(answered.arrays["correct"]) & (before == data.y.cpu())).nonzero().squeeze(1)
         estimates = {**answered.estimates, "agreement": proportion(agreed, len(data)), "surrogate_accuracy": found.accuracy}
         kept = Measurement(estimates=estimates, arrays=answered.arrays)
