@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from holdfast.core.checks import as_written, check_one_of, check_whole, refuse
 from holdfast.core.errors import QueryBudgetError
@@ -148,7 +151,7 @@ class Target:
 
 
 def answer(model: Callable[[Any], Any], x: torch.Tensor) -> Any:
-    """What `model` answers to the batch `x` (N, ...); neither can reach the memory of the other.
+    """What `model` answers to the batch `x` (N, ...), a tensor or an array; neither can reach the memory of the other.
 
     A network may change its input in place, or give back a buffer that its next call overwrites. It is handed a copy, and so is the
     caller; gradients pass through both.
@@ -162,13 +165,16 @@ def answer(model: Callable[[Any], Any], x: torch.Tensor) -> Any:
     """
     import torch
 
-    found = model(x.clone())
-    if not isinstance(found, torch.Tensor):
-        return found
-    if found.is_inference():
-        with torch.inference_mode():  # what was computed there stays recognisable
-            return found.clone()
-    return found.clone()
+    found = model(_copy(x))
+    inference = isinstance(found, torch.Tensor) and found.is_inference()
+    with torch.inference_mode() if inference else nullcontext():  # what was computed there stays recognisable
+        return _copy(found)
+
+
+def _copy(values: Any) -> Any:
+    import torch
+
+    return values.clone() if isinstance(values, torch.Tensor) else values.copy() if isinstance(values, np.ndarray) else values
 
 
 def mean_of_passes(logits: torch.Tensor) -> torch.Tensor:

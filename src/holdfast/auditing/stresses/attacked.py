@@ -106,7 +106,7 @@ def tried(context: StressContext, adversarial: torch.Tensor, *, first: int = 0) 
 
 
 def survived(tries: torch.Tensor, y: torch.Tensor) -> Measurement:
-    """What the `tries` (:func:`tried`) of examples with the labels `y` (n,) say; `selection` holds margins in independent passes."""
+    """What the `tries` (:func:`tried`) of examples with labels `y` (n,) say; `selection` holds margins in independent passes."""
     found = judged(tries[0], y)
     if len(tries) == 1:
         return found
