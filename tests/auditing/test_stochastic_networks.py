@@ -15,6 +15,7 @@ from holdfast.auditing.probing import probe
 from holdfast.auditing.scheduling import new_plan
 from holdfast.auditing.settings import read_settings
 from holdfast.auditing.stresses.adversarial import PGD
+from holdfast.auditing.stresses.attacked import left_standing
 from holdfast.core.executors import Task, perform
 from holdfast.core.seeds import Seeds
 from holdfast.core.stress import StressContext
@@ -190,3 +191,17 @@ def test_chips_of_a_random_network_answer_by_the_mean_too(digits_cnn, digits_sma
         for samples in (1, 10)
     )
     assert ten > one + 0.1
+
+
+def test_attacks_that_all_leave_chance_are_together_as_strong_as_one():
+    """20 attacks that leave each example right with probability 0.8: joined by draws of their own they still leave 0.8."""
+    n, draws = 4000, np.random.default_rng(0)
+    tries = [(draws.random(n) < 0.8, draws.normal(size=n).astype(np.float32)) for _ in range(20)]
+    assert abs(left_standing(tries, n).mean() - 0.8) < 0.032  # 5 standard deviations, sqrt(0.8 0.2 / 4000): false alarm below 1e-6
+    assert left_standing([(right, None) for right, _ in tries], n).mean() < 0.03  # 0.8^20 = 0.012
+
+
+def test_an_attack_on_the_first_rows_counts_on_these_and_a_lost_answer_is_the_worst():
+    right = np.array([True, True, True])
+    tries = [(right, np.array([0.1, 0.1, 0.1])), (~right[:2], np.array([np.nan, 0.2]))]
+    assert left_standing(tries, 3).tolist() == [False, True, True]

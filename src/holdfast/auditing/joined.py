@@ -13,14 +13,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
-
+from holdfast.auditing.stresses.attacked import left_standing
 from holdfast.core.digest import canonical_json
 from holdfast.core.estimate import Estimate, proportion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from holdfast.auditing.plan import PlannedStress
@@ -134,15 +134,9 @@ def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
 
 def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
     missing = tuple(entry.label for entry in tries if entry.right is None)
-    left, least, tried = np.ones(n, dtype=bool), np.full(n, np.inf), n
-    for entry in tries:
-        if entry.right is not None and entry.selection is None:
-            left[: len(entry.right)] &= entry.right
-        elif entry.right is not None and entry.selection is not None:
-            margin = np.nan_to_num(entry.selection, nan=-np.inf)
-            worse = np.flatnonzero(margin < least[: len(margin)])
-            left[worse], least[worse] = entry.right[worse], margin[worse]
-        tried = tried if entry.right is None else min(tried, len(entry.right))
+    done = [entry.right for entry in tries if entry.right is not None]
+    left = left_standing([(entry.right, entry.selection) for entry in tries if entry.right is not None], n)
+    tried = min([n, *map(len, done)])
     return WorstCasePoint(
         eps=size,
         accuracy=None if missing else proportion(int(left.sum()), n),

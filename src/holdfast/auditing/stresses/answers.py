@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from holdfast.core.seeds import Seeds, seeded
 from holdfast.core.target import mean_of_passes, predicted_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,7 @@ __all__ = [
     "BLOCK",
     "NOT_FINITE",
     "Draws",
+    "Passes",
     "answers",
     "chips_measured",
     "examples_of",
@@ -42,6 +43,25 @@ BLOCK = 50  # examples of a random network that are asked about together, from a
 NOT_FINITE = "not_finite"  # the estimate of a point some of whose answers are NaN or infinite
 
 
+@dataclass(frozen=True, kw_only=True)
+class Passes:
+    """What a target answered in one pass, or in the several that a random network's answer is the mean of.
+
+    Parameters
+    ----------
+    logits : tensor (n, classes), of the mean answer
+    named : tensor (samples, n), the class that each pass names; -1 where it is not finite
+    """
+
+    logits: torch.Tensor
+    named: torch.Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[Passes]) -> Passes:
+        """Those of several sets of examples, one after another."""
+        return cls(logits=torch.cat([part.logits for part in parts]), named=torch.cat([part.named for part in parts], 1))
+
+
 def examples_of(context: Context, examples: int | None) -> Examples:
     """The first `examples` rows of the audit's data (all if None); every prefix is stratified, so stresses can be crossed."""
     data: Examples = context.data
@@ -50,11 +70,11 @@ def examples_of(context: Context, examples: int | None) -> Examples:
 
 def logits_of(target: Target, x: torch.Tensor, context: Context) -> torch.Tensor:
     """Logits (n, classes) of all rows of `x`, in batches, without gradients; the time is checked between batches."""
-    return mean_of_passes(passes_of(target, x, context))
+    return passes_of(target, x, context).logits
 
 
-def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int = 0, draws: Draws = "answers") -> torch.Tensor:
-    """Logits (samples, n, classes) of each pass that an answer to a row of `x` is the mean of, as :func:`logits_of` asks.
+def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int = 0, draws: Draws = "answers") -> Passes:
+    """What `target` answers to all rows of `x`, as :func:`logits_of` asks, and what each pass names.
 
     A random network draws the same numbers whenever it is asked about the same rows of the data, changed or not, which makes
     comparisons paired. An attack never sees these draws, so it cannot succeed by having found a lucky one.
@@ -74,25 +94,26 @@ def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int =
             context.check_time()
             seed = Seeds(context.seeds.seed).integer(draws, first // BLOCK + number)
             with seeded(seed, context.device) if fixed else nullcontext():
-                parts.append(target.passes(batch.to(context.device)).float().cpu())
-    return torch.cat(parts, 1)
+                passes = target.passes(batch.to(context.device)).float()
+            parts.append(Passes(logits=mean_of_passes(passes).cpu(), named=predicted_classes(passes).cpu()))
+    return Passes.joined(parts)
 
 
 def judged(
-    passes: torch.Tensor,
+    passes: Passes,
     y: torch.Tensor,
     *,
     details: Mapping[str, Any] | None = None,
     arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> Measurement:
-    """What :func:`measured` finds in the mean of `passes` (samples, n, classes).
+    """What :func:`measured` finds in the answers to examples with the labels `y` (n,).
 
     With several passes there are also the accuracy of a single pass and, per example, the share of passes that are right.
     """
-    found = measured(mean_of_passes(passes), y, details=details, arrays=arrays)
-    if len(passes) == 1:
+    found = measured(passes.logits, y, details=details, arrays=arrays)
+    if len(passes.named) == 1:
         return found
-    rights = (predicted_classes(passes) == y.cpu()).double().mean(0).numpy()
+    rights = (passes.named == y.cpu()).double().mean(0).numpy()
     single = mean_t(rights)
     return replace(
         found,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from holdfast.auditing.stresses.answers import Draws, judged, measured, passes_of
+from holdfast.auditing.stresses.answers import Draws, Passes, judged, measured, passes_of
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis
-from holdfast.core.target import mean_of_passes, predicted_classes
+from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,7 @@ __all__ = [
     "attacked",
     "check_sizes",
     "default_eps",
+    "left_standing",
     "middle_eps",
     "survived",
     "tried",
@@ -85,33 +86,52 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
         context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
         first = index * CHUNK
         answers.append(tried(context, adversarial, first=first))
-        clean.append(predicted_classes(mean_of_passes(passes_of(target, x, context, first=first))))
-        fooled = (predicted_classes(mean_of_passes(answers[-1][0])) != y.cpu()) & (clean[-1] == y.cpu())
+        clean.append(predicted_classes(passes_of(target, x, context, first=first).logits))
+        fooled = (predicted_classes(answers[-1][0].logits) != y.cpu()) & (clean[-1] == y.cpu())
         pictures.append(adversarial[fooled][: SHOWN - sum(len(part) for part in pictures)].clone())
-    found, before = survived(torch.cat(answers, 2), data.y), torch.cat(clean)
+    found, before = survived([Passes.joined(kind) for kind in zip(*answers, strict=True)], data.y), torch.cat(clean)
     rows = np.flatnonzero(~found.arrays["correct"] & (before == data.y.cpu()).numpy())[:SHOWN]
     return with_pictures(found, data, torch.cat(pictures), rows, before=before.numpy())
 
 
-def tried(context: StressContext, adversarial: torch.Tensor, *, first: int = 0) -> torch.Tensor:
+def tried(context: StressContext, adversarial: torch.Tensor, *, first: int = 0) -> tuple[Passes, ...]:
     """What the target answers to the inputs `adversarial` (n, ...) that an attack made of the rows from `first` on.
 
     Returns
     -------
-    tensor (1, 1, n, classes); for a random network (2, samples, n, classes): passes that count, and independent ones by which
-    attacks are compared, so that the one that is taken for the worst did not merely meet the most unlucky draw
+    the passes that count; of a random network also independent ones, by which attacks are compared, so that the one that is taken
+    for the worst did not merely meet the most unlucky draw
     """
     kinds: tuple[Draws, ...] = ("answers",) if context.target.samples == 1 else ("answers", "selection")
-    return torch.stack([passes_of(context.target, adversarial, context, first=first, draws=kind) for kind in kinds])
+    return tuple(passes_of(context.target, adversarial, context, first=first, draws=kind) for kind in kinds)
 
 
-def survived(tries: torch.Tensor, y: torch.Tensor) -> Measurement:
+def survived(tries: Sequence[Passes], y: torch.Tensor) -> Measurement:
     """What the `tries` (:func:`tried`) of examples with labels `y` (n,) say; `selection` holds margins in independent passes."""
     found = judged(tries[0], y)
     if len(tries) == 1:
         return found
-    apart = measured(mean_of_passes(tries[1]), y)
+    apart = measured(tries[1].logits, y)
     return replace(found, arrays={**found.arrays, "selection": apart.arrays["margin"]})
+
+
+def left_standing(tries: Iterable[tuple[NDArray[np.bool_], NDArray[np.floating] | None]], n: int) -> NDArray[np.bool_]:
+    """Which of `n` examples no attack fooled; of a random network the attack counts that left an example the smallest margin.
+
+    Parameters
+    ----------
+    tries : for each attack which of the first examples are right, and their margins in independent passes (None: not random)
+    n : number of examples
+    """
+    left, least = np.ones(n, dtype=bool), np.full(n, np.inf)
+    for right, selection in tries:
+        if selection is None:
+            left[: len(right)] &= right
+            continue
+        margin = np.nan_to_num(selection, nan=-np.inf)
+        worse = np.flatnonzero(margin < least[: len(margin)])
+        left[worse], least[worse] = right[worse], margin[worse]
+    return left
 
 
 def with_pictures(

@@ -14,7 +14,6 @@ from holdfast.core.checks import check_whole
 from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Card, Cost, Stress, StressContext
-from holdfast.core.target import mean_of_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +75,7 @@ class Clean(Stress):
         del point
         data = examples_of(context, self.examples)
         passes = passes_of(context.target, data.x, context)
-        base, logits = judged(passes, data.y), mean_of_passes(passes)
+        base, logits = judged(passes, data.y), passes.logits
         chance = exact(data.chance, len(data))
         finite = base.arrays["prediction"] >= 0
         labels = data.y.cpu().numpy()

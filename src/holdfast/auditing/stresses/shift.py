@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 
-from holdfast.auditing.stresses.answers import BLOCK, examples_of, judged, passes_of
+from holdfast.auditing.stresses.answers import BLOCK, Passes, examples_of, judged, passes_of
 from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
@@ -21,6 +20,8 @@ from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import torch
 
     from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
@@ -53,7 +54,7 @@ def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.
             }
         passes.append(passes_of(target, changed, context, first=first))
         first += len(x)
-    return judged(torch.cat(passes, 1), data.y, arrays=shown)
+    return judged(Passes.joined(passes), data.y, arrays=shown)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from holdfast.attacks import ThreatModel, pgd
 from holdfast.attacks.transfer import distil
 from holdfast.auditing.stresses.answers import examples_of, logits_of
-from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps, survived, tried, with_pictures
+from holdfast.auditing.stresses.attacked import NORMS, Norm, left_standing, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import as_written, check_one_of, check_whole, check_within
 from holdfast.core.estimate import proportion
@@ -126,8 +126,10 @@ class Transfer(Stress):
         """Accuracy under all surrogates together, and whether a surrogate is enough for an attacker."""
         if not measurements:
             return Summary()
-        rights = torch.stack([torch.from_numpy(found.arrays["correct"]) for _, found in measurements]).all(0)
-        together = proportion(int(rights.sum()), len(rights))
+        kept = [found.arrays for _, found in measurements]
+        n = len(kept[0]["correct"])
+        left = left_standing([(arrays["correct"].astype(bool), arrays.get("selection")) for arrays in kept], n)
+        together = proportion(int(left.sum()), n)
         findings = []
         best = min((found for _, found in measurements), key=lambda found: found.estimates["accuracy"].value)
         if together.hi < best.estimates["agreement"].value / 2:
