@@ -77,7 +77,7 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
     The attacked inputs of one chunk are held at a time: those of all would take as much memory as the data again, twice.
     """
     target = context.target
-    answers: list[torch.Tensor] = []
+    answers: list[tuple[Passes, ...]] = []
     clean: list[torch.Tensor] = []
     pictures: list[torch.Tensor] = []
     for index, (x, y) in enumerate(data.batches(CHUNK)):
