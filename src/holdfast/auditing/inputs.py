@@ -92,7 +92,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
         known=loaded.class_names,
     )
     used = found.examples
-    spare = _unlabelled(settings, used.x)
+    spare = _unlabelled(settings, used.shape)
     limited = replace(loaded.target, queries=QueryCounter(limit=settings.max_queries))
     seen = probe(
         limited,
@@ -104,7 +104,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
     )
     samples = chosen.samples or (SAMPLES if seen.stochastic else 1)
     target = replace(seen.target, samples=samples)
-    used = replace(used, classes=seen.classes, class_names=_names(used, seen.classes))
+    used = used.labelled(used.y, class_names=_names(used, seen.classes), numbering=used.numbering)
     return Inputs(
         target=target,
         data=used,
@@ -147,8 +147,8 @@ def _load(source: Any, chosen: ModelSettings, *, device: str) -> LoadedTarget:
     )
 
 
-def _unlabelled(settings: AuditSettings, x: torch.Tensor) -> torch.Tensor | None:
-    """The user's inputs without labels; they must have the shape of the examples `x` (N, ...)."""
+def _unlabelled(settings: AuditSettings, shape: tuple[int, ...]) -> torch.Tensor | None:
+    """The user's inputs without labels; each must have the `shape` of an example."""
     source = settings.data.unlabelled
     if source is None:
         return None
@@ -160,10 +160,8 @@ def _unlabelled(settings: AuditSettings, x: torch.Tensor) -> torch.Tensor | None
         limit=MOST_UNLABELLED,
         seed=settings.seed,
     )
-    if found.shape[1:] != x.shape[1:]:
-        refuse(
-            "unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {tuple(x.shape[1:])}"
-        )
+    if tuple(found.shape[1:]) != shape:
+        refuse("unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {shape}")
     return found
 
 
@@ -194,13 +192,13 @@ def _facts(target: Target, data: Examples, *, unlabelled: int) -> Facts:
     is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
     neurons = sum(isinstance(module, ELEMENTWISE) for module in target.module.modules()) if is_module else 0
     return Facts(
-        shape=tuple(data.x.shape[1:]),
+        shape=data.shape,
         classes=data.classes,
         bounds=target.bounds,
         access=target.access,
         is_module=is_module,
         closed_weights=closed_weights(target.module) if is_module else (),
-        other_sizes=_takes_other_sizes(target, data.x[:2]),
+        other_sizes=_takes_other_sizes(target, data[:2].x),
         neurons=neurons,
         examples=len(data),
         unlabelled=unlabelled,

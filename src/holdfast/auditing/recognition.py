@@ -125,7 +125,7 @@ def _relative(a: NDArray[np.float32], b: NDArray[np.float32], *, rows: bool = Tr
 
 def recognised(store: Store, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
     """The inputs under the identity of a network that `store` knows, or of a new one, and notes, which the inputs hold too."""
-    x = inputs.data.x[:EXAMPLES].to(device_of(inputs.target, inputs.data))
+    x = inputs.data[:EXAMPLES].x.to(device_of(inputs.target, inputs.data))
     now = likeness_of(inputs.target, x, deterministic=inputs.probe.deterministic)
     place, others = _placed(store, now)
     notes = [] if inputs.probe.deterministic else [BY_CODE if now.code else BY_WEIGHTS]

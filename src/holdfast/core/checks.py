@@ -138,14 +138,17 @@ def check_whole(value: int, name: str, *, low: int = 0, high: int | None = None)
     return int(value)
 
 
-def check_finite(array: Any, name: str) -> None:
-    """Refuse an array or tensor that holds NaN or infinity; the message counts them and names the first row."""
+def check_finite(array: Any, name: str, *, first: int = 0) -> None:
+    """Refuse an array or tensor that holds NaN or infinity; the message counts them and names the first row.
+
+    `first` is the number of the array's first row where it is a part of something larger.
+    """
     parts = (array[begin : begin + PART] for begin in range(0, len(array), PART)) if array.ndim else [array]
     if all(bool(_finite(part).all()) for part in parts):
         return
     bad = ~_finite(array)
     rows = bad.reshape(bad.shape[0], -1).any(1) if bad.ndim > 1 else bad
-    first = int(rows.nonzero()[0][0]) if rows.ndim else 0
+    first += int(rows.nonzero()[0][0]) if rows.ndim else 0
     refuse(
         name,
         f"holds {int(bad.sum())} values that are NaN or infinite (first in row {first})",

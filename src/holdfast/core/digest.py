@@ -50,10 +50,18 @@ def digest(*parts: Any) -> str:
 
 
 def digest_arrays(arrays: Mapping[str, Any]) -> str:
-    """SHA-256 (hexadecimal) of named arrays or tensors: names, dtypes, shapes and bytes, in the order of the names."""
+    """SHA-256 (hexadecimal) of named arrays or tensors: names, dtypes, shapes and bytes, in the order of the names.
+
+    What has `parts` (see :class:`holdfast.data.pixels.Pixels`) has the digest of the array that its parts make together.
+    """
     running = hashlib.sha256()
     for name in sorted(arrays):
         item = arrays[name]
+        if hasattr(item, "parts"):
+            running.update(f"{name}|{item.dtype.str}|{tuple(item.shape)}|".encode())
+            for part in item.parts():
+                running.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+            continue
         if hasattr(item, "detach"):
             item = item.detach().cpu().contiguous()
             if str(item.dtype) == "torch.bfloat16":

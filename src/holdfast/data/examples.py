@@ -12,6 +12,7 @@ import torch
 from holdfast.core.checks import check_labels, check_same_length, check_whole, check_within, refuse
 from holdfast.core.digest import digest_arrays
 from holdfast.core.seeds import Seeds
+from holdfast.data.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +59,27 @@ def chance_level(y: torch.Tensor, classes: int) -> float:
     return max(1 / classes, int(y.bincount().max()) / len(y))
 
 
+class _Inputs:
+    """The field `x` of examples: pixels become floating point when they are read, anything else stays as it was given."""
+
+    def __get__(self, examples: Examples | None, kind: type) -> torch.Tensor:
+        if examples is None:
+            raise AttributeError("x")  # so that the field has no default
+        return examples.held.floats() if isinstance(examples.held, Pixels) else examples.held
+
+    def __set__(self, examples: Examples, x: torch.Tensor | Pixels) -> None:
+        examples.__dict__["_held"] = x
+
+
 @dataclass(frozen=True)
 class Examples:
     """Labelled rows.
 
     Parameters
     ----------
-    x : tensor (n, ...), float32; images are (n, channels, height, width)
+    x : tensor (n, ...), float32; images are (n, channels, height, width). May be given as :class:`~holdfast.data.pixels.Pixels`,
+        which take a quarter of the memory: each reading of `x` then makes a new tensor, so take rows first, ``examples[:100].x``,
+        or go through :meth:`batches`
     y : tensor (n,), int64, in ``0..classes-1``
     classes : number of classes; default: the largest label + 1
     name : for tables
@@ -73,7 +88,7 @@ class Examples:
         which no network has to share; ``"named"``, places in a list of names, one for each output of the network
     """
 
-    x: torch.Tensor
+    x: _Inputs = _Inputs()
     y: torch.Tensor
     classes: int = 0
     name: str = "data"
@@ -81,7 +96,7 @@ class Examples:
     numbering: Numbering = "own"
 
     def __post_init__(self) -> None:
-        check_same_length(self.x, self.y)
+        check_same_length(self.held, self.y)
         if not self.classes:
             object.__setattr__(self, "classes", classes_in(self.y))
         check_labels(self.y, "y", classes=self.classes)
@@ -91,21 +106,38 @@ class Examples:
             refuse("class_names", f"has {len(self.class_names)} names", allowed=f"one for each of {self.classes} classes")
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.y)
+
+    @property
+    def held(self) -> torch.Tensor | Pixels:
+        """The inputs as they are kept in memory; `x` is read from them."""
+        kept: torch.Tensor | Pixels = self.__dict__["_held"]
+        return kept
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input, e.g. (channels, height, width)."""
+        return tuple(self.held.shape[1:])
 
     def __getitem__(self, rows: Any) -> Examples:
         """The examples `rows` (an index tensor or array, a boolean mask or a slice)."""
         chosen = torch.as_tensor(rows) if isinstance(rows, np.ndarray | list) else rows
-        return replace(self, x=self.x[chosen], y=self.y[chosen])
+        return replace(self, x=self.held[chosen], y=self.y[chosen])
 
     def to(self, device: str | torch.device) -> Examples:
         """The same examples on `device`."""
-        return replace(self, x=self.x.to(device), y=self.y.to(device))
+        return replace(self, x=self.held.to(device), y=self.y.to(device))
+
+    def labelled(self, y: torch.Tensor, *, class_names: tuple[str, ...], numbering: Numbering) -> Examples:
+        """The same inputs with other labels (n,) and one class for each of `class_names`."""
+        return replace(self, x=self.held, y=y, classes=len(class_names), class_names=class_names, numbering=numbering)
 
     def batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Pairs ``(x, y)`` of at most `size` rows, in order."""
         check_whole(size, "size", low=1)
-        yield from zip(self.x.split(size), self.y.split(size), strict=True)
+        for begin in range(0, len(self), size):
+            part = self[begin : begin + size]
+            yield part.x, part.y
 
     def stratified(self, n: int | None, *, seed: int = 0) -> Examples:
         """A subset of `n` rows whose class shares follow the whole's, each to within one row; all rows if `n` is None or larger.
@@ -142,4 +174,4 @@ class Examples:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of inputs and labels."""
-        return digest_arrays({"x": self.x, "y": self.y})
+        return digest_arrays({"x": self.held, "y": self.y})

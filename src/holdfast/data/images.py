@@ -20,6 +20,7 @@ from holdfast.data.cifar import CIFAR10_CLASSES, DecodedImages, read_cifar10
 from holdfast.data.download import obtain
 from holdfast.data.examples import Examples
 from holdfast.data.idx import read_idx
+from holdfast.data.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,9 +149,12 @@ def stored_images(name: str, split: str = "train") -> Examples:
     )
 
 
-def scaled_images(name: str, part: Examples) -> Examples:
-    """A `part` of what :func:`stored_images` gives for `name`, as float32 in [0, 1]."""
-    return replace(part, x=part.x.to(torch.float32, memory_format=torch.contiguous_format).div_(READERS[name].largest))
+def scaled_images(name: str, part: Examples, *, as_stored: bool = False) -> Examples:
+    """A `part` of what :func:`stored_images` gives for `name`, as float32 in [0, 1], or as pixels that are read as that."""
+    largest = READERS[name].largest
+    if as_stored and largest == 255:
+        return replace(part, x=Pixels(part.x.contiguous()))
+    return replace(part, x=part.x.to(torch.float32, memory_format=torch.contiguous_format).div_(largest))
 
 
 def else_bundled(name: str) -> str:

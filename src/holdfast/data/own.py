@@ -22,6 +22,7 @@ from holdfast.data.examples import Examples, classes_in
 from holdfast.data.files import load_npz_arrays
 from holdfast.data.image_folder import load_folder
 from holdfast.data.items import class_names_of, collected, items_of, pair_of, plain
+from holdfast.data.pixels import Pixels
 from holdfast.data.room import check_room
 
 __all__ = ["LAYOUTS", "arrays_of", "as_examples", "examples_from", "load_npz", "name_of", "stream_of"]
@@ -29,6 +30,7 @@ __all__ = ["LAYOUTS", "arrays_of", "as_examples", "examples_from", "load_npz", "
 LAYOUTS = ("NCHW", "NHWC", "NHW")
 """Orders of the axes that are understood; the result is always NCHW."""
 CHANNELS = (1, 3, 4)
+DIVIDED = "pixels 0 to 255 were divided by 255; pass %s to keep them"
 PART = 1024  # rows converted at a time
 Bounds = tuple[float, float]
 LOG = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ def load_npz(
     return as_examples(x[:n], y[:n], layout=layout, bounds=bounds, classes=classes, name=Path(path).stem)
 
 
-def as_examples(
+def as_examples(  # noqa: PLR0913 (each says how the arrays are read)
     x: Any,
     y: Any,
     *,
@@ -120,6 +122,7 @@ def as_examples(
     name: str = "data",
     class_names: tuple[str, ...] = (),
     rows: np.ndarray | None = None,
+    as_stored: bool = False,
 ) -> Examples:
     """Checked examples from one array of inputs and one of labels.
 
@@ -127,6 +130,7 @@ def as_examples(
     ----------
     x, y, layout, bounds, classes, name, class_names : as in :func:`examples_from`
     rows : array (n,) of the rows to take, in this order; only they are checked and become floating point. Default: all
+    as_stored : keep pixels as :class:`~holdfast.data.pixels.Pixels`
     """
     y = torch.as_tensor(plain(y))
     if y.ndim == 0 or np.ndim(x) == 0:
@@ -135,13 +139,22 @@ def as_examples(
     classes = classes or len(class_names)
     classes = classes or classes_in(y)
     check_labels(y, "y", classes=classes)
+    names = class_names if len(class_names) == classes else ()
+    chosen = y.long() if rows is None else y.long()[torch.as_tensor(rows)]
+    inputs = _inputs(x, layout=layout, bounds=bounds, rows=rows, as_stored=as_stored)
+    return Examples(inputs, chosen, classes=classes, name=name, class_names=names)
+
+
+def _inputs(x: Any, *, layout: str, bounds: Bounds | None, rows: np.ndarray | None, as_stored: bool) -> torch.Tensor | Pixels:
+    """The `rows` of `x` in the order NCHW, checked; pixels in [0, 1] as they are stored if asked for."""
+    if as_stored and bounds in (None, (0.0, 1.0)) and _taken(x[:1], None).dtype == torch.uint8:
+        LOG.info(DIVIDED, as_written("bounds", "0,255", python="(0, 255)"))
+        return Pixels(_reordered(_taken(x, rows), layout).contiguous())
     x = _reordered(_floating(x, bounds, rows), layout)
     check_finite(x, "x")
     if bounds is not None:
         _check_bounds(x, bounds)
-    names = class_names if len(class_names) == classes else ()
-    chosen = y.long() if rows is None else y.long()[torch.as_tensor(rows)]
-    return Examples(x.contiguous(), chosen, classes=classes, name=name, class_names=names)
+    return x.contiguous()
 
 
 def _from_path(path: Path, name: str | None, n: int | None, options: dict[str, Any]) -> Examples:
@@ -176,7 +189,7 @@ def _floating(x: Any, bounds: Bounds | None, rows: np.ndarray | None) -> torch.T
         return _taken(x, rows)
     scaled = kind == torch.uint8 and (bounds is None or bounds[1] != 255)
     if scaled:
-        LOG.info("pixels 0 to 255 were divided by 255; pass %s to keep them", as_written("bounds", "0,255", python="(0, 255)"))
+        LOG.info(DIVIDED, as_written("bounds", "0,255", python="(0, 255)"))
     places = np.arange(len(x)) if rows is None else rows
     check_room((len(places), *x.shape[1:]), remedy=f"Read fewer: {as_written('examples', 'N', python='N')}.")
     whole = torch.empty((len(places), *x.shape[1:]), device=x.device if isinstance(x, torch.Tensor) else None)

@@ -24,6 +24,7 @@ from holdfast.data.image_folder import list_images
 from holdfast.data.images import scaled_images, stored_images
 from holdfast.data.items import Items, as_items, class_names_of, is_sorted_by_folder, without_loader
 from holdfast.data.own import LAYOUTS, arrays_of, as_examples, name_of, stream_of
+from holdfast.data.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,13 +75,11 @@ class _Naming:
 
     def applied(self, examples: Examples) -> Examples:
         """`examples`, whose labels are places in `own`, with labels that are places in `names`."""
-        if not self.names or self.numbering != "named":
-            return replace(examples, numbering=self.numbering)
+        if self.numbering != "named":
+            return examples.labelled(examples.y, class_names=examples.class_names, numbering=self.numbering)
         labels = examples.y.cpu().numpy()
         labels = renumbered(labels, self.own, self.names) if self.own else labels
-        return replace(
-            examples, y=torch.from_numpy(labels), classes=len(self.names), class_names=self.names, numbering=self.numbering
-        )
+        return examples.labelled(torch.from_numpy(labels), class_names=self.names, numbering="named")
 
 
 def _naming(own: tuple[str, ...], numbering: Numbering, classes: Classes | None, known: Sequence[str]) -> _Naming:
@@ -172,7 +171,7 @@ def _from_arrays(x: Any, y: Any, *, n: int | None, seed: int, options: dict[str,
     if labels is None or len(labels) != len(x) or not len(labels):
         return Selection(examples=as_examples(x, y, **options), index=np.arange(len(x)), total=len(x))  # refused there
     order = _order(labels, n, seed)
-    return Selection(examples=as_examples(x, y, rows=order, **options), index=order, total=len(labels))
+    return Selection(examples=as_examples(x, y, rows=order, as_stored=True, **options), index=order, total=len(labels))
 
 
 def _vector(y: Any) -> np.ndarray | None:
@@ -195,7 +194,7 @@ def _from_items(items: Items, *, n: int | None, seed: int, options: dict[str, An
         rows = np.sort(Seeds(seed).numpy("rows").permutation(total)[:n])
         notes = (f"the labels of the data stand only in their items, so {n} of {total} were drawn at random, not class by class",)
     x, y = items.read(rows)
-    read = as_examples(x, y, **options)
+    read = as_examples(x, y, as_stored=True, **options)
     order = read.stratified_order(seed=seed) if labels is None else np.arange(len(rows))
     return Selection(examples=read[order], index=rows[order], total=total, notes=notes)
 
@@ -235,7 +234,7 @@ def choose_images(
     naming = _naming(folder.class_names, "sorted", classes, known)
     order = _order(folder.labels, n, seed)
     read = Examples(
-        folder.read(order, size=size).float().div_(255),
+        Pixels(folder.read(order, size=size)),
         torch.from_numpy(folder.labels[order]),
         classes=len(folder.class_names),
         name=name or folder.root.name,
@@ -265,6 +264,6 @@ def choose_published(
     stored = stored_images(data_set, split)
     naming = _naming(stored.class_names, "own", classes, known)
     order = stored.stratified_order(seed=seed)[:n].astype(np.int64)
-    read = scaled_images(data_set, stored[order])
-    examples = naming.applied(replace(read, name=name or read.name))
+    read = scaled_images(data_set, stored[order], as_stored=True)
+    examples = naming.applied(read if name is None else replace(read, x=read.held, name=name))
     return Selection(examples=examples, index=order, total=len(stored), notes=naming.notes)

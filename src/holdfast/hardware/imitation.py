@@ -142,7 +142,7 @@ def curve_variation(
     seed : of the chips; the same at every `times`
     """
     place = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    equipped = imitate(model, curves, x=examples.x[:FIT_ROWS].to(place), times=times, seed=seed).model
+    equipped = imitate(model, curves, x=examples[:FIT_ROWS].x.to(place), times=times, seed=seed).model
     return other_chips(equipped, examples, count=count, seed=seed, **settings)
 
 

@@ -156,19 +156,22 @@ def chips(
     check_time : called before each chunk; may raise to stop
     """
     check_whole(count, "count", low=1)
-    device = next(iter((*model.parameters(), *model.buffers())), examples.x).device
-    x, y = examples.x.to(device), examples.y.to(device)
-    at_once = max(1, memory // _bytes_per_chip(model, draw(0), x[:batch_size]))
+    device = next(iter((*model.parameters(), *model.buffers())), examples.y).device
+    at_once = max(1, memory // _bytes_per_chip(model, draw(0), examples[:batch_size].x.to(device)))
     named: list[torch.Tensor] = []
     for first in range(0, count, at_once):
         if check_time is not None:
             check_time()
         drawn = [draw(number) for number in range(first, min(first + at_once, count))]
         stacked = {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
-        passes = torch.stack([stacked_predict(model, stacked, x, batch_size=batch_size) for _ in range(samples)])
-        named.append(predicted_classes(mean_of_passes(passes.flatten(1, 2)).unflatten(0, passes.shape[1:3])))
+        parts = []
+        for x, _ in examples.batches(batch_size):
+            answers = [stacked_predict(model, stacked, x.to(device), batch_size=batch_size) for _ in range(samples)]
+            passes = torch.stack(answers)
+            parts.append(predicted_classes(mean_of_passes(passes.flatten(1, 2)).unflatten(0, passes.shape[1:3])))
+        named.append(torch.cat(parts, dim=1))
     classes = torch.cat(named)
-    return ChipResults((classes == y).cpu().numpy(), not_finite=float((classes < 0).double().mean()))
+    return ChipResults((classes == examples.y.to(device)).cpu().numpy(), not_finite=float((classes < 0).double().mean()))
 
 
 def _bytes_per_chip(model: nn.Module, tensors: Mapping[str, torch.Tensor], x: torch.Tensor) -> int:
@@ -275,7 +278,7 @@ def activation_variation(
     spread : relative standard deviation from neuron to neuron (:func:`~holdfast.hardware.hardware_activations` with ``"own"``)
     seed : of the chips; the same at every `spread`
     """
-    equipped = hardware_activations(model, "own", x=examples.x[:256].to(_device_of(model)), spread=spread, seed=seed)
+    equipped = hardware_activations(model, "own", x=examples[:256].x.to(_device_of(model)), spread=spread, seed=seed)
     return other_chips(equipped, examples, count=count, seed=seed, **settings)
 
 

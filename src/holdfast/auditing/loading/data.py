@@ -104,7 +104,7 @@ def load_inputs(
     if isinstance(source, np.ndarray | torch.Tensor):
         source = (source, np.zeros(len(source), dtype=np.int64))
     found = load_data(source, bounds=bounds, layout=layout, size=size, limit=limit, seed=seed)
-    return found.examples.x[np.argsort(found.index)]
+    return found.examples[np.argsort(found.index)].x
 
 
 def _images(

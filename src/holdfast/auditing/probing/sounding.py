@@ -119,7 +119,7 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0, 
 def device_of(target: Target, examples: Examples) -> torch.device:
     """Where the network lies; a plain callable gets the data where they are."""
     weight = next(target.model.parameters(), None) if isinstance(target.model, nn.Module) else None
-    return examples.x.device if weight is None else weight.device
+    return examples.y.device if weight is None else weight.device
 
 
 def tolerance_of(target: Target) -> float:

@@ -15,7 +15,7 @@ from holdfast.core.seeds import Seeds, seeded
 from holdfast.core.target import mean_of_passes, predicted_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -68,12 +68,12 @@ def examples_of(context: Context, examples: int | None) -> Examples:
     return data if examples is None else data[: min(examples, len(data))]
 
 
-def logits_of(target: Target, x: torch.Tensor, context: Context) -> torch.Tensor:
+def logits_of(target: Target, x: torch.Tensor | Examples, context: Context) -> torch.Tensor:
     """Logits (n, classes) of all rows of `x`, in batches, without gradients; the time is checked between batches."""
     return passes_of(target, x, context).logits
 
 
-def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int = 0, draws: Draws = "answers") -> Passes:
+def passes_of(target: Target, x: torch.Tensor | Examples, context: Context, *, first: int = 0, draws: Draws = "answers") -> Passes:
     """What `target` answers to all rows of `x`, as :func:`logits_of` asks, and what each pass names.
 
     A random network draws the same numbers whenever it is asked about the same rows of the data, changed or not, which makes
@@ -82,7 +82,7 @@ def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int =
     Parameters
     ----------
     target : asked
-    x : inputs (n, ...)
+    x : inputs (n, ...), or examples
     context : of the point
     first : place of the first row of `x` in the data, a multiple of :data:`BLOCK` if a random network is asked
     draws : of a random network: those that figures are made of, or independent ones by which to choose among attacks
@@ -90,13 +90,21 @@ def passes_of(target: Target, x: torch.Tensor, context: Context, *, first: int =
     fixed = target.samples > 1
     parts = []
     with torch.no_grad():
-        for number, batch in enumerate(x.split(min(BLOCK, context.batch_size) if fixed else context.batch_size)):
+        for number, batch in enumerate(_batches(x, min(BLOCK, context.batch_size) if fixed else context.batch_size)):
             context.check_time()
             seed = Seeds(context.seeds.seed).integer(draws, first // BLOCK + number)
             with seeded(seed, context.device) if fixed else nullcontext():
                 passes = target.passes(batch.to(context.device)).float()
             parts.append(Passes(logits=mean_of_passes(passes).cpu(), named=predicted_classes(passes).cpu()))
     return Passes.joined(parts)
+
+
+def _batches(x: torch.Tensor | Examples, size: int) -> Iterator[torch.Tensor]:
+    """The inputs `x` in batches of at most `size` rows; of examples only one batch is floating point at a time."""
+    if isinstance(x, torch.Tensor):
+        yield from x.split(size)
+    else:
+        yield from (inputs for inputs, _ in x.batches(size))
 
 
 def judged(
@@ -151,7 +159,7 @@ def measured(
 
 def answers(target: Target, examples: Examples, context: Context) -> Measurement:
     """What `target` answers to `examples`."""
-    return judged(passes_of(target, examples.x, context), examples.y)
+    return judged(passes_of(target, examples, context), examples.y)
 
 
 def chips_measured(results: ChipResults) -> Measurement:

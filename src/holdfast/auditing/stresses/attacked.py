@@ -147,7 +147,7 @@ def with_pictures(
     before : array (len(data),), what the target answered to the data
     """
     rows = rows[:SHOWN]
-    if not len(rows) or data.x.ndim != 4:
+    if not len(rows) or len(data.shape) != 3:
         return found
     shown = {
         "shown_index": rows,

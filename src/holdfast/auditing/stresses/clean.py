@@ -74,7 +74,7 @@ class Clean(Stress):
         """Answers, confusion and calibration."""
         del point
         data = examples_of(context, self.examples)
-        passes = passes_of(context.target, data.x, context)
+        passes = passes_of(context.target, data, context)
         base, logits = judged(passes, data.y), passes.logits
         chance = exact(data.chance, len(data))
         finite = base.arrays["prediction"] >= 0

@@ -205,7 +205,7 @@ class ActBits(Stress):
         """Accuracy of a copy with rounded activations."""
         target = context.target
         data = examples_of(context, self.examples)
-        ranges = data.x[: self.calibration].to(context.device)
+        ranges = data[: self.calibration].x.to(context.device)
         seen = ranges if target.preprocess is None else target.preprocess(ranges)
         rounded = quantize_activations(target.module, point["bits"], seen)
         return answers(target.carrying(rounded), data, context)

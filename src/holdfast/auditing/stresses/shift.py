@@ -40,7 +40,7 @@ def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.
     """What the target answers to changed inputs, with one of them as a picture."""
     target = context.target
     passes, first = [], 0
-    rows = max(1, min(context.batch_size, VALUES // math.prod(data.x.shape[1:])))
+    rows = max(1, min(context.batch_size, VALUES // math.prod(data.shape)))
     rows = rows - rows % BLOCK if rows > BLOCK else rows
     shown: dict[str, np.ndarray] = {}
     for x, _ in data.batches(rows):

@@ -105,7 +105,7 @@ class Transfer(Stress):
         data = examples_of(context, self.examples).to(context.device)
         number = int(point["surrogate"])
         pool = context.extras.get("unlabelled")
-        inputs = (context.data.x[len(data) :] if pool is None else pool).to(context.device)
+        inputs = (context.data[len(data) :].x if pool is None else pool).to(context.device)
         twin = distil(context.target, inputs, queries=self.queries, seed=context.seeds.integer("surrogate", number))
         context.tick(0.7)
         context.check_time()
