@@ -7,12 +7,17 @@ Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import tarfile
 import tempfile
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,9 +26,10 @@ from holdfast.core.digest import digest
 from holdfast.core.errors import HoldfastError
 from holdfast.data.folders import cache_folder
 from holdfast.data.pickles import loads_arrays
+from holdfast.data.room import Limited, check_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["CIFAR10_CLASSES", "DecodedImages", "read_cifar10"]
 
@@ -32,6 +38,12 @@ BATCHES = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "te
 ALL_BATCHES = BATCHES["train"] + BATCHES["test"]
 ROWS = 10_000  # per batch
 LARGEST = 2**28  # bytes of all members of an archive; the published one has 178 MB
+MOST_BYTES = 2 * LARGEST  # that are unpacked, headers included
+UNPACK: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+    b"BZh": bz2.BZ2File,
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,8 @@ def read_cifar10(path: str | Path, split: str) -> DecodedImages:
 
     Raises
     ------
-    InputError : the archive is damaged, a batch is missing, or a batch has another shape than the published ones
+    InputError : the archive is damaged or unpacks to more than 512 MiB; a batch is missing or has another shape than the published
+        ones
     UnsafePickleError : a batch asks for more than arrays
     """
     path = Path(path)
@@ -111,7 +124,7 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _from_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(archive, "r|*") as stream:
+        with _unpacked(archive) as plain, tarfile.open(fileobj=plain, mode="r|") as stream:
             total = 0
             for entry in stream:
                 name = PurePosixPath(entry.name).name
@@ -125,6 +138,18 @@ def _from_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
         raise
     except Exception as error:  # noqa: BLE001 (a forged archive may fail in any way; all of them mean the same)
         refuse("path", f"leads to a damaged archive, {archive} ({error})", allowed="a complete file", remedy="Fetch it again.")
+
+
+@contextmanager
+def _unpacked(archive: Path) -> Iterator[IO[bytes]]:
+    """The bytes of the tar file, whatever packs it; the compression is recognised by its content."""
+    check_regular(archive, parameter="path")
+    with archive.open("rb") as file:
+        head = file.read(6)
+        file.seek(0)
+        opened = next((unpack(file) for magic, unpack in UNPACK.items() if head.startswith(magic)), file)
+        with opened:
+            yield io.BufferedReader(Limited(opened, MOST_BYTES, parameter="path", path=archive))
 
 
 def _decode(batches: Iterator[tuple[str, bytes]], splits: tuple[str, ...], path: Path) -> dict[str, DecodedImages]:

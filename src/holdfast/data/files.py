@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from holdfast.core.checks import refuse
-from holdfast.core.errors import DataUnavailableError, HoldfastError
-from holdfast.data.room import check_packed
+from holdfast.core.errors import DataUnavailableError
+from holdfast.data.records import check_records
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -39,14 +38,9 @@ def _arrays(path: Path, names: tuple[str, ...], parameter: str) -> tuple[list[np
     if not path.is_file():
         raise DataUnavailableError(f"There is no file {path}; give an .npz file with arrays x and y.")
     try:
-        with zipfile.ZipFile(path) as packed:
-            held = [name.removesuffix(".npy") for name in packed.namelist()]
-            for member in packed.infolist():
-                check_packed(member.filename, size=member.file_size, packed=member.compress_size, parameter=parameter)
+        held = [name.removesuffix(".npy") for name in check_records(path)]
         with np.load(path, allow_pickle=False) as archive:
             return [archive[key] for key in names if key in held], held
-    except HoldfastError:
-        raise
     except Exception as error:  # noqa: BLE001 (a broken archive may fail in any way; all of them mean the same)
         got = f"leads to {path}, which is not a sound .npz of numbers ({error})"
-        refuse(parameter, got, allowed="arrays of numbers, no objects")
+        refuse(parameter, got, allowed="arrays of numbers, no objects, as numpy.savez writes them")

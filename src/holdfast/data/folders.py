@@ -49,7 +49,7 @@ def find(file: DataFile, folder: str | Path | None = None) -> Path | None:
     """
     folders = data_folders() if folder is None else (Path(folder),)
     places = (place / path for place in folders for path in (file.path, *file.also))
-    return next((place for place in places if place.exists()), None)
+    return next((place for place in places if place.is_file() or place.is_dir()), None)
 
 
 def wanted_files(entry: DataSet, folder: str | Path | None = None) -> tuple[DataFile, ...]:

@@ -19,6 +19,8 @@ from holdfast.core.digest import digest_arrays
 from holdfast.core.seeds import Seeds
 from holdfast.data.download import obtain_set
 from holdfast.data.pickles import load_arrays
+from holdfast.data.records import check_records
+from holdfast.data.room import check_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,6 +144,9 @@ def read_graph_npz(path: str | Path, *, name: str | None = None) -> Graph:
     """
     path = Path(path)
     name = name or path.stem
+    check_regular(path, parameter="path")
+    if path.is_file():
+        check_records(path)
     with np.load(path, allow_pickle=False) as archive:
         if "adj_matrix.data" in archive.files:
             return _from_citations(archive, name)

@@ -18,6 +18,7 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.data.records import UNPACKED_LIMIT
+from holdfast.data.room import check_regular
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["read_idx"]
 
 ELEMENTS = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_SIDES = 32  # that every version of NumPy takes
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -45,6 +47,7 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
         than :data:`~holdfast.data.records.UNPACKED_LIMIT`
     """
     path = Path(path)
+    check_regular(path, parameter="path")
     try:
         with _opened(path) as stream:
             return _parse(stream, path)
@@ -71,6 +74,8 @@ def _parse(stream: BinaryIO, path: Path) -> np.ndarray:
     room = max(UNPACKED_LIMIT, path.stat().st_size)
     if expected > room:
         refuse("path", f"leads to {path}, whose header {shape} states {expected} bytes", allowed=f"{room} bytes at most")
+    if len(shape) > MOST_SIDES:
+        refuse("path", f"leads to {path}, whose header claims {len(shape)} dimensions", allowed=f"at most {MOST_SIDES}")
     content = bytearray(stream.read(expected + 1))
     if len(content) != expected:
         got = f"more than {expected}" if len(content) > expected else str(len(content))

@@ -20,6 +20,7 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.core.errors import UnsafePickleError
+from holdfast.data.room import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -230,6 +231,7 @@ def loads_arrays(content: bytes | bytearray, *, name: str = "pickle") -> Any:
 
 def load_arrays(path: str | PathLike[str]) -> Any:
     """What the pickle file at `path` holds; see :func:`loads_arrays`."""
+    check_regular(path, parameter="path")
     with open(path, "rb") as file:  # noqa: PTH123 -- `path` may be any path-like object
         return _read(file, str(path))
 

@@ -1,21 +1,23 @@
-"""How much memory data may take: a small file can claim much more than a machine has."""
+"""How much memory and time files may take: a small one can claim more than a machine has, and a pipe never ends."""
 
 from __future__ import annotations
 
+import io
 import math
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from holdfast.core.checks import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from os import PathLike
 
-__all__ = ["check_packed", "check_room", "memory"]
+__all__ = ["Limited", "check_regular", "check_room", "memory"]
 
 BYTES = 4  # of a float32
 SHARE = 0.5  # of the machine's memory that the examples may take
-PACKED, LOOSE = 2**28, 100  # an archive member may be larger than 256 MiB unless it was packed more than 100 fold
 
 
 def memory() -> int:
@@ -41,21 +43,38 @@ def check_room(shape: Sequence[int], *, remedy: str) -> None:
         refuse("data", got, allowed=f"half of this machine's memory, {limit / 1e9:.3g} GB", remedy=remedy)
 
 
-def check_packed(name: str, *, size: int, packed: int, parameter: str) -> None:
-    """Refuse a member of an archive that unpacks to more than 256 MiB and more than 100 times its packed size.
+def check_regular(path: str | PathLike[str], *, parameter: str) -> None:
+    """Refuse a pipe, a device or a socket, which may never end; a path where nothing is passes."""
+    place = Path(path)
+    if place.exists() and not place.is_file() and not place.is_dir():
+        refuse(parameter, f"is {str(path)!r}, a pipe, a device or a socket", allowed="a regular file")
 
-    Images and weights pack less than tenfold; what packs more is made to fill memory.
+
+class Limited(io.RawIOBase):
+    """A stream of unpacked bytes that may not give more than it is allowed to.
 
     Parameters
     ----------
-    name : of the member
-    size, packed : in bytes, as the archive states them
-    parameter : how the user calls the file
+    stream : to read from
+    limit : in bytes
+    parameter, path : how the user calls the file, and where it is, for the message
     """
-    if size > PACKED and size > LOOSE * packed:
-        refuse(
-            parameter,
-            f"holds {name!r}, which unpacks from {packed} to {size} bytes",
-            allowed=f"at most {PACKED} bytes, or {LOOSE} times the packed size",
-            remedy="If these are your data, write them again without compression.",
-        )
+
+    def __init__(self, stream: IO[bytes], limit: int, *, parameter: str, path: str | PathLike[str]) -> None:
+        super().__init__()
+        self.stream, self.limit, self.left, self.parameter, self.path = stream, limit, limit, parameter, path
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer` as far as the stream goes; refused beyond the limit."""
+        part = self.stream.read(len(buffer))
+        self.left -= len(part)
+        if self.left < 0:
+            refuse(
+                self.parameter, f"is {str(self.path)!r}, which unpacks to more than {self.limit} bytes", allowed="a smaller file"
+            )
+        buffer[: len(part)] = part
+        return len(part)
