@@ -193,6 +193,14 @@ def test_chips_of_a_random_network_answer_by_the_mean_too(digits_cnn, digits_sma
     assert ten > one + 0.1
 
 
+def test_chips_of_a_random_network_differ_by_their_weights_alone(digits_cnn, digits_small):
+    net, data = Noisy(digits_cnn).eval(), digits_small[1][:100]
+    equal, near = (weight_noise(net, data, sigma=sigma, count=4, samples=3).correct for sigma in (0.0, 1e-7))
+    assert (equal == equal[0]).all()
+    assert (near == equal).all()
+    assert weight_noise(net, data, sigma=0.0, count=2).accuracies.std() > 0  # single passes are fresh
+
+
 def test_attacks_that_all_leave_chance_are_together_as_strong_as_one():
     """20 attacks that leave each example right with probability 0.8: joined by draws of their own they still leave 0.8."""
     n, draws = 4000, np.random.default_rng(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +20,7 @@ import torch
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import Estimate, mean_t, proportion
-from holdfast.core.seeds import Seeds
+from holdfast.core.seeds import Seeds, seeded
 from holdfast.core.target import mean_of_passes, predicted_classes
 from holdfast.hardware.equip import chip, hardware_activations
 from holdfast.nets import bake_weights, layer_records, named_weights, stacked_predict
@@ -152,12 +153,13 @@ def chips(
     count : number of chips, >= 1
     batch_size : rows per pass
     memory : bytes that the tensors and activations of a chunk of chips may take; decides how many run at once
-    samples : passes whose mean probabilities are one answer, for networks that answer at random
+    samples : passes whose mean probabilities are one answer, for networks that answer at random. Several passes draw the same
+        numbers from global generators on every chip, so that chips differ by their own tensors alone
     check_time : called before each chunk; may raise to stop
     """
     check_whole(count, "count", low=1)
     device = next(iter((*model.parameters(), *model.buffers())), examples.y).device
-    at_once = max(1, memory // _bytes_per_chip(model, draw(0), examples[:batch_size].x.to(device)))
+    at_once = max(1, memory // _bytes_per_chip(model, draw(0), examples[:batch_size].x.to(device))) if samples == 1 else 1
     named: list[torch.Tensor] = []
     for first in range(0, count, at_once):
         if check_time is not None:
@@ -165,10 +167,11 @@ def chips(
         drawn = [draw(number) for number in range(first, min(first + at_once, count))]
         stacked = {name: torch.stack([tensors[name] for tensors in drawn]) for name in drawn[0]}
         parts = []
-        for x, _ in examples.batches(batch_size):
-            answers = [stacked_predict(model, stacked, x.to(device), batch_size=batch_size) for _ in range(samples)]
-            passes = torch.stack(answers)
-            parts.append(predicted_classes(mean_of_passes(passes.flatten(1, 2)).unflatten(0, passes.shape[1:3])))
+        with seeded(Seeds(0).integer("passes"), device) if samples > 1 else nullcontext():
+            for x, _ in examples.batches(batch_size):
+                answers = [stacked_predict(model, stacked, x.to(device), batch_size=batch_size) for _ in range(samples)]
+                passes = torch.stack(answers)
+                parts.append(predicted_classes(mean_of_passes(passes.flatten(1, 2)).unflatten(0, passes.shape[1:3])))
         named.append(torch.cat(parts, dim=1))
     classes = torch.cat(named)
     return ChipResults((classes == examples.y.to(device)).cpu().numpy(), not_finite=float((classes < 0).double().mean()))
