@@ -54,7 +54,9 @@ def test_a_network_that_always_names_the_largest_class_is_a_finding(constant):
     assert "gives class 0 to all 200 examples" in finding.text
     assert finding.estimate.value == 0.95
     assert finding.threshold == "chance, 0.95"
-    assert "not significantly above chance" in " ".join(constant.document.target.notes)
+    notes = " ".join(constant.document.target.notes)
+    assert "not significantly above chance" in notes
+    assert "gives class 0 to all 200 examples of the probe" in notes
 
 
 def test_chance_is_a_number_that_gates_can_name(constant):

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -192,3 +193,27 @@ def test_an_input_that_is_not_finite_is_never_a_result(problems, name, monkeypat
         result = DOORS[name][1](net, x, y, ThreatModel("linf" if name != "square" else "l2", 0.3))
     assert torch.equal(result.x_adv, x)
     assert not result.success.any()
+
+
+def test_a_result_made_by_hand_counts_no_input_that_is_not_finite(problems):
+    net, x, y = problems[torch.float32]
+    found = attacks.pgd(net, x, y, ThreatModel("linf", 0.3), steps=3)
+    spoiled = found.x_adv.clone()
+    spoiled[0, 0, 0, 0] = torch.nan
+    spoiled[1, 0, 0, 0] = torch.inf
+    made = replace(found, x_adv=spoiled, success=torch.ones_like(found.success))
+    assert made.success.tolist() == [False, False] + [True] * 10
+    assert attacks.worst_case({"made": made}).first.tolist() == [-1, -1] + [0] * 10
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS, ids=str)
+@pytest.mark.parametrize("norm", CONVEX)
+def test_the_nearest_input_is_finite_and_as_near_as_it_says(problems, norm, dtype):
+    net, x, y = problems[dtype]
+    nearest = attacks.nearest_adversarial(net, x, y, ThreatModel(norm, SIZES[norm]), steps=6)
+    assert nearest.x_adv.dtype == dtype
+    size = torch.linalg.vector_norm((nearest.x_adv.double() - x.double()).flatten(1), ord=ORDERS[norm], dim=1)
+    found = nearest.norm.isfinite()
+    assert bool(found.any())
+    assert bool((size[found] <= nearest.norm[found].double() * (1 + 1e-4) + 1e-6).all())
+    assert torch.equal(predict(net, nearest.x_adv).argmax(1) != y, found)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from holdfast.attacks.precision import finite_rows
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.estimate import Estimate, proportion
 
@@ -89,6 +90,7 @@ class AttackResult:
     """What an attack found for each of N examples; everything is detached and lies in ball and box.
 
     Inputs in half precision are attacked in single precision, in which `loss` and `norm` stay, and are judged as they are returned.
+    An input that is not finite never counts as a success.
 
     Parameters
     ----------
@@ -111,6 +113,9 @@ class AttackResult:
     norm: torch.Tensor
     no_gradient: torch.Tensor
     invalid: torch.Tensor
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "success", self.success & finite_rows(self.x_adv))
 
     @property
     def success_rate(self) -> Estimate:

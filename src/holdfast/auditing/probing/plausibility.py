@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Alternative", "better_normalisation", "check_accuracy", "check_inputs", "check_mode"]
+__all__ = ["Alternative", "better_normalisation", "check_accuracy", "check_answers", "check_inputs", "check_mode"]
 
 TIMES_CHANCE, ENOUGH = 1.5, 0.75  # the second is the first for two classes of equal size, and all that is asked of unequal ones
 SHORTFALL = 0.05
@@ -58,6 +58,13 @@ def check_inputs(target: Target, examples: Examples) -> tuple[str, ...]:
         )
     if most - least < (high - low) / 10:
         return (f"the data lie in [{least:.4g}, {most:.4g}], a small part of the declared range ({low:g}, {high:g}): is it right?",)
+    return ()
+
+
+def check_answers(named: torch.Tensor, y: torch.Tensor) -> tuple[str, ...]:
+    """A note if the classes `named` (n,), -1 for none, are one and the same although the labels `y` (n,) differ."""
+    if int(named[0]) >= 0 and bool((named == named[0]).all()) and bool((y != y[0]).any()):
+        return (f"the network gives class {int(named[0])} to all {len(named)} examples of the probe",)
     return ()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.auditing.probing.plausibility import better_normalisation, check_accuracy, check_inputs, check_mode
+from holdfast.auditing.probing.plausibility import better_normalisation, check_accuracy, check_answers, check_inputs, check_mode
 from holdfast.auditing.probing.sounding import device_of, sound
 from holdfast.core.digest import jsonable
 from holdfast.core.estimate import Estimate, proportion
@@ -115,7 +115,9 @@ def probe(
     rows = examples.stratified(EXAMPLES, seed=seed).to(device_of(target, examples))
     seen = sound(target, rows, examples, seed=seed, threads=threads)
     classes = seen.answer.shape[1]
-    correct = predicted_classes(seen.answer) == rows.y
+    named = predicted_classes(seen.answer)
+    correct = named == rows.y
+    notes = (*notes, *check_answers(named, rows.y))
     accuracy = proportion(int(correct.sum()), len(rows))
     # beside noise of a fixed size a larger input is easier to recognise, so for a random network this proves nothing
     alternative = None if seen.stochastic else better_normalisation(seen.declared, rows, correct, seconds=seen.t_forward)
