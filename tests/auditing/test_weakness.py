@@ -54,6 +54,13 @@ def test_the_evidence_of_every_finding_is_a_number_that_gates_can_name(audited):
         found = table.find(metric.path, metric.selector)
         if finding.estimate is not None:
             assert found.value == finding.estimate.value, finding.evidence
+    for point in audited.document.stresses()["worst_case"].points:
+        whole = table.find("adversarial.worst_case.accuracy", point.at)
+        assert (whole.value, whole.n) == (point.metrics["accuracy"].value, 120), "the size alone means all examples"
+
+
+def test_the_page_names_the_worst_case_of_the_examples_that_all_attacks_tried(audited):
+    assert "Accuracy at eps 0.1, examples 10" in audited.page.read_text(encoding="utf-8")
 
 
 def test_the_only_finding_about_attacks_is_that_of_the_worst_case(audited):

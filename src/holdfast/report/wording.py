@@ -208,13 +208,16 @@ def heading(name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """The name of a stress, card or metric inside a sentence.
+    """The name of a stress, card or metric inside a sentence, with the point that it may be of.
 
     Examples
     --------
-    >>> plain("mean_accuracy"), plain("p05")
-    ('mean accuracy', '5th percentile')
+    >>> plain("mean_accuracy"), plain("p05"), plain("accuracy[eps=0.1, examples=50]")
+    ('mean accuracy', '5th percentile', 'accuracy at eps 0.1, examples 50')
     """
+    name, bracket, selector = name.partition("[")
+    if bracket:
+        return f"{plain(name)} at {selector.removesuffix(']').replace('=', ' ')}"
     if name in TITLES:
         return TITLES[name]
     return " ".join(word.upper() if word.lower() in ACRONYMS else word for word in name.replace("_", " ").replace(".", " ").split())
