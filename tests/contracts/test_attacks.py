@@ -27,7 +27,7 @@ def by_ensemble(model, x, y, threat, **settings):
 def by_sweep(model, x, y, threat):
     whole = float(torch.as_tensor(threat.eps).max())
     half = whole // 2 if threat.norm == "l0" else whole / 2
-    return attacks.pgd_sweep(model, x, y, ThreatModel(threat.norm, 0, bounds=threat.bounds), eps=[half, whole], steps=3)[-1]
+    return attacks.pgd_sweep(model, x, y, replace(threat, eps=0), eps=[half, whole], steps=3)[-1]
 
 
 def by_prior(model, x, y, threat, **settings):
@@ -84,14 +84,17 @@ def test_the_list_names_every_attack_of_the_package():
     assert found - {"check_masking", "nearest_adversarial"} == {name for name, _, _ in DOORS.values()}
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["images", "rows with a mask"])
 @pytest.mark.parametrize("dtype", PRECISIONS, ids=str)
 @pytest.mark.parametrize(("name", "norm"), CASES)
-def test_a_result_is_finite_allowed_and_judged_as_it_is_returned(problems, name, norm, dtype):
+def test_a_result_is_finite_allowed_and_judged_as_it_is_returned(problems, name, norm, dtype, masked):
     net, x, y = problems[dtype]
+    x, mask = (x.flatten(1), torch.arange(64) % 3 > 0) if masked else (x, None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = DOORS[name][1](net, x, y, ThreatModel(norm, SIZES[norm], bounds=BOUNDS))
+        result = DOORS[name][1](net, x, y, ThreatModel(norm, SIZES[norm], bounds=BOUNDS, mask=mask))
     assert result.x_adv.dtype == dtype
+    assert not masked or torch.equal(result.x_adv[:, ::3], x[:, ::3])
     assert bool(result.x_adv.isfinite().all())
     assert bool(((result.x_adv >= BOUNDS[0]) & (result.x_adv <= BOUNDS[1])).all())
     size = torch.linalg.vector_norm((result.x_adv.double() - x.double()).flatten(1), ord=ORDERS[norm], dim=1)
