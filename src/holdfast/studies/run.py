@@ -100,17 +100,16 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
         **circumstances(device),
     )
     with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
-        run = run.model_copy(update={"started": store.fact("started") or clock(), "notes": list(study.notes)})
+        run = run.model_copy(update={"started": store.fact("started") or clock()})
         store.remember(started=run.started, config=settings, points=points)
         memo = store.memo({"study": name, "version": study.version, "seed": seed})
         context = Context(seeds=Seeds(seed), device=device, memo=memo, folder=store.folder)
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
+        identified = Identity(seed=seed)
         with console.progress(points) as observe:
-            found = run_until_interrupted(
-                [study], context, identity=Identity(seed=seed), store=store, executor=executor, on_record=observe
-            )
-        run = run.model_copy(update={"notes": [*run.notes, *store.notes]})
-        document = _document(_ended(run, found, points=points, begun=begun), study, found.records, planned_later)
+            found = run_until_interrupted([study], context, identity=identified, store=store, executor=executor, on_record=observe)
+        ended = _ended(run, found, points=points, begun=begun, notes=[*study.notes, *store.notes])
+        document = _document(ended, study, found.records, planned_later)
         with store.reporting():
             write_report(document, folder)
     report = Report(document, folder)
@@ -118,12 +117,12 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     return report
 
 
-def _ended(run: RunEntry, found: Finished, *, points: int, begun: float) -> RunEntry:
-    """The run with its status, its times, and the command that completes it where it is not complete."""
+def _ended(run: RunEntry, found: Finished, *, points: int, begun: float, notes: list[str]) -> RunEntry:
+    """The run with its status, its times, its notes, and the command that completes it where it is not complete."""
     missing = len(found.records) < points or any(record.status != "ok" for record in found.records)
     status = "interrupted" if found.interrupted else "partial" if missing else "complete"
     ends = {"status": status, "finished": clock(), "seconds": time_used(found.records, since=begun)}
-    return run.model_copy(update={**ends, "resume": "" if status == "complete" else run.command})
+    return run.model_copy(update={**ends, "notes": notes, "resume": "" if status == "complete" else run.command})
 
 
 def later(scales: Mapping[str, Study], preset: str) -> dict[str, str]:
