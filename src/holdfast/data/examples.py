@@ -89,7 +89,7 @@ class Examples:
     """
 
     x: _Inputs = _Inputs()
-    y: torch.Tensor
+    y: torch.Tensor  # type: ignore[misc]  # what gives `x` is no default of it
     classes: int = 0
     name: str = "data"
     class_names: tuple[str, ...] = field(default=())
