@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from holdfast.core.stream import LastingStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,9 +31,10 @@ class Console:
     Parameters
     ----------
     prints : False: nothing is ever printed
+    lasting : a reader that leaves, or a full disk behind the output, ends the printing and nothing else
     """
 
-    def __init__(self, *, prints: bool = True) -> None:
+    def __init__(self, *, prints: bool = True, lasting: bool = False) -> None:
         self.prints = prints
         if prints:
             from rich.console import Console as RichConsole
@@ -39,7 +43,7 @@ class Console:
                 def on_broken_pipe(self) -> None:
                     raise BrokenPipeError  # rich would exit with 1, which says here that a gate failed
 
-            self._rich = Terminal(highlight=False)
+            self._rich = Terminal(highlight=False, file=cast("IO[str]", LastingStream(sys.stdout)) if lasting else None)
 
     def say(self, text: str) -> None:
         """Print one line; square brackets are rich's markup."""
