@@ -6,21 +6,19 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from holdfast.auditing.cards import card_entries, summarise
 from holdfast.auditing.command import command_line
 from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.auditing.weakness import weakness_of
-from holdfast.core.digest import digest, jsonable
-from holdfast.report import Budget, DataEntry, Document, InputEntry, RunEntry, SkippedEntry, TargetEntry, finding_entry
+from holdfast.core.digest import digest
+from holdfast.report import Budget, Document, RunEntry, SkippedEntry, finding_entry
 from holdfast.report.provenance import circumstances
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from holdfast.auditing.inputs import Inputs
+    from holdfast.auditing.frame import Frame
     from holdfast.auditing.plan import AuditPlan, PlannedStress
     from holdfast.core.experiment import Finding, Summary
     from holdfast.core.store import Record
@@ -33,7 +31,7 @@ SEVERITIES = ("high", "medium", "low", "info")
 
 def assemble(
     settings: AuditSettings,
-    inputs: Inputs,
+    frame: Frame,
     plan: AuditPlan,
     records: Sequence[Record],
     *,
@@ -45,7 +43,7 @@ def assemble(
 
     Parameters
     ----------
-    settings, inputs, plan, records : of the run
+    settings, frame, plan, records : of the run
     run : what the report says of the run besides, e.g. its times, as fields of :class:`holdfast.report.RunEntry`
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
@@ -53,23 +51,14 @@ def assemble(
     summaries = summarise(plan.lines, records)
     findings = _findings(settings, plan, records, summaries, repeatable=repeatable)
     return Document(
-        run=_run_entry(settings, inputs, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(
-            update=dict(run)
-        ),
-        target=_target_entry(inputs),
-        data=DataEntry(
-            name=inputs.data.name,
-            digest=f"sha256:{inputs.identity.data}",
-            n=len(inputs.data),
-            total=inputs.total,
-            subset_seed=settings.seed,
-            chance=inputs.data.chance,
-        ),
-        probe=jsonable(inputs.probe.to_json()),
+        run=_run_entry(settings, frame, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(update=dict(run)),
+        target=frame.target,
+        data=frame.data,
+        probe=dict(frame.probe),
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
-        cards=card_entries(plan.lines, records, summaries, chance=inputs.data.chance),
-        cross=cross_of(plan.lines, records, index=inputs.index, chance=inputs.data.chance),
-        images=images_of(plan.lines, records, data=inputs.data, index=inputs.index),
+        cards=card_entries(plan.lines, records, summaries, chance=frame.chance),
+        cross=cross_of(plan.lines, records, index=frame.index, chance=frame.chance),
+        images=images_of(plan.lines, records, frame),
         skipped=[_left_out(line) for line in plan.lines if line.decision == "skipped"],
         reduced=[_left_out(line) for line in plan.lines if line.decision == "reduced"],
     )
@@ -114,22 +103,22 @@ def _command(settings: AuditSettings, lines: Sequence[PlannedStress], names: Seq
 
 
 def _run_entry(
-    settings: AuditSettings, inputs: Inputs, plan: AuditPlan, records: Sequence[Record], *, repeatable: bool, interrupted: bool
+    settings: AuditSettings, frame: Frame, plan: AuditPlan, records: Sequence[Record], *, repeatable: bool, interrupted: bool
 ) -> RunEntry:
-    identity = inputs.identity
+    identity = frame.identity
     counted = {line.stress.name for line in plan.lines if line.queries}
     unfinished = len(records) < sum(line.points for line in plan.lines if line.decision != "skipped")
     partial = unfinished or any(record.status != "ok" for record in records)
     return RunEntry(
         id=digest(identity.target, identity.data, identity.seed, settings.preset)[:16],
-        name=inputs.target.name,
+        name=frame.target.name,
         status="interrupted" if interrupted else "partial" if partial else "complete",
-        queries=inputs.target.queries.count + sum(record.queries for record in records if record.experiment in counted),
+        queries=frame.queries + sum(record.queries for record in records if record.experiment in counted),
         seed=settings.seed,
         preset=settings.preset,
         command=command_line(settings) if repeatable else "",
         budget=Budget(seconds=settings.budget, queries=settings.max_queries),
-        threads=torch.get_num_threads(),
+        threads=frame.threads,
         config=settings.model_dump(mode="json"),
         **circumstances(settings.run.device),
     )
@@ -137,20 +126,3 @@ def _run_entry(
 
 def _left_out(line: PlannedStress) -> SkippedEntry:
     return SkippedEntry(stress=line.stress.name, card=line.stress.card.name, reason=line.reason)
-
-
-def _target_entry(inputs: Inputs) -> TargetEntry:
-    target, data = inputs.target, inputs.data
-    module = target.model if isinstance(target.model, torch.nn.Module) else None
-    return TargetEntry(
-        name=target.name,
-        digest=f"sha256:{inputs.identity.target}",
-        access=target.access,
-        classes=data.classes,
-        class_names=list(data.class_names),
-        input=InputEntry(shape=list(data.shape), range=list(target.bounds)),
-        parameters=sum(parameter.numel() for parameter in module.parameters()) if module is not None else None,
-        outputs=target.outputs,
-        unsafe_load=inputs.unsafe,
-        notes=list(inputs.notes),
-    )

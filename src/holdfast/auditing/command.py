@@ -42,6 +42,7 @@ FLAGS = {
     "run.workers": "--workers",
     "run.threads": "--threads",
     "run.batch_size": "--batch-size",
+    "run.point_limit": "--point-limit",
     "out": "--out",
 }
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from holdfast.auditing.frame import Frame
     from holdfast.auditing.plan import PlannedStress
     from holdfast.core.experiment import Measurement, Point
     from holdfast.core.store import Record
     from holdfast.core.stress import Stress
-    from holdfast.data import Examples
     from holdfast.report import Cross
 
 __all__ = ["cross_of", "images_of", "per_example_arrays"]
@@ -111,12 +111,10 @@ def _class_name(names: Sequence[str], predicted: int) -> str:
     return names[predicted] if predicted >= 0 else "not finite"
 
 
-def images_of(
-    lines: Sequence[PlannedStress], records: Sequence[Record], *, data: Examples, index: NDArray[np.int64]
-) -> list[ImageEntry]:
+def images_of(lines: Sequence[PlannedStress], records: Sequence[Record], frame: Frame) -> list[ImageEntry]:
     """Pictures that stresses kept: the mildest damaging points of attacks first, one of each corruption after them."""
     images: list[ImageEntry] = []
-    names = data.class_names
+    names = frame.target.class_names
     for line in lines:
         kept = [(point, found) for point, found in measurements(line.stress, records) if "shown_index" in found.arrays]
         attack = is_attack(line.stress)
@@ -126,8 +124,8 @@ def images_of(
                 before = names[int(shown["shown_before"][place])] if "shown_before" in shown else ""
                 images.append(
                     ImageEntry(
-                        example=int(index[row]),
-                        truth=names[int(data.y[row])],
+                        example=int(frame.index[row]),
+                        truth=names[int(frame.labels[row])],
                         before=before,
                         after=_class_name(names, int(found.arrays["prediction"][row])),
                         stress=line.stress.name,

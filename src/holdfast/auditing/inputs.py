@@ -10,6 +10,7 @@ import torch
 
 from holdfast.auditing.example import example_network
 from holdfast.auditing.loading import load_data, load_inputs, load_target
+from holdfast.auditing.loading.locate import blame
 from holdfast.auditing.probing import probe
 from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import digest, digest_arrays
@@ -20,6 +21,8 @@ from holdfast.hardware import ELEMENTWISE
 from holdfast.nets import closed_weights, seeded, weights_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -65,14 +68,28 @@ class Inputs:
     unsafe: bool = False
 
 
-def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inputs:
+def gather(settings: AuditSettings, model: Any = None, data: Any = None, *, on_probe: Callable[[], None] = lambda: None) -> Inputs:
     """Load and probe what the settings, or the caller, name.
 
     Parameters
     ----------
     settings : of the audit
     model, data : Python objects that take the place of ``settings.model.source`` and ``settings.data.source``
+    on_probe : called between the two
+
+    Raises
+    ------
+    InputError : something cannot be used, or user code left the program, e.g. by ``sys.exit``
     """
+    try:
+        return _gather(settings, model, data, on_probe)
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise blame(error, doing="your network or data, while they were loaded and probed,") from error
+
+
+def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[], None]) -> Inputs:
     chosen = settings.model
     source = chosen.source if model is None else model
     if source is None:
@@ -93,6 +110,7 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None) -> Inpu
     )
     used = found.examples
     spare = _unlabelled(settings, used.shape)
+    on_probe()
     limited = replace(loaded.target, queries=QueryCounter(limit=settings.max_queries))
     seen = probe(
         limited,

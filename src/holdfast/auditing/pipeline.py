@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.auditing.consent import agreed_settings, named_code, seal_start
+from holdfast.auditing.frame import Frame
 from holdfast.auditing.inputs import gather
+from holdfast.auditing.plan import LEAST_LIMIT
 from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan, threads_of_run
@@ -21,6 +24,7 @@ from holdfast.core.runner import Allowance, run_until_interrupted
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.core.stress import StressContext
+from holdfast.core.watch import UNWATCHED, Watch
 from holdfast.report.console import Console
 from holdfast.report.provenance import clock, time_used
 from holdfast.report.result import Report
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from holdfast.auditing.plan import AuditPlan
     from holdfast.core.runner import Finished
     from holdfast.core.stress import Stress
+    from holdfast.report import Document
 
 __all__ = ["audit", "audit_with", "plan_audit", "resume"]
 
@@ -91,6 +96,7 @@ def audit_with(
     *,
     stresses: Sequence[str | Stress] | None = None,
     progress: bool = False,
+    watch: Watch = UNWATCHED,
 ) -> Report:
     """:func:`audit` with its settings already read.
 
@@ -100,58 +106,97 @@ def audit_with(
     model, data : objects that take the place of the settings' sources
     stresses : with settings of their own, in place of the names in the settings
     progress : print plan, progress and verdicts
+    watch : is told what the audit is doing
     """
     check_not_importing_main()
     begun = time.time()
-    console = Console(prints=progress)
+    console = Console(prints=progress, lasting=True)
     check_names(settings, stresses)
     code = named_code(settings)
     with thread_budget(settings.run.threads):
-        inputs = gather(settings, model, data)
+        inputs = _gathered(settings, model, data, watch=watch, begun=begun)
         console.notes(inputs.notes)
         check_baseline(settings, inputs)
         folder = Path(settings.out or f"runs/{_slug(inputs.target.name)}-{inputs.identity.target[:8]}")
         identity = {"kind": "audit", "network": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
+        objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
         with Store.create(folder, identity, fresh=settings.fresh) as store:
             inputs, said = recognised(store, inputs)
             console.notes(said)
-            plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
-            console.plan(plan.rows(), seconds=plan.seconds)
-            objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
-            started, resumption = _remember_start(store, settings, code, folder=folder, objects=objects)
-            with threads_of_run(store, settings, inputs) as notes:
-                console.notes(notes)
-                found = _run(settings, inputs, plan, store, console=console, begun=begun)
-                times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
-                with store.reporting():
-                    document = report_on(
-                        settings,
-                        inputs,
-                        plan,
-                        found.records,
-                        folder=folder,
-                        run={**times, "resume": resumption, "notes": [*store.notes, *notes]},
-                        repeatable=not objects,
-                        interrupted=found.interrupted,
-                    )
+            again = "" if objects else _sealed(store, settings, code, folder)
+            document = _completed(
+                settings, inputs, store, stresses=stresses, again=again, console=console, watch=watch, begun=begun
+            )
+        watch.reported()
     report = Report(document, folder, settings.undecided)
     console.ended(document, report.page)
     return report
 
 
-def plan_audit(settings: AuditSettings, model: Any = None, data: Any = None, *, progress: bool = True) -> AuditPlan:
+def _gathered(settings: AuditSettings, model: Any, data: Any, *, watch: Watch, begun: float) -> Inputs:
+    """The inputs of the audit; loading them counts against the budget, and probing has the limit of a point as well."""
+
+    def probing() -> None:
+        left = math.inf if settings.budget is None else max(0.0, begun + settings.budget - time.time())
+        watch.phase("probing the model", seconds=min(left, settings.run.point_limit or LEAST_LIMIT))
+
+    watch.phase("loading the model and the data", seconds=settings.budget)
+    inputs = gather(settings, model, data, on_probe=probing)
+    watch.phase("planning")
+    return inputs
+
+
+def _completed(
+    settings: AuditSettings,
+    inputs: Inputs,
+    store: Store,
+    *,
+    stresses: Sequence[str | Stress] | None,
+    again: str,
+    console: Console,
+    watch: Watch,
+    begun: float,
+) -> Document:
+    """Plan, measure what `store` does not hold, and write the report; `again` is the command that completes it, if there is one."""
+    plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
+    console.plan(plan.rows(), seconds=plan.seconds)
+    started = store.fact("started") or clock()
+    with threads_of_run(store, settings, inputs) as notes:
+        console.notes(notes)
+        frame = Frame.of(inputs)
+        store.remember(started=started, config=settings.model_dump(mode="json"), objects=not again, frame=frame.to_json())
+        watch.stored(store.folder, "audit")
+        found = _run(settings, inputs, plan, store, console=console, watch=watch, begun=begun)
+        watch.phase("writing the report")
+        times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
+        with store.reporting():
+            return report_on(
+                settings,
+                frame,
+                plan,
+                found.records,
+                folder=store.folder,
+                run={**times, "resume": again, "notes": [*store.notes, *notes]},
+                repeatable=bool(again),
+                interrupted=found.interrupted,
+            )
+
+
+def plan_audit(
+    settings: AuditSettings, model: Any = None, data: Any = None, *, progress: bool = True, watch: Watch = UNWATCHED
+) -> AuditPlan:
     """What :func:`audit_with` would run, and for how long; nothing is run but the probe."""
     begun = time.time()
     console = Console(prints=progress)
     check_names(settings)
     with thread_budget(settings.run.threads):
-        inputs = gather(settings, model, data)
+        inputs = _gathered(settings, model, data, watch=watch, begun=begun)
         plan = new_plan(settings, inputs, spent=time.time() - begun)
     console.plan(plan.rows(), seconds=plan.seconds)
     return plan
 
 
-def resume(folder: str | Path, *, trust: bool = False, progress: bool = False) -> Report:
+def resume(folder: str | Path, *, trust: bool = False, progress: bool = False, watch: Watch = UNWATCHED) -> Report:
     """Complete the audit in `folder`; what was measured is kept.
 
     Parameters
@@ -159,6 +204,7 @@ def resume(folder: str | Path, *, trust: bool = False, progress: bool = False) -
     folder : of the run
     trust : execute the code that the folder names, even if this installation did not begin the run
     progress : print plan, progress and verdicts
+    watch : is told what the audit is doing
 
     Raises
     ------
@@ -166,25 +212,30 @@ def resume(folder: str | Path, *, trust: bool = False, progress: bool = False) -
         code, and this installation did not begin it with these settings
     """
     settings = agreed_settings(Store.read(folder), str(folder), trust=trust)
-    return audit_with(settings.model_copy(update={"out": str(folder), "fresh": False}), progress=progress)
+    return audit_with(settings.model_copy(update={"out": str(folder), "fresh": False}), progress=progress, watch=watch)
 
 
-def _remember_start(
-    store: Store, settings: AuditSettings, code: Mapping[str, str], *, folder: Path, objects: bool
-) -> tuple[str, str]:
-    """Store how the run was begun; gives the time of its first start and the command that resumes it, empty for `objects`."""
-    started = store.fact("started") or clock()
-    proof = None if objects else seal_start(settings, code)
-    store.remember(started=started, config=settings.model_dump(mode="json"), objects=objects, seal=proof)
-    trust = ["--trust"] if code and proof is None else []
-    return started, "" if objects else shlex.join(["holdfast", "resume", str(folder), *trust])
+def _sealed(store: Store, settings: AuditSettings, code: Mapping[str, str], folder: Path) -> str:
+    """Keep the proof that this installation began the run; gives the command that resumes it."""
+    proof = seal_start(settings, code)
+    store.remember(seal=proof)
+    return shlex.join(["holdfast", "resume", str(folder), *(["--trust"] if code and proof is None else [])])
 
 
 def _slug(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-") or "network"
 
 
-def _run(settings: AuditSettings, inputs: Inputs, plan: AuditPlan, store: Store, *, console: Console, begun: float) -> Finished:
+def _run(
+    settings: AuditSettings,
+    inputs: Inputs,
+    plan: AuditPlan,
+    store: Store,
+    *,
+    console: Console,
+    watch: Watch,
+    begun: float,
+) -> Finished:
     """Measure what the plan holds; an interrupt keeps what was measured."""
     context = StressContext(
         seeds=Seeds(settings.seed),
@@ -197,7 +248,12 @@ def _run(settings: AuditSettings, inputs: Inputs, plan: AuditPlan, store: Store,
         folder=store.folder,
     )
     deadline = None if settings.budget is None else begun + settings.budget * 0.97 - 1.0
-    allowance = Allowance(deadline=deadline, queries=plan.query_limit if settings.max_queries is not None else None)
+    limit = settings.run.point_limit
+    allowance = Allowance(
+        deadline=deadline,
+        queries=plan.query_limit if settings.max_queries is not None else None,
+        limit=plan.time_limit if limit is None else lambda experiment, point: limit,  # noqa: ARG005 (the same for all points)
+    )
     workers = settings.run.workers
     single = torch.get_num_threads() == 1
     executor = InProcess() if workers == 1 else SpawnPool(workers, threads=1 if single else settings.run.threads)
@@ -209,5 +265,6 @@ def _run(settings: AuditSettings, inputs: Inputs, plan: AuditPlan, store: Store,
             store=store,
             executor=executor,
             allowance=allowance,
-            on_record=observe,
+            on_begin=watch.begin,
+            on_record=watch.after(observe),
         )

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from holdfast.core.experiment import Experiment, Point
-    from holdfast.core.stress import Facts, Preset, Stress
+    from holdfast.core.stress import Cost, Facts, Preset, Stress
 
 __all__ = ["AuditPlan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
 
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
+LEAST_LIMIT, LIMIT_IN_PREDICTIONS = 600.0, 20.0  # s, and a factor that a busy machine does not reach
 RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.12  # for judging and drawing
 Decision = Literal["run", "reduced", "skipped"]
 
@@ -58,6 +59,7 @@ class PlannedStress:
     points : number of points
     queries : queries that count against a budget
     seconds : predicted
+    longest : predicted for the longest of its points, in s
     """
 
     stress: Stress
@@ -67,6 +69,7 @@ class PlannedStress:
     queries: int
     seconds: float
     reason: str = ""
+    longest: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,12 @@ class AuditPlan:
                 cost = line.stress.estimate(point)
                 return self.samples * (line.examples * cost.queries + cost.fixed_queries)
         return None
+
+    def time_limit(self, experiment: Experiment, point: Point) -> float:
+        """Longest time of a point in s, unless the user sets one: ten minutes, or 20 times what is predicted if that is more."""
+        del point  # all points of a stress share the limit of the longest
+        longest = max((line.longest for line in self.lines if line.stress.name == experiment.name), default=0.0)
+        return max(LEAST_LIMIT, LIMIT_IN_PREDICTIONS * longest)
 
     def like(self, rows: Sequence[Mapping[str, Any]]) -> AuditPlan:
         """The plan with the decisions and examples of stored `rows` (:meth:`rows`), so that a restart changes nothing."""
@@ -230,17 +239,15 @@ def _line(stress: Stress, facts: Facts, prices: Prices) -> PlannedStress:
 
 def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress:
     costs = [line.stress.estimate(point) for point in line.stress.points()]
-    values = prices.values
-    per_example = sum(
-        prices.samples * (cost.forward * prices.forward + cost.backward * prices.backward)
-        + cost.seconds
-        + cost.seconds_per_value * values
-        for cost in costs
-    )
+    times = [_seconds(cost, examples, prices) for cost in costs]
     asked = sum(cost.queries * examples + cost.fixed_queries for cost in costs) if _counts(line.stress) else 0
     queries = prices.samples * asked
-    seconds = per_example * examples + sum(cost.fixed_seconds for cost in costs)
-    return replace(line, examples=examples, queries=queries, seconds=seconds)
+    return replace(line, examples=examples, queries=queries, seconds=sum(times), longest=max(times, default=0.0))
+
+
+def _seconds(cost: Cost, examples: int, prices: Prices) -> float:
+    passes = prices.samples * (cost.forward * prices.forward + cost.backward * prices.backward)
+    return (passes + cost.seconds + cost.seconds_per_value * prices.values) * examples + cost.fixed_seconds
 
 
 def _capped(prices: Prices) -> Callable[[PlannedStress, int, str], PlannedStress]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from holdfast.auditing.frame import Frame
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import AuditPlan
     from holdfast.auditing.settings import AuditSettings
@@ -40,7 +41,7 @@ def check_baseline(settings: AuditSettings, inputs: Inputs) -> None:
 
 def report_on(
     settings: AuditSettings,
-    inputs: Inputs,
+    frame: Frame,
     plan: AuditPlan,
     records: Sequence[Record],
     *,
@@ -53,17 +54,17 @@ def report_on(
 
     Parameters
     ----------
-    settings, inputs, plan, records : of the run
+    settings, frame, plan, records : of the run
     folder : of the run
     run : times, notes and the command to resume with, as fields of :class:`holdfast.report.RunEntry`
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
-    document = assemble(settings, inputs, plan, records, run=run, repeatable=repeatable, interrupted=interrupted)
+    document = assemble(settings, frame, plan, records, run=run, repeatable=repeatable, interrupted=interrupted)
     if document.run.status == "complete":
         document = document.model_copy(update={"run": document.run.model_copy(update={"resume": ""})})
-    arrays = per_example_arrays(records, len(inputs.data))
-    table = write_per_example(folder / "per_example.npz", arrays, example=inputs.index, label=inputs.data.y.cpu().numpy())
+    arrays = per_example_arrays(records, len(frame.labels))
+    table = write_per_example(folder / "per_example.npz", arrays, example=frame.index, label=frame.labels)
     before = None
     if settings.baseline is not None:
         before = load(settings.baseline)

@@ -21,12 +21,13 @@ from holdfast.core.runner import settings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from holdfast.auditing.frame import Frame
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.settings import AuditSettings
     from holdfast.core.store import Store
-    from holdfast.core.stress import Stress
+    from holdfast.core.stress import Facts, Stress
 
-__all__ = ["check_names", "kept_plan", "new_plan", "threads_of_run"]
+__all__ = ["check_names", "kept_plan", "new_plan", "stored_plan", "threads_of_run"]
 
 
 def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None = None) -> None:
@@ -55,13 +56,7 @@ def new_plan(
     spent : part of the time budget that is over, in s
     limited : keep to the budgets; False: what would be run without any
     """
-    chosen = choose(
-        stresses or settings.stresses,
-        preset=settings.preset,
-        facts=inputs.facts,
-        known=known_stresses(),
-        overrides=settings.overrides(),
-    )
+    chosen = _chosen(settings, inputs.facts, stresses)
     planned = {stress.name: stress.card.name for stress in chosen}
     check_gates(settings.gates, planned | ({WORST_CASE: ADVERSARIAL.name} if any(map(is_attack, chosen)) else {}))
     seconds = settings.budget - spent if limited and settings.budget is not None else None
@@ -72,6 +67,22 @@ def new_plan(
         samples=inputs.target.samples,
     )
     return make_plan(chosen, inputs.facts, prices, seconds=seconds, queries=inputs.target.queries.left if limited else None)
+
+
+def _chosen(settings: AuditSettings, facts: Facts, stresses: Sequence[str | Stress] | None = None) -> list[Stress]:
+    return choose(
+        stresses or settings.stresses,
+        preset=settings.preset,
+        facts=facts,
+        known=known_stresses(),
+        overrides=settings.overrides(),
+    )
+
+
+def stored_plan(store: Store, settings: AuditSettings, frame: Frame) -> AuditPlan:
+    """The plan of the run in `store`, without its network and data."""
+    prices = Prices(forward=frame.probe["t_forward"], backward=frame.probe["t_backward"], values=math.prod(frame.facts.shape))
+    return make_plan(_chosen(settings, frame.facts), frame.facts, prices).like(store.fact("plan")["rows"])
 
 
 def kept_plan(

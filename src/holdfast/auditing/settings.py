@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.grammar import parse
@@ -37,13 +37,13 @@ __all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "Set
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def _seconds(value: Any) -> Any:
+def _seconds(value: Any, info: ValidationInfo) -> Any:
     """A duration such as ``"90s"``, ``"5m"`` or ``"1.5h"`` in s."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value)
     if match is None or match[2] not in UNITS:
-        refuse("budget", f"is {value!r}", allowed="a time such as 90s, 5m or 1.5h")
+        refuse(str(info.field_name), f"is {value!r}", allowed="a time such as 90s, 5m or 1.5h")
     return float(match[1]) * UNITS[match[2]]
 
 
@@ -121,6 +121,8 @@ class RunSettings(SettingsTable):
     workers: Annotated[int, Field(ge=1)] = 1
     threads: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 1000
+    point_limit: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
+    """Longest time of one point, in s; absent: ten minutes, or 20 times the predicted time if that is more."""
 
 
 class AuditSettings(SettingsTable):

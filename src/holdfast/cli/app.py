@@ -1,23 +1,24 @@
-"""The root of the command line: the output of `holdfast` alone, and how a command ends."""
+"""The root of the command line: the output of `holdfast` alone, and the process in which a command runs."""
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from holdfast import __version__
+from holdfast.cli.ending import EXIT_CRASH, EXIT_FAIL, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.cli.supervisor import Left
+
 __all__ = ["EXIT_FAIL", "app", "console", "main"]
 
-EXIT_FAIL, EXIT_USAGE, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 3, 130
-EXIT_READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended
+MEASURING = (("audit",), ("plan",), ("resume",), ("study", "run"))  # commands that run what is not ours, or for long
 WELCOME = """\
 holdfast: will it hold? A laboratory for neural networks that must leave the lab.
 
@@ -57,27 +58,45 @@ def console() -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
-    from holdfast.core.errors import HoldfastError
+    """Run the command line and exit with its code.
 
+    Parameters
+    ----------
+    arguments : words of a command, which is run in this process; default: those that the process was started with, where
+        commands that measure run in a process of their own, so that nothing that a network does can lose their report
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: idle threads sleep instead of spinning
-    try:
-        code = app(arguments, exit_on_error=False, result_action="return_value")
-        sys.stdout.flush()
-    except CycloptsError:
-        sys.exit(EXIT_USAGE)
-    except HoldfastError as error:
-        print(f"holdfast: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader, e.g. `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_READER_GONE)
-    except OSError as error:
-        print(f"holdfast: {error}. Choose another path, or free it.", file=sys.stderr)  # noqa: T201
-        sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-    except Exception:  # noqa: BLE001 (a crash of ours must not look like a failed gate)
-        traceback.print_exc()
-        sys.exit(EXIT_CRASH)
-    sys.exit(code if isinstance(code, int) else 0)
+    if arguments is None and hasattr(os, "fork") and _measures(sys.argv[1:]):
+        sys.exit(_supervised())
+    sys.exit(guarded(lambda: _run(arguments)))
+
+
+def _run(arguments: Sequence[str] | None) -> object:
+    return app(arguments, exit_on_error=False, result_action="return_value")
+
+
+def _measures(words: Sequence[str]) -> bool:
+    return any(tuple(words[: len(command)]) == command for command in MEASURING)
+
+
+def _supervised() -> int:
+    """Run the process's own command under supervision; gives its exit code, also in the processes that this starts."""
+    from holdfast.cli import supervised
+    from holdfast.cli.supervisor import supervise
+    from holdfast.core.stream import make_streams_last
+
+    make_streams_last()
+    return supervise(
+        lambda send, lifeline: supervised.measure(lambda: guarded(lambda: _run(None)), send, lifeline),
+        lambda left: guarded(lambda: _conclude(left)),
+    )
+
+
+def _conclude(left: Left) -> int:
+    """Write the report of a run whose process is gone."""
+    if left.kind == "audit":
+        from holdfast.auditing.partial import conclude
+    else:
+        from holdfast.studies.partial import conclude
+    report = conclude(left.folder, running=left.running, reason=left.reason, interrupted=left.code != EXIT_CRASH, progress=True)
+    return report.exit_code if report.document.run.status == "complete" else left.code

@@ -82,6 +82,8 @@ class AuditFlags:
     """Torch threads of each process."""
     batch_size: int | None = None
     """Largest number of examples in one pass."""
+    point_limit: str | None = None
+    """Longest time of one point, e.g. `90s`; default: 10 minutes, or 20 times the predicted time if that is more."""
     config: Annotated[Path | None, Parameter(alias="-c")] = None
     """TOML file with these settings and those of single stresses."""
     set: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
@@ -125,7 +127,13 @@ class AuditFlags:
                 "examples": self.examples,
                 "unlabelled": self.unlabelled,
             },
-            "run": {"device": self.device, "workers": self.workers, "threads": self.threads, "batch_size": self.batch_size},
+            "run": {
+                "device": self.device,
+                "workers": self.workers,
+                "threads": self.threads,
+                "batch_size": self.batch_size,
+                "point_limit": self.point_limit,
+            },
         }
         return read_settings(self.config, assignments=tuple(self.set), flags=flags)
 

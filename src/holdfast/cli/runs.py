@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from holdfast.cli.app import app, console
 from holdfast.cli.flags import AuditFlags
+from holdfast.cli.supervised import watch
 
 __all__ = ["audit", "compare", "gate", "plan", "report", "resume", "status"]
 
@@ -22,7 +23,8 @@ def audit(
 ) -> int:
     """Stress your own PyTorch classifier and write a robustness report card.
 
-    Exit code: 0 all gates pass, 1 a gate fails, 2 wrong usage or input, 3 a stress crashed, 130 interrupted.
+    Exit code: 0 all gates pass, 1 a gate fails, 2 wrong usage or input, 3 a stress or the process crashed or did not end,
+    130, 143 or 129 interrupted by Ctrl-C, SIGTERM or SIGHUP.
 
     Example: holdfast audit
 
@@ -46,9 +48,9 @@ def audit(
     from holdfast import auditing
 
     if dry_run:
-        auditing.plan_audit(settings)
+        auditing.plan_audit(settings, watch=watch())
         return 0
-    return auditing.audit_with(settings, progress=True).exit_code
+    return auditing.audit_with(settings, progress=True, watch=watch()).exit_code
 
 
 @app.command
@@ -59,7 +61,7 @@ def plan(*, flags: AuditFlags | None = None) -> None:
     """
     from holdfast.auditing import plan_audit
 
-    plan_audit((flags or AuditFlags()).settings())
+    plan_audit((flags or AuditFlags()).settings(), watch=watch())
 
 
 @app.command
@@ -77,7 +79,7 @@ def resume(folder: Path, /, *, trust: Annotated[bool, Parameter(negative=())] = 
     """
     from holdfast import auditing
 
-    return auditing.resume(folder, trust=trust, progress=True).exit_code
+    return auditing.resume(folder, trust=trust, progress=True, watch=watch()).exit_code
 
 
 @app.command

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from holdfast.cli.app import app, console
+from holdfast.cli.supervised import watch
 
 __all__ = ["study", "study_list", "study_run"]
 
@@ -41,7 +42,8 @@ def study_run(
 ) -> int:
     """Run a study and judge the claims of its paper.
 
-    Exit code: 0 no claim failed, 1 a claim failed, 2 wrong usage or input, 3 a point crashed, 130 interrupted.
+    Exit code: 0 no claim failed, 1 a claim failed, 2 wrong usage or input, 3 a point or the process crashed,
+    130, 143 or 129 interrupted by Ctrl-C, SIGTERM or SIGHUP.
 
     Example: holdfast study run spintronic-neuron --preset quick --out runs/neuron
 
@@ -67,6 +69,15 @@ def study_run(
     from holdfast.studies import run_study
 
     finished = run_study(
-        name, preset=preset, seed=seed, out=out, workers=workers, threads=threads, device=device, fresh=fresh, progress=True
+        name,
+        preset=preset,
+        seed=seed,
+        out=out,
+        workers=workers,
+        threads=threads,
+        device=device,
+        fresh=fresh,
+        progress=True,
+        watch=watch(),
     )
     return finished.exit_code

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from holdfast.core.experiment import Context, Experiment, Measurement, Point
 
-__all__ = ["Allowance", "Finished", "Identity", "measurements", "point_key", "run", "run_until_interrupted", "settings_of"]
+__all__ = [
+    "Allowance",
+    "Finished",
+    "Identity",
+    "measurements",
+    "point_key",
+    "run",
+    "run_until_interrupted",
+    "settings_of",
+    "stored_records",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +157,30 @@ def run(
 
 def _unheard(task: Task) -> None:
     del task
+
+
+def stored_records(
+    experiments: Sequence[Experiment], identity: Identity, store: Store, *, crashed: Mapping[str, str]
+) -> list[Record]:
+    """The records that `store` holds of the points of `experiments`, in their order; nothing is measured.
+
+    Parameters
+    ----------
+    experiments, identity : of the run
+    store : of the run
+    crashed : key of a point -> reason; such points without a measurement are committed as failed
+    """
+    records = []
+    for experiment in experiments:
+        for point in experiment.points():
+            key = point_key(experiment, point, identity)
+            record = store.find(key)
+            if key in crashed and (record is None or record.status != "ok"):
+                record = _record(Task(experiment=experiment, point=point, key=key), Outcome(status="error", error=crashed[key]))
+                store.commit(record)
+            if record is not None:
+                records.append(record)
+    return records
 
 
 def run_until_interrupted(

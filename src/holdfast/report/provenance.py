@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.store import Record
 
-__all__ = ["circumstances", "clock", "commit", "hardware", "time_used", "versions"]
+__all__ = ["circumstances", "clock", "commit", "hardware", "shown_path", "time_used", "versions"]
 
 PACKAGES = ("holdfast", "torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
 
@@ -79,6 +79,11 @@ def circumstances(device: str = "cpu") -> dict[str, Any]:
 def clock() -> str:
     """The time now, as ISO 8601 with its zone, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def shown_path(path: Path) -> Path:
+    """`path` as one would type it: relative to the current folder where it lies in that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def time_used(records: Iterable[Record], *, since: float) -> float:

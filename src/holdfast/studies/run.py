@@ -6,7 +6,7 @@ import base64
 import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.checks import check_one_of
 from holdfast.core.digest import digest
@@ -18,6 +18,7 @@ from holdfast.core.pool import SpawnPool, check_not_importing_main
 from holdfast.core.runner import Identity, measurements, run_until_interrupted, settings_of
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
+from holdfast.core.watch import UNWATCHED, Watch
 from holdfast.report import (
     CardEntry,
     ClaimEntry,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from holdfast.core.store import Record
     from holdfast.studies.study import Study
 
-__all__ = ["later", "run_study"]
+__all__ = ["document_of", "ended", "later", "run_entry", "run_study"]
 
 
 def run_study(  # noqa: PLR0913 (each is a flag of the command line)
@@ -57,6 +58,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     device: str = "cpu",
     fresh: bool = False,
     progress: bool = False,
+    watch: Watch = UNWATCHED,
 ) -> Report:
     """Repeat a published experiment and judge its claims.
 
@@ -71,6 +73,7 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     device : ``"cpu"`` or ``"cuda"``
     fresh : delete the files of an earlier run in the folder and begin anew; every other file stays
     progress : print progress and verdicts
+    watch : is told what the study is doing
 
     Returns
     -------
@@ -78,15 +81,55 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     crashed, 130 after an interrupt.
     """
     check_not_importing_main()
-    begun, console = time.time(), Console(prints=progress)
+    begun, console = time.time(), Console(prints=progress, lasting=True)
     scales = find_study(name).PRESETS
     if preset not in scales:
         check_one_of(preset, "preset", allowed=presets(name))
-    study, planned_later = scales[preset].prepared(), later(scales, preset)
+    study = scales[preset].prepared()
     settings, points = settings_of(study), len(study.points())
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
-    run = RunEntry(
+    run = run_entry(study, identity, folder, threads=threads, device=device)
+    with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
+        run = run.model_copy(update={"started": store.fact("started") or clock()})
+        store.remember(started=run.started, config=settings, points=points)
+        memo = store.memo({"study": name, "version": study.version, "seed": seed})
+        context = Context(seeds=Seeds(seed), device=device, memo=memo, folder=store.folder)
+        executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
+        watch.stored(store.folder, "study")
+        with console.progress(points) as observe:
+            found = run_until_interrupted(
+                [study],
+                context,
+                identity=Identity(seed=seed),
+                store=store,
+                executor=executor,
+                on_begin=watch.begin,
+                on_record=watch.after(observe),
+            )
+        watch.phase("writing the report")
+        done = ended(run, found, points=points, begun=begun, notes=[*study.notes, *store.notes])
+        document = document_of(done, study, found.records)
+        with store.reporting():
+            write_report(document, folder)
+        watch.reported()
+    report = Report(document, folder)
+    console.ended(document, report.page)
+    return report
+
+
+def run_entry(study: Study, identity: Mapping[str, Any], folder: Path, *, threads: int | None, device: str) -> RunEntry:
+    """The entry of a run that begins.
+
+    Parameters
+    ----------
+    study : with the settings of its preset
+    identity : kind, name, preset, seed and digest of the settings, as the store keeps them
+    folder : of the run
+    threads, device : of the run
+    """
+    name, preset, seed = identity["name"], identity["preset"], identity["seed"]
+    return RunEntry(
         id=digest(identity)[:16],
         kind="study",
         name=name,
@@ -96,28 +139,12 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
         preset=preset,
         command=shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)]),
         threads=threads,
-        config=settings,
+        config=settings_of(study),
         **circumstances(device),
     )
-    with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
-        run = run.model_copy(update={"started": store.fact("started") or clock()})
-        store.remember(started=run.started, config=settings, points=points)
-        memo = store.memo({"study": name, "version": study.version, "seed": seed})
-        context = Context(seeds=Seeds(seed), device=device, memo=memo, folder=store.folder)
-        executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
-        identified = Identity(seed=seed)
-        with console.progress(points) as observe:
-            found = run_until_interrupted([study], context, identity=identified, store=store, executor=executor, on_record=observe)
-        ended = _ended(run, found, points=points, begun=begun, notes=[*study.notes, *store.notes])
-        document = _document(ended, study, found.records, planned_later)
-        with store.reporting():
-            write_report(document, folder)
-    report = Report(document, folder)
-    console.ended(document, report.page)
-    return report
 
 
-def _ended(run: RunEntry, found: Finished, *, points: int, begun: float, notes: list[str]) -> RunEntry:
+def ended(run: RunEntry, found: Finished, *, points: int, begun: float, notes: Sequence[str]) -> RunEntry:
     """The run with its status, its times, its notes, and the command that completes it where it is not complete."""
     missing = len(found.records) < points or any(record.status != "ok" for record in found.records)
     status = "interrupted" if found.interrupted else "partial" if missing else "complete"
@@ -137,7 +164,8 @@ def later(scales: Mapping[str, Study], preset: str) -> dict[str, str]:
     return found
 
 
-def _document(run: RunEntry, study: Study, records: Sequence[Record], planned_later: Mapping[str, str]) -> Document:
+def document_of(run: RunEntry, study: Study, records: Sequence[Record]) -> Document:
+    """The report of `study` with the `records` of its points."""
     parts = study.parts_of(measurements(study, records))
     entries = {name: stress_entry(study, records, found, part=name, title=heading(name)) for name, found in parts.items()}
     table = metric_table(entries)
@@ -145,7 +173,7 @@ def _document(run: RunEntry, study: Study, records: Sequence[Record], planned_la
     return Document(
         run=run,
         claims=[ClaimEntry.of(verdict) for verdict in verdicts],
-        sentences=decide(study.paper(), verdicts, table, later=planned_later),
+        sentences=decide(study.paper(), verdicts, table, later=later(find_study(run.name).PRESETS, run.preset)),
         drawings=[
             DrawingEntry(title=one.title, note=one.note, png=base64.b64encode(png(one.figure)).decode())
             for found in parts.values()
