@@ -8,11 +8,13 @@ import sys
 import time
 from contextlib import chdir
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from holdfast.auditing import Report
 from holdfast.cli import main
+from holdfast.core.store import Store
 
 NETWORK = """
 import ctypes, os, sys, time
@@ -27,7 +29,9 @@ class Troubled(torch.nn.Module):
         self.linear = torch.nn.Linear(64, 10)
 
     def forward(self, x):
-        if self.linear.weight[0].unique().numel() <= 16:
+        if self.how == "slow":
+            time.sleep(0.1)
+        if self.linear.weight[0].unique().numel() <= 16 and self.how != "none":
             print("in trouble", flush=True)
             self.make_trouble()
         return self.linear(x.flatten(1))
@@ -73,9 +77,14 @@ from holdfast.cli.supervisor import supervise
 
 def command(send):
     send({"doing": "loading", "seconds": None})
-    if stage == "measuring":
+    if stage in ("measuring", "writing"):
         send({"folder": "runs/a", "kind": "audit"})
         send({"begin": "key", "doing": "measuring a point", "seconds": 0.1 if how in ("loop", "sleep") else None})
+    if stage == "writing":
+        send({"doing": "writing the report", "seconds": None})
+        time.sleep(3)  # longer than a point might have taken
+        send({"reported": True})
+        return 0
     if stage == "reported":
         send({"reported": True})
     if how == "fine":
@@ -168,6 +177,11 @@ def test_a_process_that_ends_before_it_has_measured_leaves_nothing_to_report(fol
 def test_the_exit_code_of_a_process_that_says_its_last_word_is_that_of_the_command(folder):
     process = start(folder, "light.py", "fine", "reported")
     assert (process.communicate(timeout=60)[1], process.returncode) == ("", 1)
+
+
+def test_the_limit_of_a_point_is_not_that_of_the_report(folder):
+    process = start(folder, "light.py", "loop", "writing")
+    assert (process.communicate(timeout=60)[1], process.returncode) == ("", 0)
 
 
 def test_a_word_without_a_report_is_a_crash_unless_nothing_was_measured(folder):
@@ -311,6 +325,45 @@ def test_a_killed_supervisor_takes_all_processes_with_it(folder, workers):
     while any(map(is_alive, begun)):
         assert time.monotonic() < limit
         time.sleep(0.05)
+
+
+def told(folder):
+    """What a report says, but for times and for where it lies."""
+    document = json.loads((folder / "report.json").read_text())
+    own = {"started", "finished", "seconds", "command", "config"}
+    document["run"] = {key: value for key, value in document["run"].items() if key not in own}
+    document["probe"] = {key: value for key, value in document["probe"].items() if not key.startswith("t_")}
+    for card in document["cards"].values():
+        for stress in card["stresses"].values():
+            stress.pop("seconds", None)
+            for point in stress["points"]:
+                point.pop("seconds", None)
+    return document
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kills_lose_no_finished_point_and_repeat_none(folder, workers):
+    whole, killed = folder / f"i-{workers}", folder / f"j-{workers}"
+    options = ("--workers", workers, *PASSES)
+    assert audit(folder, "slow", *options, out=whole).communicate(timeout=100)[1] == ""
+    random, before, starts = Random(workers), 0, 0
+    while not (killed / "report.json").is_file():
+        starts += 1
+        process = audit(folder, "slow", *options, out=killed)
+        while "in all" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(random.uniform(0.2, 2.0))
+        process.kill()
+        out, err = process.communicate(timeout=100)
+        assert err == ""
+        assert out.count("kept from before") >= before
+        before = len(Store.read(killed).records())
+        assert starts < 100
+    last = audit(folder, "slow", *options, out=killed)
+    assert last.communicate(timeout=100)[0].count("kept from before") == 7
+    assert told(killed) == told(whole)
+    assert {path.name for path in killed.rglob("[!.]*")} == {path.name for path in whole.rglob("[!.]*")}
 
 
 @pytest.mark.slow

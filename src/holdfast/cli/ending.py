@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ from cyclopts import CycloptsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["EXIT_CRASH", "EXIT_FAIL", "EXIT_INTERRUPTED", "EXIT_USAGE", "guarded", "interrupted_by"]
+__all__ = ["ECHO", "EXIT_CRASH", "EXIT_FAIL", "EXIT_INTERRUPTED", "EXIT_USAGE", "SIGNALS", "guarded", "interrupted_by"]
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+ECHO = 1.0  # s within which a second signal is the same one, sent to a process and to its group
 
 EXIT_FAIL, EXIT_USAGE, EXIT_CRASH, EXIT_INTERRUPTED = 1, 2, 3, 130
 EXIT_READER_GONE = 141  # what a shell reports of a program that SIGPIPE ended

@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli.ending import EXIT_INTERRUPTED, interrupted_by
+from holdfast.cli.ending import ECHO, EXIT_INTERRUPTED, SIGNALS, interrupted_by
 from holdfast.core.lifeline import end_with_parent
 from holdfast.core.watch import UNWATCHED, Watch
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "watch"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ECHO = 1.0  # s within which a second signal is the same one, sent to the process and to its group
 _watch = UNWATCHED
 
 

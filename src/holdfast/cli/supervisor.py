@@ -16,15 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.cli.ending import EXIT_CRASH, EXIT_USAGE, interrupted_by
+from holdfast.cli.ending import ECHO, EXIT_CRASH, EXIT_FAIL, EXIT_USAGE, SIGNALS, interrupted_by
 
 __all__ = ["Left", "supervise"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK = 0.25  # s
 LEAST_GRACE, MOST_GRACE = 2.0, 10.0  # s beyond a time limit, which the measuring process keeps between batches
 REACTION = 5.0  # s from a signal until the point that is measured is given up
-ECHO = 1.0  # s within which a second signal is the same one, sent to the process and to its group
 FAREWELL = 60.0  # s for the report of an interrupted run
 CONCLUSION = 300  # s for the report of a run whose process is gone
 
@@ -74,10 +72,11 @@ class Seen:
         self.reported = message.get("reported", self.reported)
         if "ending" in message:
             self.interrupted(message["ending"])
-        elif self.signal is not None and "begin" not in message and "doing" in message:
-            self.kill_at = time.monotonic() + FAREWELL  # it has left the point and writes the report
         if "begin" in message:
             self.running[message["begin"]] = message
+        elif "doing" in message:  # no point is under way any more
+            self.running = {}
+            self.kill_at = None if self.signal is None else time.monotonic() + FAREWELL
         if "end" in message:
             self.running.pop(message["end"], None)
         if {"begin", "end", "doing"} & set(message):
@@ -121,6 +120,7 @@ def supervise(measure: Callable[[Send, int], int], conclude: Callable[[Left], in
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignores it loses the exit status of its children
     heard, told = os.pipe()
     lifeline, held = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -218,5 +218,5 @@ def _conclude(seen: Seen, conclude: Callable[[Left], int], reason: str) -> int:
         signal.alarm(CONCLUSION)
         running = next(iter(seen.running)) if len(seen.running) == 1 else ""
         return conclude(Left(folder=seen.folder, kind=seen.kind, running=running, reason=reason, code=code))
-    status = os.waitpid(child, 0)[1]
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else code
+    found = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return found if found in (0, EXIT_FAIL) else code  # the verdict of a run that turned out to be complete
