@@ -154,7 +154,7 @@ def is_alive(pid):
         ("_exit", "the process ended by itself (exit status 0) while measuring a point; what was measured is reported."),
         ("fault", "SIGSEGV ended the process while measuring a point"),
         ("kill", "SIGKILL (killed, or out of memory) ended the process while measuring a point"),
-        ("loop", "measuring a point did not end within its limit of 0.1 s, so the process was ended"),
+        pytest.param("loop", "measuring a point did not end within its limit of 0.1 s", marks=pytest.mark.slow),
         ("sleep", "measuring a point did not end within its limit of 0.1 s, so the process was ended"),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 from small_experiments import NoisyMean
 
 from holdfast.core.errors import InputError
+from holdfast.core.executors import Task
 from holdfast.core.experiment import Context
 from holdfast.core.pool import SpawnPool
 from holdfast.core.runner import Identity, run, run_until_interrupted
@@ -82,7 +83,9 @@ class Uneven(NoisyMean):
     def measure(self, point, context):
         if point["strength"] == 1.0:
             time.sleep(600)
-        return super().measure(point, context)
+        found = super().measure(point, context)
+        found.details["policy"] = os.environ.get("OMP_WAIT_POLICY")
+        return found
 
 
 def run_script(folder, text, *words):
@@ -145,19 +148,22 @@ def test_workers_sleep_when_idle_and_what_cannot_be_sent_back_is_the_points_own_
     assert (lost.status, lost.reason) == ("error", "OverflowError: too long")
 
 
-def test_settings_that_cannot_be_sent_are_refused_by_name_and_a_users_own_policy_stands(monkeypatch):
+def test_settings_that_cannot_be_sent_are_refused_by_name():
+    task = Task(experiment=Telling(curve=Unsendable(ValueError("no"))), point={"strength": 0.0})
+    with pytest.raises(InputError, match=r"but the settings of `telling` cannot be sent to another process \(ValueError: no\)"):
+        SpawnPool(2, threads=1).submit(task)
+
+
+def test_an_interrupt_ends_workers_that_do_not_return(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    (record,) = run([Telling(strengths=(0.0,))], CONTEXT, identity=IDENTITY, executor=SpawnPool(1, threads=1))
-    assert record.measurement.details["policy"] == "ACTIVE"
-    with pytest.raises(InputError, match=r"but the settings of `telling` cannot be sent"):
-        run([Telling(curve=Unsendable(ValueError()))], CONTEXT, identity=IDENTITY, executor=SpawnPool(1, threads=1))
+    policies = []
 
-
-def test_an_interrupt_ends_workers_that_do_not_return():
     def interrupt(record):
+        policies.append(record.measurement.details["policy"])
         raise KeyboardInterrupt
 
     begun = time.monotonic()
     found = run_until_interrupted([Uneven()], CONTEXT, identity=IDENTITY, executor=SpawnPool(2, threads=1), on_record=interrupt)
     assert found.interrupted
     assert time.monotonic() - begun < 60  # the point would take 600 s
+    assert policies == ["ACTIVE"]  # what the user has set stands

@@ -200,11 +200,13 @@ class SpawnPool:
 
     def _refuse_start(self) -> NoReturn:
         """Say why the workers ended before they were of use."""
-        codes = {process.exitcode for process in self._processes.started}
+        self._opened().shutdown(wait=True)  # until then the pool may not yet have asked its processes how they ended
+        codes = {process.exitcode for process in self._processes.started} - {None, 0}
+        own = codes - {-signal.SIGTERM} or codes  # the pool ends the others
         why = (
             "the script begins a run when a worker imports it"
             if UNGUARDED in codes
-            else f"the worker processes ended before they were ready (exit code {min(filter(None, codes), default=0)})"
+            else f"the worker processes ended before they were ready (exit code {', '.join(map(str, own))})"
         )
         raise InputError(f"`workers` is {self.workers}, but {why}; allowed: 1 worker, or a script that can be imported. {GUARD}")
 
