@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -22,10 +23,13 @@ class LastingStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write `text`, or drop it."""
+        """Write `text`, with question marks for what the stream's encoding does not know, or drop it."""
         try:
             return self._stream.write(text)
-        except OSError:
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding
+            return self.write(text.encode(encoding, "replace").decode(encoding))
+        except (OSError, ValueError):  # the reader or the space is gone, or somebody has closed the stream
             self._drop()
             return len(text)
 
@@ -33,7 +37,7 @@ class LastingStream:
         """Hand on what was written, or drop it."""
         try:
             self._stream.flush()
-        except OSError:
+        except (OSError, ValueError):
             self._drop()
 
     def __getattr__(self, name: str) -> Any:
@@ -42,7 +46,8 @@ class LastingStream:
     def _drop(self) -> None:
         """Send what the stream still holds, and all that comes, to nowhere."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
+        with suppress(OSError, ValueError):  # a stream without a file has nothing to send
+            os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
 
 

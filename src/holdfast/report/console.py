@@ -43,7 +43,8 @@ class Console:
                 def on_broken_pipe(self) -> None:
                     raise BrokenPipeError  # rich would exit with 1, which says here that a gate failed
 
-            self._rich = Terminal(highlight=False, file=cast("IO[str]", LastingStream(sys.stdout)) if lasting else None)
+            file = cast("IO[str]", LastingStream(sys.stdout)) if lasting and sys.stdout else None
+            self._rich = Terminal(highlight=False, file=file)
 
     def say(self, text: str) -> None:
         """Print one line; square brackets are rich's markup."""
