@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from holdfast.core.checks import check_whole
 from holdfast.core.errors import InputError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SpawnPool", "check_not_importing_main"]
 
+Answer = TypeVar("Answer")
 WORKER_MARK = "HOLDFAST_WORKER"
 UNGUARDED = 78  # exit code of a worker whose main script begins a run when it is imported
 GUARD = 'In a script, the call must stand under `if __name__ == "__main__":`, because each worker imports the script.'
@@ -132,7 +133,7 @@ class SpawnPool:
         self.threads = check_whole(threads, "threads", low=1) if threads is not None else max(1, cores // workers)
         self._pool: ProcessPoolExecutor | None = None
         self._processes = _Spawning()
-        self._unfinished: set[Future[Outcome]] = set()
+        self._unfinished: set[Future[Any]] = set()
         self._environment: dict[str, str | None] = {}
         self._context = b""
 
@@ -149,15 +150,22 @@ class SpawnPool:
         self._environment = {name: os.environ.get(name) for name in given}
         os.environ.update(given)
         self._open()
-        starting = [self._opened().submit(_ready) for _ in range(self.workers)]
-        first = wait(starting, return_when=FIRST_COMPLETED).done.pop()
-        if isinstance(first.exception(), BrokenProcessPool):
+        unreadable = self._first_word()
+        if unreadable is None:
             self._refuse_start()
-        if unreadable := first.result():
+        if unreadable:
             raise InputError(
                 f"`workers` is {self.workers}, but the model or the data cannot be read in another process ({unreadable}); "
                 "allowed: 1 worker for objects made in a script or a notebook. Import the class from a module to use more."
             )
+
+    def _first_word(self) -> str | None:
+        """Why the first worker that has started is of no use: empty if it is, None if it ended."""
+        try:
+            starting = [self._known(self._opened().submit(_ready)) for _ in range(self.workers)]
+            return wait(starting, return_when=FIRST_COMPLETED).done.pop().result()
+        except BrokenProcessPool:
+            return None
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Queue `task`; a pool whose worker died is opened anew."""
@@ -168,13 +176,12 @@ class SpawnPool:
             self._open()
             inner = self._opened().submit(_perform_in_worker, sent)
         outer: Future[Outcome] = Future()
-        self._unfinished.add(outer)
-        outer.add_done_callback(self._unfinished.discard)
+        self._known(inner)
         inner.add_done_callback(lambda done: _pass_on(done, outer))
         return outer
 
     def end(self) -> None:
-        """Stop the workers; queued tasks are dropped, and workers that still measure are killed."""
+        """Stop the workers; queued tasks are dropped, and workers that still start or measure are killed."""
         if self._pool is not None:
             for process in self._processes.started if self._unfinished else ():
                 process.kill()
@@ -186,6 +193,12 @@ class SpawnPool:
             else:
                 os.environ[name] = value
         self._environment = {}
+
+    def _known(self, future: Future[Answer]) -> Future[Answer]:
+        """`future`, remembered until it is done."""
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        return future
 
     def _sent(self, thing: Any, *, parts: Mapping[str, Any]) -> bytes:
         """`thing` as bytes; where that cannot be, the first of its `parts` that is to blame is named."""
