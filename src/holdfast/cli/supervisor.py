@@ -152,6 +152,15 @@ def _send(told: int, message: Message) -> None:
         return
 
 
+def _message(line: bytes) -> Message:
+    """The message in `line`; an empty one if something else has written to the pipe."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _forward(child: int, number: int, seen: Seen) -> None:
     """Hand a signal on; a second one ends a process that did not react to the first."""
     if seen.signal is None:
@@ -169,7 +178,7 @@ def _attend(child: int, heard: int, seen: Seen) -> tuple[int, bool]:
         chunk = os.read(heard, 1 << 16) if ready else b""
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            seen.hear(json.loads(line))
+            seen.hear(_message(line))
         now = time.monotonic()
         if now - before > 20 * TICK:  # both processes were stopped for a while
             seen.since += now - before
