@@ -15,7 +15,7 @@ from holdfast.core.digest import jsonable
 from holdfast.core.errors import InputError
 from holdfast.core.store import Store
 from holdfast.report import load
-from holdfast.studies import partial as study_partial
+from holdfast.studies import run as study_runner
 from holdfast.studies import run_study
 
 FACTORY = "from holdfast.nets import tiny_cnn\ndef make():\n    return tiny_cnn(size=8)\n"
@@ -100,7 +100,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 def test_a_study_is_reported_alike_from_its_folder(tmp_path):
     run_study("spintronic-neuron", preset="tiny", out=tmp_path / "run")
     before = facts(tmp_path / "run")
-    study_partial.conclude(tmp_path / "run", running="", reason="the process ended", interrupted=False)
+    study_runner.conclude(tmp_path / "run", running="", reason="the process ended", interrupted=False)
     after = facts(tmp_path / "run")
     for run, _ in (before, after):
         run.pop("command")  # names the folder

@@ -145,7 +145,7 @@ def test_without_mnist_the_study_runs_on_digits_and_says_so(monkeypatch):
     def absent(name, *_, **__):
         raise DataUnavailableError(name)
 
-    monkeypatch.setattr(images, "load_images", absent)
+    monkeypatch.setattr(images, "stored_images", absent)
     study = PRESETS["standard"].prepared()
     assert study.data == "digits"
     claims = {claim.id: claim.check for claim in study.planned()}

@@ -97,6 +97,6 @@ def _conclude(left: Left) -> int:
     if left.kind == "audit":
         from holdfast.auditing.partial import conclude
     else:
-        from holdfast.studies.partial import conclude
+        from holdfast.studies.run import conclude
     report = conclude(left.folder, running=left.running, reason=left.reason, interrupted=left.code != EXIT_CRASH, progress=True)
     return report.exit_code if report.document.run.status == "complete" else left.code

@@ -6,23 +6,30 @@ judged over these entries, so that a verdict from a stored report is the verdict
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdfast.core.figures import png
 from holdfast.core.grammar import parse_metric
 from holdfast.core.metrics import MetricTable
+from holdfast.core.paper import judge_claims
 from holdfast.core.runner import settings_of
-from holdfast.report.document import FindingEntry
-from holdfast.report.measured import CurveEntry, Details, EstimateEntry, PointEntry, StressEntry
-from holdfast.report.wording import at_text
+from holdfast.report.document import Document, DrawingEntry, FindingEntry
+from holdfast.report.judged import ClaimEntry
+from holdfast.report.measured import CardEntry, CurveEntry, Details, EstimateEntry, PointEntry, StressEntry
+from holdfast.report.sentences import decide
+from holdfast.report.wording import at_text, heading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Experiment, Finding, Summary
+    from holdfast.core.paper import Paper, StudyClaim
     from holdfast.core.store import Record
+    from holdfast.report.document import RunEntry
 
-__all__ = ["StressStatus", "finding_entry", "metric_table", "point_entry", "stress_entry"]
+__all__ = ["StressStatus", "finding_entry", "metric_table", "point_entry", "stress_entry", "study_document"]
 
 StressStatus = Literal["ok", "reduced", "partial", "skipped", "error"]
 STATUS: dict[str, Literal["ok", "error", "skipped"]] = {"ok": "ok", "error": "error", "late": "skipped"}
@@ -163,3 +170,41 @@ def _add_point(table: MetricTable, prefix: str, point: PointEntry, entry: Stress
 
 def _joined(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix and name else prefix or name
+
+
+def study_document(
+    run: RunEntry,
+    study: Experiment,
+    records: Sequence[Record],
+    *,
+    parts: Mapping[str, Summary],
+    paper: Paper,
+    claims: Sequence[StudyClaim],
+    later: Mapping[str, str],
+) -> Document:
+    """The report of a study: its parts, the claims judged over them, and the sentences of the paper that these decide.
+
+    Parameters
+    ----------
+    run : the entry of the run
+    study, records : the experiment and what its points left
+    parts : what each part says
+    paper : sentences and claims of the study
+    claims : those that are planned
+    later : claims that only a larger preset plans, and that preset
+    """
+    entries = {name: stress_entry(study, records, found, part=name, title=heading(name)) for name, found in parts.items()}
+    table = metric_table(entries)
+    verdicts = judge_claims(claims, study.points(), records, table)
+    return Document(
+        run=run,
+        claims=[ClaimEntry.of(verdict) for verdict in verdicts],
+        sentences=decide(paper, verdicts, table, later=later),
+        drawings=[
+            DrawingEntry(title=one.title, note=one.note, png=base64.b64encode(png(one.figure)).decode())
+            for found in parts.values()
+            for one in found.drawings
+        ],
+        findings=[finding_entry(one, card=study.name, stress=name) for name, found in parts.items() for one in found.findings],
+        cards={study.name: CardEntry(title=run.title, stresses=entries)},
+    )

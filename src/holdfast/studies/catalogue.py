@@ -56,6 +56,6 @@ def list_studies() -> list[dict[str, str]]:
         scales = presets(name)
         study = next(iter(scales.values()))
         decided = ", ".join(f"{preset} {scale.decidable()}" for preset, scale in scales.items())
-        of = len(study.paper().sentences)
-        rows.append({"study": name, "about": study.title, "source": study.source, "decides": f"{decided} of {of} sentences"})
+        decided += f" of {len(study.paper().sentences)} sentences"
+        rows.append({"study": name, "about": study.title, "source": study.source, "decides": decided})
     return rows
