@@ -72,6 +72,16 @@ def test_a_run_that_was_begun_here_goes_on(project):
     assert (project / "executed.txt").exists()
 
 
+def test_a_start_that_is_cut_while_it_plans_leaves_a_run_that_goes_on(project, monkeypatch):
+    words = ("--model", "net_of_user.py:make", *WORDS, "--gate", "clean.accuracy >= 0.5", "--out", "runs/a")
+    with monkeypatch.context() as cut:
+        cut.setattr("holdfast.auditing.pipeline.kept_plan", interrupt)
+        holdfast("audit", *words, folder=project)
+    (project / "executed.txt").unlink()
+    assert holdfast("resume", "runs/a", folder=project).returncode == 0
+    assert (project / "executed.txt").exists()
+
+
 def test_a_copy_of_an_own_run_is_an_own_run(project):
     shutil.copytree(project / "runs" / "a", project / "kept")
     assert holdfast("resume", "kept", folder=project).returncode == 0
@@ -131,7 +141,7 @@ def test_a_run_that_names_no_code_needs_no_consent(project, tmp_path, monkeypatc
     assert holdfast("resume", "runs/example", folder=project).returncode == 0
 
 
-def interrupt(self, point, context):
+def interrupt(*arguments, **options):
     raise KeyboardInterrupt
 
 

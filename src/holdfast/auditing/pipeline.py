@@ -216,9 +216,9 @@ def resume(folder: str | Path, *, trust: bool = False, progress: bool = False, w
 
 
 def _sealed(store: Store, settings: AuditSettings, code: Mapping[str, str], folder: Path) -> str:
-    """Keep the proof that this installation began the run; gives the command that resumes it."""
+    """Keep the settings with the proof that this installation began the run, at once; gives the command that resumes it."""
     proof = seal_start(settings, code)
-    store.remember(seal=proof)
+    store.remember(config=settings.model_dump(mode="json"), objects=False, seal=proof)
     return shlex.join(["holdfast", "resume", str(folder), *(["--trust"] if code and proof is None else [])])
 
 
