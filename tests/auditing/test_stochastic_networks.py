@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 import holdfast
-from holdfast.attacks import ThreatModel, check_masking
+from holdfast.attacks import ThreatModel, check_masking, pgd
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.probing import probe
 from holdfast.auditing.scheduling import new_plan
 from holdfast.auditing.settings import read_settings
 from holdfast.auditing.stresses.adversarial import PGD
 from holdfast.auditing.stresses.attacked import left_standing
+from holdfast.core.errors import InputError
 from holdfast.core.executors import Task, perform
 from holdfast.core.seeds import Seeds
 from holdfast.core.stress import StressContext
@@ -213,3 +214,9 @@ def test_an_attack_on_the_first_rows_counts_on_these_and_a_lost_answer_is_the_wo
     right = np.array([True, True, True])
     tries = [(right, np.array([0.1, 0.1, 0.1])), (~right[:2], np.array([np.nan, 0.2]))]
     assert left_standing(tries, 3).tolist() == [False, True, True]
+
+
+def test_probabilities_that_are_not_declared_are_refused_in_a_mean_too(digits_cnn, digits_small):
+    target = Target(model=lambda x: digits_cnn(x + 0.1 * torch.randn_like(x)).softmax(1), samples=3)
+    with pytest.raises(InputError, match="returns probabilities"):
+        pgd(target, digits_small[1].x[:4], digits_small[1].y[:4], ThreatModel("linf", 0.1))

@@ -96,8 +96,9 @@ class Problem:
         An attack that averages several `samples` of each answer, or whose target does, is not warned of randomness.
         """
         rows = torch.arange(len(self.x[:PROBE_ROWS]), device=self.x.device)
+        once = replace(self, target=replace(self.target, samples=1))  # probabilities are not recognised in a mean of several passes
         with torch.no_grad():
-            first, second = (self.ask(rows, self.x[rows]) for _ in range(2))
+            first, second = (once.ask(rows, self.x[rows]) for _ in range(2))
         classes = self.examine(first, len(rows))
         alike = torch.allclose(first, second, rtol=1e-4, atol=1e-5 * float(first.abs().max()))
         if samples == self.target.samples == 1 and not alike:
