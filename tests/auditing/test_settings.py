@@ -111,3 +111,48 @@ def test_a_table_called_device_is_the_card_and_a_text_is_where_the_audit_runs():
 
 def test_arguments_of_a_factory_may_be_a_mapping():
     assert read_settings(flags={"arguments": {"width": 3}}).model.arguments == ("width=3",)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("expect_accuracy=nan", r"`expect_accuracy` is nan; allowed: finite numbers"),
+        ("expect_accuracy=1.5", r"`expect_accuracy` is 1.5; allowed: input should be less than or equal to 1"),
+        ("bounds=[nan, 1]", r"`model.bounds` is nan; allowed: finite numbers"),
+        ('bounds="0,inf"', r"`bounds` is inf; allowed: finite numbers"),
+        ("budget=inf", r"`budget` is inf; allowed: finite numbers"),
+        (f'budget="{"9" * 400}h"', r"`budget` is inf; allowed: finite numbers"),
+        ('budget="never"', r"^`budget` is 'never'; allowed: a time such as 90s, 5m or 1.5h.$"),
+        ("precision.weight_bits.bits=[nan]", r"`precision.weight_bits.bits` is nan; allowed: finite numbers"),
+        ("device.weight_noise.sigma=[0.1, inf]", r"`device.weight_noise.sigma` is inf; allowed: finite numbers"),
+        ("adversarial.pgd.eps=[-inf]", r"`adversarial.pgd.eps` is -inf; allowed: finite numbers"),
+        ("run.threads=99999999999", r"`run.threads` is 99999999999; allowed: input should be less than or equal to 1024"),
+        ("run.batch_size=9999999999999", r"`run.batch_size` is 9999999999999; allowed"),
+        ("seed=99999999999999999999", r"`seed` is 99999999999999999999; allowed"),
+        ("max_queries=99999999999999999999", r"`max_queries` is 99999999999999999999; allowed"),
+        ("data.size=0", r"`data.size` is 0; allowed"),
+        ("data.size=100000", r"`data.size` is 100000; allowed"),
+        ("data.examples=99999999999", r"`data.examples` is 99999999999; allowed"),
+    ],
+)
+def test_numbers_that_are_not_finite_or_beyond_every_machine_are_refused_where_they_stand(assignment, message):
+    with pytest.raises(InputError, match=message):
+        read_settings(assignments=(assignment,))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a." * 50_000 + "b = 1", " . ".join(["a"] * 200) + " = 1", "x = '" + "a" * 2**20 + "'", "a = " + "[" * 100_000],
+    ids=["a key of 50000 parts", "a key of 200 parts", "a megabyte", "brackets"],
+)
+def test_a_file_that_would_fill_memory_is_refused(content, tmp_path):
+    """The parser takes memory with the square of a key's parts: 10 GB for 50000 of them."""
+    (tmp_path / "audit.toml").write_text(content)
+    with pytest.raises(InputError, match=r"`config` is .*(parts|not TOML)"):
+        read_settings(tmp_path / "audit.toml")
+
+
+def test_a_long_list_of_numbers_is_not_a_long_key(tmp_path):
+    values = ", ".join(f"0.{number:04d}" for number in range(5000))
+    (tmp_path / "audit.toml").write_text(f"[device.weight_noise]\nsigma = [{values}]\n")
+    assert len(read_settings(tmp_path / "audit.toml").overrides()["weight_noise"]["sigma"]) == 5000

@@ -17,6 +17,7 @@ Tables named after a card hold the settings of its stresses::
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ from typing import Annotated, Any, Literal, NoReturn, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from holdfast.core.checks import nearest, refuse
+from holdfast.core.checks import check_within, nearest, refuse
+from holdfast.core.errors import InputError
 from holdfast.core.grammar import parse
 from holdfast.core.reading import read_toml
 from holdfast.core.stress import Preset
@@ -34,6 +36,7 @@ from holdfast.report.result import Undecided
 
 __all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "SettingsTable", "assign", "read_settings", "to_toml"]
 
+LARGEST = 2**31 - 1  # of examples
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -44,7 +47,7 @@ def _seconds(value: Any, info: ValidationInfo) -> Any:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value)
     if match is None or match[2] not in UNITS:
         refuse(str(info.field_name), f"is {value!r}", allowed="a time such as 90s, 5m or 1.5h")
-    return float(match[1]) * UNITS[match[2]]
+    return check_within(float(match[1]) * UNITS[match[2]], str(info.field_name), low=0, low_open=True)
 
 
 def _pair(value: Any) -> Any:
@@ -55,7 +58,7 @@ def _pair(value: Any) -> Any:
         low, high = (float(part) for part in value.split(","))
     except ValueError:
         refuse("bounds", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
-    return low, high
+    return check_within(low, "bounds"), check_within(high, "bounds")
 
 
 def _words(value: Any) -> Any:
@@ -103,12 +106,12 @@ class DataSettings(SettingsTable):
     source: str | None = None
     """``module:function``, an ``.npz`` with x and y, a folder per class, or the name of a known data set."""
     layout: Literal["NCHW", "NHWC", "NHW"] = "NCHW"
-    size: int | None = None
+    size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Side in px to which the images of a folder are brought."""
     classes: PathText | tuple[str, ...] | None = None
     """Names of all classes in the order of the network's outputs: a text file with one per line, or a list. Class folders are
     numbered by it."""
-    examples: Annotated[int, Field(ge=1)] | None = None
+    examples: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
     """Largest number of examples, chosen by seed, each class in its share."""
     unlabelled: str | None = None
     """Inputs without labels, from which an attacker may learn to imitate the network; forms as for `source`, or x alone."""
@@ -118,9 +121,9 @@ class RunSettings(SettingsTable):
     """On what the audit runs."""
 
     device: str = "cpu"
-    workers: Annotated[int, Field(ge=1)] = 1
-    threads: Annotated[int, Field(ge=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 1000
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=LARGEST)] = 1000
     point_limit: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
     """Longest time of one point, in s; absent: ten minutes, or 20 times the predicted time if that is more."""
 
@@ -133,9 +136,9 @@ class AuditSettings(SettingsTable):
     preset: Preset = "quick"
     budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
     """Time for the whole audit, in s."""
-    max_queries: Annotated[int, Field(ge=0)] | None = None
+    max_queries: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Largest number of queries of the black-box stresses."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     stresses: tuple[str, ...] = ("all",)
     gates: tuple[str, ...] = ()
     undecided: Undecided = "warn"
@@ -145,7 +148,7 @@ class AuditSettings(SettingsTable):
     out: PathText | None = None
     fresh: bool = False
     """Delete the files of an earlier run in the folder and begin anew; every other file stays."""
-    expect_accuracy: float | None = None
+    expect_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     allow_low_accuracy: bool = False
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
@@ -193,6 +196,18 @@ def _check_tables(merged: Mapping[str, Any]) -> None:
             _refuse_key(key, [*AuditSettings.model_fields, *HOMES, *sorted(cards)])
 
 
+def _check_finite(value: Any, name: str = "") -> None:
+    """Refuse NaN and infinity wherever they stand among the settings; the place is named."""
+    if isinstance(value, float) and not math.isfinite(value):
+        refuse(name, f"is {value}", allowed="finite numbers")
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            _check_finite(entry, f"{name}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _check_finite(entry, name)
+
+
 def _refuse_key(name: str, known: Sequence[str]) -> NoReturn:
     close = nearest(name.rpartition(".")[2], known)
     refuse(name, "is not a setting", allowed=", ".join(known), remedy=f"Did you mean {close!r}?" if close else "")
@@ -215,6 +230,8 @@ def _explain(error: ValidationError) -> None:
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         _refuse_key(name, _fields_at(first["loc"][:-1]))
+    if isinstance(cause := first.get("ctx", {}).get("error"), InputError):  # a sentence of ours, raised while a value was read
+        raise cause
     allowed = first["msg"][0].lower() + first["msg"][1:]
     refuse(name, f"is {first.get('input')!r}", allowed=allowed, remedy="See `holdfast schema config`.")
 
@@ -275,6 +292,7 @@ def read_settings(
         _merge(merged, _placed(assign(text)))
     _merge(merged, _placed(_without_absent(flags or {})))
     _check_tables(merged)
+    _check_finite(merged)
     try:
         settings = AuditSettings.model_validate(merged)
     except ValidationError as error:

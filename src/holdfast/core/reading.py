@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["read_text", "read_toml"]
+
+LARGEST = 2**20  # characters of a TOML file
+PARTS = 100  # of a dotted key
+DEEP_KEY = re.compile(rf"(?<![\w\"'.-])[\w\"'-]+(?:[ \t]*\.[ \t]*[\w\"'-]+){{{PARTS}}}")
 
 
 def read_text(file: Path, name: str, *, allowed: str, remedy: str = "") -> str:
@@ -38,6 +43,9 @@ def read_text(file: Path, name: str, *, allowed: str, remedy: str = "") -> str:
 def read_toml(file: Path, name: str, *, allowed: str, remedy: str = "") -> dict[str, Any]:
     """The content of the TOML file `file`; arguments and errors as for :func:`read_text`."""
     text = read_text(file, name, allowed=allowed, remedy=remedy)
+    if len(text) > LARGEST or DEEP_KEY.search(text):  # the parser takes memory with the square of a key's parts
+        got = f"is {str(file)!r}, which has {len(text)} characters or a key of more than {PARTS} parts"
+        refuse(name, got, allowed=f"{LARGEST} characters, and keys of a few parts", remedy=remedy)
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
