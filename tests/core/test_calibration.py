@@ -9,12 +9,14 @@ from sklearn.metrics import log_loss
 from holdfast.core.calibration import (
     aurc,
     brier_score,
+    brier_scores,
     debiased_calibration_error,
     expected_calibration_error,
     fit_temperature,
     log_probabilities,
     negative_log_likelihood,
     reliability,
+    reliability_of,
     risk_coverage,
     squared_calibration_error,
 )
@@ -217,3 +219,15 @@ def test_bins_must_hold_more_than_one_example():
         reliability(logits, labels, bins=0)
     with pytest.raises(InputError, match="mass, width"):
         reliability(logits, labels, binning="equal")
+
+
+def test_a_bootstrap_of_two_numbers_of_each_example_is_one_of_its_logits():
+    logits, labels = calibrated(400)
+    confidence, right = np.exp(log_probabilities(logits).max(1)), logits.argmax(1) == labels
+    rows = np.random.default_rng(0).integers(0, 400, 400)
+    whole, short = reliability(logits[rows], labels[rows]), reliability_of(confidence[rows], right[rows])
+    for field in ("confidence", "hits", "count", "residual_variance", "edges"):
+        np.testing.assert_array_equal(getattr(whole, field), getattr(short, field))
+    assert short.expected_error == expected_calibration_error(logits[rows], labels[rows])
+    assert short.debiased_error == debiased_calibration_error(logits[rows], labels[rows])
+    assert brier_scores(logits, labels)[rows].mean() == brier_score(logits[rows], labels[rows])

@@ -31,12 +31,14 @@ __all__ = [
     "TemperatureFit",
     "aurc",
     "brier_score",
+    "brier_scores",
     "debiased_calibration_error",
     "expected_calibration_error",
     "fit_temperature",
     "log_probabilities",
     "negative_log_likelihood",
     "reliability",
+    "reliability_of",
     "risk_coverage",
     "squared_calibration_error",
 ]
@@ -74,10 +76,15 @@ def brier_score(logits: ArrayLike, labels: ArrayLike) -> float:
     >>> round(brier_score([[0.0, 0.0]], [0]), 4)
     0.5
     """
+    return float(brier_scores(logits, labels).mean())
+
+
+def brier_scores(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """The Brier score (n,) of each example, whose mean is :func:`brier_score`."""
     array, classes = _checked(logits, labels)
     errors = np.exp(log_probabilities(array))
     errors[np.arange(len(classes)), classes] -= 1
-    return float((errors**2).sum(axis=1).mean())
+    return np.asarray((errors**2).sum(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +116,26 @@ class Reliability:
         return self.count / self.count.sum()
 
     @property
+    def expected_error(self) -> float:
+        """The expected calibration error; see :func:`expected_calibration_error`."""
+        return float(self.share @ np.abs(self.gap))
+
+    @property
+    def debiased_error(self) -> float:
+        """Root of the debiased squared calibration error, or 0 where that is negative; see :func:`debiased_calibration_error`."""
+        return math.sqrt(max(0.0, self.squared_error()))
+
+    def squared_error(self, *, debiased: bool = True) -> float:
+        """The squared calibration error; see :func:`squared_calibration_error`."""
+        if not debiased:
+            return float(self.share @ self.gap**2)
+        known = self.count > 1
+        if not known.any():
+            refuse("bins", f"is {len(self.count)}, which leaves one example in each", allowed="fewer bins or more examples")
+        squares = self.gap[known] ** 2 - self.residual_variance[known] / self.count[known]
+        return float(np.average(squares, weights=self.count[known]))
+
+    @property
     def accuracy(self) -> tuple[Estimate, ...]:
         """Accuracy of each bin with its Wilson interval."""
         return tuple(proportion(int(hits), int(count)) for hits, count in zip(self.hits, self.count, strict=True))
@@ -126,10 +153,19 @@ def reliability(logits: ArrayLike, labels: ArrayLike, *, bins: int = 15, binning
         cannot matter); ``"width"``: equal intervals of [0, 1]
     """
     array, classes = _checked(logits, labels)
+    confidence = np.exp(log_probabilities(array).max(axis=1))
+    return reliability_of(confidence, array.argmax(axis=1) == classes, bins=bins, binning=binning)
+
+
+def reliability_of(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], *, bins: int = 15, binning: Binning = "mass"
+) -> Reliability:
+    """:func:`reliability` of examples whose `confidence` (n,) and right answers (n,) are known already.
+
+    A bootstrap resamples these two numbers of each example in place of its logits.
+    """
     check_whole(bins, "bins", low=1)
     check_one_of(binning, "binning", allowed=("mass", "width"))
-    confidence = np.exp(log_probabilities(array).max(axis=1))
-    right = array.argmax(axis=1) == classes
     steps = np.linspace(0, 1, bins + 1)
     limits = steps if binning == "width" else np.unique(np.quantile(confidence, steps, method="lower"))
     kept, codes, count = np.unique(np.searchsorted(limits[1:-1], confidence, side="right"), return_inverse=True, return_counts=True)
@@ -163,8 +199,7 @@ def expected_calibration_error(logits: ArrayLike, labels: ArrayLike, *, bins: in
     >>> round(expected_calibration_error(np.log([[0.8, 0.2]] * 5), [0, 0, 0, 1, 1]), 4)
     0.2
     """
-    diagram = reliability(logits, labels, bins=bins, binning=binning)
-    return float(diagram.share @ np.abs(diagram.gap))
+    return reliability(logits, labels, bins=bins, binning=binning).expected_error
 
 
 def squared_calibration_error(
@@ -186,19 +221,12 @@ def squared_calibration_error(
     bins, binning : as in :func:`reliability`
     debiased : subtract the noise
     """
-    diagram = reliability(logits, labels, bins=bins, binning=binning)
-    if not debiased:
-        return float(diagram.share @ diagram.gap**2)
-    known = diagram.count > 1
-    if not known.any():
-        refuse("bins", f"is {bins}, which leaves one example in each", allowed="fewer bins or more examples")
-    squares = diagram.gap[known] ** 2 - diagram.residual_variance[known] / diagram.count[known]
-    return float(np.average(squares, weights=diagram.count[known]))
+    return reliability(logits, labels, bins=bins, binning=binning).squared_error(debiased=debiased)
 
 
 def debiased_calibration_error(logits: ArrayLike, labels: ArrayLike, *, bins: int = 15, binning: Binning = "mass") -> float:
     """Root of the debiased :func:`squared_calibration_error`, or 0 where that is negative: no miscalibration beyond noise."""
-    return math.sqrt(max(0.0, squared_calibration_error(logits, labels, bins=bins, binning=binning)))
+    return reliability(logits, labels, bins=bins, binning=binning).debiased_error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,20 +85,22 @@ class Clean(Stress):
         return Measurement(estimates={**base.estimates, "chance": chance, **estimates}, arrays=base.arrays, details=details)
 
     def _calibration(self, z: NDArray[Any], y: NDArray[Any], seed: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
-        rows = np.column_stack([z, y])
+        logs = calibration.log_probabilities(z)
+        likelihood, confidence = logs[np.arange(len(y)), y], np.exp(logs.max(axis=1))
+        right = z.argmax(1) == y
 
-        def over_rows(score: Callable[..., float], **options: Any) -> Estimate:
-            def statistic(sample: NDArray[Any]) -> float:
-                return score(sample[:, :-1], sample[:, -1].astype(int), **options)
+        def binned(error: Callable[[calibration.Reliability], float]) -> Estimate:
+            def statistic(rows: NDArray[Any]) -> float:
+                return error(calibration.reliability_of(rows[:, 0], rows[:, 1] > 0, bins=self.bins))
 
-            return bootstrap(rows, statistic, seed=seed, resamples=200)
+            return bootstrap(np.column_stack([confidence, right]), statistic, seed=seed, resamples=200)
 
         estimates = {
-            "nll": mean_t(-calibration.log_probabilities(z)[np.arange(len(y)), y]),
-            "brier": over_rows(calibration.brier_score),
-            "ece": over_rows(calibration.expected_calibration_error, bins=self.bins),
-            "ece_debiased": over_rows(calibration.debiased_calibration_error, bins=self.bins),
-            "overconfidence": mean_t(np.exp(calibration.log_probabilities(z)).max(axis=1) - (z.argmax(1) == y)),
+            "nll": mean_t(-likelihood),
+            "brier": bootstrap(calibration.brier_scores(z, y), seed=seed, resamples=200),
+            "ece": binned(lambda diagram: diagram.expected_error),
+            "ece_debiased": binned(lambda diagram: diagram.debiased_error),
+            "overconfidence": mean_t(confidence - right),
             "aurc": exact(calibration.aurc(z, y), len(y)),
         }
         half = len(y) // 2
