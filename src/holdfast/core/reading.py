@@ -1,17 +1,28 @@
-"""Text files of users, read so that a damaged one gets one sentence."""
+"""Files that may be damaged, read so that whatever is wrong with them is one kind of error."""
 
 from __future__ import annotations
 
 import re
+import struct
+import tokenize
 import tomllib
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from holdfast.core.checks import refuse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_text", "read_toml"]
+__all__ = ["read_npz", "read_text", "read_toml"]
+
+DAMAGE = (  # what zipfile and NumPy raise over damaged bytes
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, OSError, EOFError, LookupError),
+    *(TypeError, AttributeError, RuntimeError, OverflowError, MemoryError),
+)
 
 LARGEST = 2**20  # characters of a TOML file
 PARTS = 100  # of a dotted key
@@ -50,3 +61,22 @@ def read_toml(file: Path, name: str, *, allowed: str, remedy: str = "") -> dict[
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         refuse(name, f"is {str(file)!r}, which is not TOML: {error}", allowed=allowed, remedy=remedy)
+
+
+def read_npz(file: Path) -> dict[str, np.ndarray]:
+    """All arrays of an ``.npz`` file by name; pickled objects are never loaded.
+
+    Raises
+    ------
+    OSError : there is no such file, or it cannot be read
+    ValueError : it is not a whole archive of arrays
+    """
+    with file.open("rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except DAMAGE as error:
+            raise ValueError(f"{file.name} is not a whole archive of arrays: {error}") from error
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError(f"{file.name} holds other files than arrays")
+    return arrays

@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import zipfile
-import zlib
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +25,7 @@ from holdfast.core.durable import file_digest, make_folder, write_atomically
 from holdfast.core.errors import HoldfastError, InputError, RunLockedError, RunMismatchError, StorageError
 from holdfast.core.file_systems import is_on_network
 from holdfast.core.memo import Memo
+from holdfast.core.reading import read_npz
 from holdfast.core.record import Record, record_of, row_of
 from holdfast.core.run_folder import BLOBS, DATABASE, LOCK, MEMO, clear_run, holds_run, tidy_run
 
@@ -43,7 +42,7 @@ create table if not exists points (
     finished text not null, digest text not null default ''
 );
 """
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 ANOTHER = f"Nothing in it was changed; choose another {as_written('out', 'FOLDER')}."
 
 
@@ -323,5 +322,4 @@ def _read_arrays(path: Path, digest: str | None) -> dict[str, np.ndarray]:
     """The arrays in `path`, which must have the `digest`; None: of a version that noted none."""
     if digest is not None and file_digest(path) != digest:
         raise ValueError(f"{path.name} is not the file that was written")
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    return read_npz(path)

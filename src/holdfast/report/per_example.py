@@ -10,8 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ import numpy as np
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.digest import canonical_json
 from holdfast.core.durable import write_atomically
+from holdfast.core.reading import read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,10 +125,9 @@ def read_per_example(path: str | Path) -> PerExampleTable:
     if not file.is_file():
         refuse("path", f"is {str(path)!r}: there is no such file", allowed="per_example.npz of a run, or the run's folder")
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(file)
         table = PerExampleTable(arrays.pop("example"), arrays.pop("label"), arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError) as error:
         refuse("path", f"is {str(file)!r}, which is damaged ({error})", allowed="per_example.npz as a run wrote it")
     lengths = {len(array) if array.ndim else 0 for array in (table.example, table.label, *arrays.values())}
     if len(lengths) > 1:
