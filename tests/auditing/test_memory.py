@@ -12,7 +12,7 @@ from PIL import Image
 from holdfast.core.errors import DataUnavailableError
 from holdfast.data.images import stored_images
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]  # minutes of work on an idle machine
 
 SCRIPT = """
 import json, resource, sys
@@ -45,7 +45,7 @@ def test_a_thousand_of_fifty_thousand_images_stay_below_two_gigabytes(tmp_path):
         Image.fromarray(generator.integers(0, 256, (256, 256, 3)).astype(np.uint8)).save(root / f"class {label}" / "0.jpg")
         for number in range(1, 5000):  # other names of the same file: each is opened and decoded on its own
             os.link(root / f"class {label}" / "0.jpg", root / f"class {label}" / f"{number}.jpg")
-    said, peak = measured(tmp_path, 256, root, {"preset": "quick", "examples": 1000, "stresses": ["clean", "weight_bits"]})
+    said, peak = measured(tmp_path, 256, root, {"preset": "quick", "examples": 1000, "stresses": ["clean", "fgsm", "weight_bits"]})
     assert (said["n"], said["total"]) == (1000, 50_000)
     assert peak < 2e9
 

@@ -1,6 +1,7 @@
 """Data without a length or an end: the first examples are used, and the report says what they do not hold."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.utils.data import IterableDataset
 
 from holdfast.auditing import audit
+from holdfast.auditing.stresses.attacked import chunk_of
 from holdfast.core.errors import InputError
 
 
@@ -63,3 +65,24 @@ def test_a_network_that_answers_with_identifiers_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="`model` answers with labels up to 20000000, which look like identifiers"):
         audit(service, (torch.rand(40, 1, 2, 2), torch.arange(40) % 2), out=str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("shape", "most"), [((3, 32, 32), 1000), ((3, 256, 256), 20)])
+def test_large_inputs_go_through_the_network_a_few_at_a_time(tmp_path, shape, most):
+    seen = []
+
+    class Counting(Level):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    labels = torch.arange(60) % 5
+    x = (0.1 + 0.2 * labels.float()).reshape(-1, *[1] * len(shape)).expand(60, *shape)
+    report = audit(Counting(), (x, labels), stresses=["clean", "fgsm"], out=str(tmp_path / "run"))
+    assert report.cards["clean"].entry.stresses["clean"].points[0].metrics["accuracy"].value == 1
+    assert max(seen) == min(most, 60)
+
+
+def test_chunks_of_attacks_keep_their_size_up_to_small_images():
+    for shape, rows in [((1, 28, 28), 1000), ((3, 32, 32), 1000), ((3, 64, 64), 1000), ((3, 256, 256), 50), ((10**8,), 50)]:
+        assert chunk_of(SimpleNamespace(shape=shape)) == rows

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from holdfast.auditing.batching import rows_per_pass
 from holdfast.auditing.consent import agreed_settings, named_code, seal_start
 from holdfast.auditing.frame import Frame
 from holdfast.auditing.inputs import gather
@@ -243,7 +244,7 @@ def _run(
         data=inputs.data,
         device=settings.run.device,
         memo=store.memo(inputs.identity.target),
-        batch_size=settings.run.batch_size,
+        batch_size=rows_per_pass(inputs.data.shape, settings.run.batch_size, device=settings.run.device),
         extras={} if inputs.unlabelled is None else {"unlabelled": inputs.unlabelled},
         folder=store.folder,
     )

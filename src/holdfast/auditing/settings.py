@@ -124,6 +124,7 @@ class RunSettings(SettingsTable):
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=LARGEST)] = 1000
+    """Largest number of examples in one pass; of large inputs fewer go together."""
     point_limit: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
     """Longest time of one point, in s; absent: ten minutes, or 20 times the predicted time if that is more."""
 

@@ -81,7 +81,7 @@ class AuditFlags:
     threads: int | None = None
     """Torch threads of each process."""
     batch_size: int | None = None
-    """Largest number of examples in one pass."""
+    """Largest number of examples in one pass; of large inputs fewer go together."""
     point_limit: str | None = None
     """Longest time of one point, e.g. `90s`; default: 10 minutes, or 20 times the predicted time if that is more."""
     config: Annotated[Path | None, Parameter(alias="-c")] = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from holdfast.auditing.batching import rows_per_pass
 from holdfast.core.checks import as_written, check_finite, check_within, refuse
 from holdfast.core.estimate import Estimate, mcnemar, proportion
 from holdfast.nets import Normalized
@@ -103,11 +104,12 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
         return None
     n = max(FEWEST, int(SECONDS / max(3 * seconds, 1e-9)))
     examples, correct = examples[:n], correct[:n]
+    rows = rows_per_pass(examples.shape, 64)
     best: Alternative | None = None
     for advice, model in _alternatives(target.model, examples.x):
         other = replace(target, model=model)
         with torch.no_grad():
-            right = torch.cat([other.labels(x) == y for x, y in examples.batches(64)])
+            right = torch.cat([other.labels(x) == y for x, y in examples.batches(rows)])
         accuracy = proportion(int(right.sum()), len(right))
         gain = accuracy.value - float(correct.float().mean())
         if gain > 0 and (best is None or gain > best.gain):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from holdfast.auditing.stresses.answers import Draws, Passes, judged, measured, passes_of
+from holdfast.auditing.batching import rows_per_pass
+from holdfast.auditing.stresses.answers import BLOCK, Draws, Passes, judged, measured, passes_of
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
@@ -34,6 +35,7 @@ __all__ = [
     "accuracy_curve",
     "attacked",
     "check_sizes",
+    "chunk_of",
     "default_eps",
     "left_standing",
     "middle_eps",
@@ -71,6 +73,12 @@ def check_sizes(eps: tuple[float, ...]) -> None:
         refuse("eps", f"is {eps}", allowed="increasing sizes >= 0 in units of the input, e.g. (0, 0.1, 0.3)")
 
 
+def chunk_of(data: Examples) -> int:
+    """How many examples one call attacks: :data:`CHUNK`, or fewer where inputs are large; blocks of a random network stay whole."""
+    rows = rows_per_pass(data.shape, CHUNK // 4) * 4
+    return max(BLOCK, rows - rows % BLOCK)
+
+
 def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement:
     """Accuracy after `attack(x, y, chunk index)`, with the first fooled examples as pictures.
 
@@ -80,11 +88,12 @@ def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement
     answers: list[tuple[Passes, ...]] = []
     clean: list[torch.Tensor] = []
     pictures: list[torch.Tensor] = []
-    for index, (x, y) in enumerate(data.batches(CHUNK)):
+    chunk = chunk_of(data)
+    for index, (x, y) in enumerate(data.batches(chunk)):
         context.check_time()
         adversarial = attack(x.to(context.device), y.to(context.device), index).x_adv.cpu()
-        context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
-        first = index * CHUNK
+        context.tick(min(1.0, (index + 1) * chunk / len(data)))
+        first = index * chunk
         answers.append(tried(context, adversarial, first=first))
         clean.append(predicted_classes(passes_of(target, x, context, first=first).logits))
         fooled = (predicted_classes(answers[-1][0].logits) != y.cpu()) & (clean[-1] == y.cpu())

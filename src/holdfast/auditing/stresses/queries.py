@@ -11,7 +11,7 @@ import torch
 from holdfast.attacks import ThreatModel
 from holdfast.attacks.query import hopskipjump, square
 from holdfast.auditing.stresses.answers import examples_of
-from holdfast.auditing.stresses.attacked import CHUNK, NORMS, REMEDY, Norm, middle_eps, survived, tried, with_pictures
+from holdfast.auditing.stresses.attacked import NORMS, REMEDY, Norm, chunk_of, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.curve import Curve
@@ -89,11 +89,12 @@ class QueryAttack(Stress):
         del point
         data = examples_of(context, self.examples)
         found: list[Any] = []
-        for index, (x, y) in enumerate(data.batches(CHUNK)):
+        chunk = chunk_of(data)
+        for index, (x, y) in enumerate(data.batches(chunk)):
             context.check_time()
             seed = context.seeds.integer("search", index)
             found.append(self.attack(context, x.to(context.device), y.to(context.device), seed))
-            context.tick(min(1.0, (index + 1) * CHUNK / len(data)))
+            context.tick(min(1.0, (index + 1) * chunk / len(data)))
         adversarial = torch.cat([part.x_adv.cpu() for part in found])
         success = torch.cat([part.success.cpu() for part in found])
         asked = torch.cat([part.queries.cpu() for part in found])
