@@ -345,6 +345,7 @@ def told(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_kills_lose_no_finished_point_and_repeat_none(folder, workers):
     whole, killed = folder / f"i-{workers}", folder / f"j-{workers}"

@@ -34,6 +34,7 @@ __all__ = ["SpawnPool", "check_not_importing_main"]
 
 Answer = TypeVar("Answer")
 WORKER_MARK = "HOLDFAST_WORKER"
+KILLED_QUIETLY = "ignore:resource_tracker:UserWarning"  # Python tells of the semaphores of a pool that was killed, and frees them
 UNGUARDED = 78  # exit code of a worker whose main script begins a run when it is imported
 GUARD = 'In a script, the call must stand under `if __name__ == "__main__":`, because each worker imports the script.'
 
@@ -146,7 +147,12 @@ class SpawnPool:
         """
         check_not_importing_main()
         self._context = self._sent(replace(context, tick=type(context)().tick), parts=_parts(context))
-        given = {WORKER_MARK: "1", "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+        warned = filter(None, [os.environ.get("PYTHONWARNINGS"), KILLED_QUIETLY])
+        given = {
+            WORKER_MARK: "1",
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+            "PYTHONWARNINGS": ",".join(warned),
+        }
         self._environment = {name: os.environ.get(name) for name in given}
         os.environ.update(given)
         self._open()
