@@ -248,7 +248,7 @@ def test_activation_functions_that_cannot_be_reached_are_announced():
         (lambda: hardware_activations(mlp(64), "own"), "`x` is missing"),
         (lambda: hardware_activations(mlp(4), "own", x=torch.zeros(3, 4)[:1].expand(3, 4) * 0, modules=(nn.Tanh,)), "nn.Tanh"),
         (lambda: chip(mlp(4), 0), "no layer of devices"),
-        (lambda: hardware_activations(mlp(64), "nowhere.csv"), "no file"),
+        (lambda: hardware_activations(mlp(64), "nowhere.csv"), "no such file"),
         (lambda: hardware_activations(mlp(64), response_curves(SigmoidNeuron(), np.arange(4)), spread=0.1), "differ already"),
     ],
 )
