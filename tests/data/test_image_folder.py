@@ -116,7 +116,7 @@ def test_no_folder_is_said_plainly(tmp_path):
         load_folder(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("size", [0, (3, 0), -1])
+@pytest.mark.parametrize("size", [0, (3, 0), -1, 100_000, (2, 10**9)])
 def test_an_impossible_size_is_refused(tmp_path, size):
     write(tmp_path, "a/1.png", colour())
     with pytest.raises(InputError, match="`size`"):

@@ -216,7 +216,10 @@ def _kind(path: Path) -> str:
 
 def _checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size
-    return check_whole(height, "size", low=1), check_whole(width, "size", low=1)
+    height, width = check_whole(height, "size", low=1), check_whole(width, "size", low=1)
+    if height * width > MOST_PIXELS:
+        refuse("size", f"is {height}x{width}", allowed=f"at most {MOST_PIXELS} pixels in one image")
+    return height, width
 
 
 def _refuse_image(file: Path, error: Exception) -> NoReturn:
