@@ -54,6 +54,7 @@ ARRAYS = (X, LABELS)
 FORMS = {
     "arrays": lambda: ARRAYS,
     "tensors": lambda: tuple(map(torch.from_numpy, ARRAYS)),
+    "a mapping of lists": lambda: {"x": X.tolist(), "y": LABELS.tolist()},
     "a mapping": lambda: {"x": X, "y": LABELS},
     "examples": lambda: Examples(*map(torch.from_numpy, ARRAYS)),
     "a TensorDataset": lambda: TensorDataset(*map(torch.from_numpy, ARRAYS)),

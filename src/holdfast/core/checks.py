@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-PART = 1024  # rows checked at a time, since a check makes several arrays of its own
+PART = 2**22  # values checked at a time, since a check makes several arrays of its own
 
 
 def refuse(name: str, got: str, *, allowed: str, remedy: str = "") -> NoReturn:
@@ -143,7 +143,8 @@ def check_finite(array: Any, name: str, *, first: int = 0) -> None:
 
     `first` is the number of the array's first row where it is a part of something larger.
     """
-    parts = (array[begin : begin + PART] for begin in range(0, len(array), PART)) if array.ndim else [array]
+    rows = max(1, PART // max(1, math.prod(array.shape[1:])))
+    parts = (array[begin : begin + rows] for begin in range(0, len(array), rows)) if array.ndim else [array]
     if all(bool(_finite(part).all()) for part in parts):
         return
     bad = ~_finite(array)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
@@ -31,7 +32,7 @@ LAYOUTS = ("NCHW", "NHWC", "NHW")
 """Orders of the axes that are understood; the result is always NCHW."""
 CHANNELS = (1, 3, 4)
 DIVIDED = "pixels 0 to 255 were divided by 255; pass %s to keep them"
-PART = 1024  # rows converted at a time
+PART = 2**22  # values converted at a time
 Bounds = tuple[float, float]
 LOG = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def as_examples(  # noqa: PLR0913 (each says how the arrays are read)
     rows : array (n,) of the rows to take, in this order; only they are checked and become floating point. Default: all
     as_stored : keep pixels as :class:`~holdfast.data.pixels.Pixels`
     """
-    y = torch.as_tensor(plain(y))
+    x, y = x if isinstance(x, torch.Tensor) else np.asarray(x), torch.as_tensor(plain(y))
     if y.ndim == 0 or np.ndim(x) == 0:
         refuse("x, y", f"have shapes {tuple(np.shape(x))} and {tuple(y.shape)}", allowed="one row each per example")
     check_same_length(x, y)
@@ -193,8 +194,9 @@ def _floating(x: Any, bounds: Bounds | None, rows: np.ndarray | None) -> torch.T
     places = np.arange(len(x)) if rows is None else rows
     check_room((len(places), *x.shape[1:]), remedy=f"Read fewer: {as_written('examples', 'N', python='N')}.")
     whole = torch.empty((len(places), *x.shape[1:]), device=x.device if isinstance(x, torch.Tensor) else None)
-    for begin in range(0, len(places), PART):
-        whole[begin : begin + PART] = _taken(x, places[begin : begin + PART])
+    part = max(1, PART // max(1, math.prod(x.shape[1:])))
+    for begin in range(0, len(places), part):
+        whole[begin : begin + part] = _taken(x, places[begin : begin + part])
     return whole.div_(255) if scaled else whole
 
 

@@ -44,8 +44,9 @@ def check_mode(target: Target) -> None:
 def check_inputs(target: Target, examples: Examples) -> tuple[str, ...]:
     """Refuse inputs that are not finite or outside the declared range; a note if they fill little of it."""
     ends = []
-    for begin in range(0, len(examples), PART):
-        x = examples[begin : begin + PART].x
+    rows = rows_per_pass(examples.shape, PART)
+    for begin in range(0, len(examples), rows):
+        x = examples[begin : begin + rows].x
         check_finite(x, "data", first=begin)
         ends += [float(x.min()), float(x.max())]
     (low, high), (least, most) = target.bounds, (min(ends), max(ends))
