@@ -156,6 +156,15 @@ def test_one_chip_has_no_spread_over_chips():
     assert (results.p05.value, results.p05.lo, results.p05.hi) == (0.75, 0, 1)
 
 
+def test_chips_without_deviations_are_all_alike():
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    data = Examples(torch.rand(200, 4, generator=Seeds(0).torch("x")), torch.arange(200) % 2)
+    for results in (weight_noise(net, data, sigma=0.0, count=1), activation_variation(net, data, spread=0.0, count=1)):
+        assert results.p05 == results.accuracy
+        assert (results.sd.value, results.sd.hi) == (0, 0)
+    assert weight_noise(net, data, sigma=0.1, count=1).p05.lo == 0
+
+
 @pytest.mark.parametrize("share", [0, 70, 100])
 def test_chips_that_are_all_equal_are_not_taken_as_certain(share):
     right = np.zeros((5, 100), dtype=bool)

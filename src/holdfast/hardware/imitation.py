@@ -17,7 +17,7 @@ What trims each device by itself is :mod:`holdfast.hardware.recalibrate`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,7 +143,7 @@ def curve_variation(
     """
     place = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     equipped = imitate(model, curves, x=examples[:FIT_ROWS].x.to(place), times=times, seed=seed).model
-    return other_chips(equipped, examples, count=count, seed=seed, **settings)
+    return replace(other_chips(equipped, examples, count=count, seed=seed, **settings), alike=times == 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ import torch
 
 from holdfast.core.checks import check_one_of, check_whole, check_within, refuse
 from holdfast.core.curve import Curve
-from holdfast.core.estimate import Estimate, mean_t, proportion
+from holdfast.core.estimate import Estimate, exact, mean_t, proportion
 from holdfast.core.seeds import Seeds, seeded
 from holdfast.core.target import mean_of_passes, predicted_classes
 from holdfast.hardware.equip import chip, hardware_activations
@@ -58,10 +58,12 @@ class ChipResults:
     ----------
     correct : boolean array (chips, n)
     not_finite : share of all answers that hold NaN or infinity, which are wrong ones
+    alike : nothing deviates, so that every other chip is equal to these
     """
 
     correct: NDArray[np.bool_]
     not_finite: float = 0.0
+    alike: bool = False
 
     @cached_property
     def accuracies(self) -> NDArray[np.float64]:
@@ -88,9 +90,11 @@ class ChipResults:
         .. math:: s \sqrt{(n - 1) / \chi^2_{n - 1,\, 1/2 \pm 0.475}}
 
         Where `s` is below half of what one answer counts it is taken as that much for the upper end. A single chip has 0, and an
-        interval up to 0.5, beyond which no numbers in [0, 1] spread.
+        interval up to 0.5, beyond which no numbers in [0, 1] spread. Chips that are `alike` have exactly 0.
         """
         count = len(self.accuracies)
+        if self.alike:
+            return exact(0.0, count)
         if count == 1:
             return Estimate(0.0, 0.0, 0.5, 1, "chi-square")
         from scipy.special import chdtri
@@ -108,9 +112,11 @@ class ChipResults:
         with `t'` the quantile of the noncentral t distribution (G. J. Hahn and W. Q. Meeker, Statistical Intervals, Wiley 1991,
         section 4.4); `s` is at least half of what one answer counts. The interval is clipped to [0, 1] and contains the percentile
         of the sample, and for equal chips the interval of their accuracy.
-        A single chip may be any of its kind: its interval is [0, 1].
+        A single chip may be any of its kind: its interval is [0, 1]. Of chips that are `alike` each percentile is the accuracy.
         """
         count, value = len(self.accuracies), float(np.quantile(self.accuracies, 0.05))
+        if self.alike:
+            return self.accuracy
         if count == 1:
             return Estimate(value, 0.0, 1.0, 1, "noncentral t")
         from scipy.special import nctdtrit, ndtri
@@ -218,7 +224,7 @@ def weight_noise(
     """
     model = bake_weights(model)
     draw = weight_draws(model, sigma=sigma, mode=mode, seed=seed, everything=everything)
-    return chips(model, examples, draw, count=count, **settings)
+    return replace(chips(model, examples, draw, count=count, **settings), alike=sigma == 0)
 
 
 def weight_draws(model: nn.Module, *, sigma: float, mode: Noise = "additive", seed: int = 0, everything: bool = False) -> Draw:
@@ -282,7 +288,7 @@ def activation_variation(
     seed : of the chips; the same at every `spread`
     """
     equipped = hardware_activations(model, "own", x=examples[:256].x.to(_device_of(model)), spread=spread, seed=seed)
-    return other_chips(equipped, examples, count=count, seed=seed, **settings)
+    return replace(other_chips(equipped, examples, count=count, seed=seed, **settings), alike=spread == 0)
 
 
 def _device_of(model: nn.Module) -> torch.device:

@@ -90,7 +90,7 @@ class WeightNoise(Stress):
     """
 
     name: ClassVar[str] = "weight_noise"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "Noise on the weights"
     card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
@@ -179,7 +179,7 @@ class ActivationVariation(Stress):
     """
 
     name: ClassVar[str] = "activation_variation"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "Device-to-device variation of neurons"
     card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
