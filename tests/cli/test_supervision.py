@@ -140,8 +140,16 @@ def none_left():
             process.kill()
 
 
+HEEDING = """
+import os, signal, sys
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a shell that runs the tests in the background has them ignored
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 def start(folder, *words, **options):
-    command = [sys.executable, *map(str, words)]
+    command = [sys.executable, "-c", HEEDING, *map(str, words)]
     STARTED.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options))
     return STARTED[-1]
 
