@@ -98,7 +98,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_a_study_is_reported_alike_from_its_folder(tmp_path):
-    run_study("spintronic-neuron", preset="tiny", out=tmp_path / "run")
+    run_study("spintronic-neuron", preset="tiny", out=tmp_path / "run", threads=1)
     before = facts(tmp_path / "run")
     study_runner.conclude(tmp_path / "run", running="", reason="the process ended", interrupted=False)
     after = facts(tmp_path / "run")

@@ -160,6 +160,13 @@ def test_the_plan_multiplies_costs_and_queries(digits_cnn, digits_small):
     assert inputs.identity != plan(Noisy(digits_cnn), 3)[1].identity  # stored points of another mean are not kept
 
 
+def test_a_single_pass_is_not_enough_for_an_answer(digits_cnn, digits_small):
+    settings = read_settings(flags={"model": {"samples": 1}, "stresses": ("clean",)})
+    with pytest.raises(InputError, match=r"`samples` is 1, but two passes .* allowed: 2 or more"):
+        gather(settings, Noisy(digits_cnn), digits_small[1])
+    assert gather(settings, digits_cnn, digits_small[1]).target.samples == 1
+
+
 def test_queries_stay_within_their_limit(digits_cnn, digits_small, tmp_path):
     report, _ = audited(Noisy(digits_cnn), digits_small[1], tmp_path / "run", ("square",), max_queries=20_000)
     assert 0 < report.document.run.queries <= 20_000

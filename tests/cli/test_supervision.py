@@ -177,7 +177,10 @@ def is_alive(pid):
         ("fault", "SIGSEGV ended the process while measuring a point"),
         ("kill", "SIGKILL (killed, or out of memory) ended the process while measuring a point"),
         pytest.param("loop", "measuring a point did not end within its limit of 0.1 s", marks=pytest.mark.slow),
-        ("sleep", "measuring a point did not end within its limit of 0.1 s, so the process was ended"),
+        (
+            "sleep",
+            "measuring a point did not end within its limit of 0.1 s (--point-limit or --budget sets it), so the process was ended",
+        ),
     ],
 )
 def test_a_process_that_ends_or_hangs_within_a_point_is_a_crash_whose_run_is_reported(folder, how, says):
@@ -293,6 +296,18 @@ def test_sys_exit_of_a_model_is_never_the_exit_code(folder, capsys, model, code,
     assert says in capsys.readouterr().err
     if code == 3:
         assert points_of(folder / "c3")[4].error.splitlines()[-1] == "SystemExit: 0"
+
+
+def test_an_interrupt_before_the_first_point_is_one_sentence(folder, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("holdfast.auditing.pipeline.gather", interrupted)
+    for command in ("audit", "plan"):
+        with chdir(folder), pytest.raises(SystemExit) as ending:
+            main([command])
+        assert ending.value.code == 130
+        assert capsys.readouterr().err == "holdfast: interrupted\n"
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ installation began the run with exactly these settings, from the same files; the
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.store import Store
 
-__all__ = ["agreed_settings", "named_code", "seal_start"]
+__all__ = ["agreed_settings", "named_code", "resumption", "seal_start"]
 
 
 def named_code(settings: AuditSettings) -> dict[str, str]:
@@ -64,6 +65,12 @@ def seal_start(settings: AuditSettings, code: Mapping[str, str]) -> str | None:
     return seal(settings.model_dump(mode="json"), code)
 
 
+def resumption(folder: Path, settings: AuditSettings, proof: str | None) -> str:
+    """The command that resumes the run in `folder`; with the user's consent in it where no key could be kept for a `proof`."""
+    consent = ["--trust"] if proof is None and named_code(settings) else []
+    return shlex.join(["holdfast", "resume", str(folder), *consent])
+
+
 def agreed_settings(store: Store, folder: str, *, trust: bool) -> AuditSettings:
     """The settings in `store`, if what they would execute is nothing, was begun here, or is trusted by the user.
 
@@ -90,7 +97,7 @@ def agreed_settings(store: Store, folder: str, *, trust: bool) -> AuditSettings:
         refuse(
             "folder",
             f"is {folder!r}, which this installation did not begin as it stands, and resuming it would execute code: {shown}",
-            allowed="runs that were begun here, from the same folder, and not changed since",
+            allowed="runs that were begun here, from this working folder, and not changed since",
             remedy=f"If you trust all of this code: {as_written('trust')}.",
         )
     return settings

@@ -120,6 +120,9 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         seed=settings.seed,
         threads=settings.run.threads,
     )
+    if chosen.samples == 1 and seen.stochastic:
+        got = "is 1, but two passes of the network give two answers"
+        refuse("samples", got, allowed=f"2 or more passes, whose mean is one answer; {SAMPLES} if it is left out")
     samples = chosen.samples or (SAMPLES if seen.stochastic else 1)
     target = replace(seen.target, samples=samples)
     used = used.labelled(used.y, class_names=_names(used, seen.classes), numbering=used.numbering)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from typing import TYPE_CHECKING
 
+from holdfast.auditing.consent import resumption
 from holdfast.auditing.frame import Frame
 from holdfast.auditing.reporting import report_on
 from holdfast.auditing.scheduling import stored_plan
@@ -50,7 +50,7 @@ def conclude(folder: str | Path, *, running: str, reason: str, interrupted: bool
                 "started": store.fact("started"),
                 "finished": clock(),
                 "seconds": time_used(records, since=time.time()),
-                "resume": shlex.join(["holdfast", "resume", str(shown)]),
+                "resume": resumption(shown, settings, store.fact("seal")),
                 "notes": [*store.notes, reason],
             },
             repeatable=True,

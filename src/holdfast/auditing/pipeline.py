@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.auditing.batching import rows_per_pass
-from holdfast.auditing.consent import agreed_settings, named_code, seal_start
+from holdfast.auditing.consent import agreed_settings, named_code, resumption, seal_start
 from holdfast.auditing.frame import Frame
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.plan import LEAST_LIMIT
@@ -220,7 +219,7 @@ def _sealed(store: Store, settings: AuditSettings, code: Mapping[str, str], fold
     """Keep the settings with the proof that this installation began the run, at once; gives the command that resumes it."""
     proof = seal_start(settings, code)
     store.remember(config=settings.model_dump(mode="json"), objects=False, seal=proof)
-    return shlex.join(["holdfast", "resume", str(folder), *(["--trust"] if code and proof is None else [])])
+    return resumption(folder, settings, proof)
 
 
 def _slug(name: str) -> str:

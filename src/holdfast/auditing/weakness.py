@@ -136,7 +136,7 @@ class _Attacked:
             text=f"Accuracy under attack ({norm}, eps {eps:.3g}, {reading.words}): {reading.accuracy}.",
             evidence=str(Metric(f"{reading.card}.{reading.stress}.accuracy", tuple(reading.at.items()))),
             estimate=reading.accuracy,
-            threshold=f"half the clean accuracy, {clean.value / 2:.3g}",
+            threshold=f"half the clean accuracy, {clean.value / 2:.3g}" if clean is not CERTAIN else "0.5; clean was not measured",
             remedy=_remedy(self.records),
         )
         behind = [stress.name for stress in self.attacks] if reading.stress == WORST_CASE else [reading.stress]

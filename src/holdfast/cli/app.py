@@ -37,6 +37,7 @@ app = App(
     help="Will it hold? A laboratory for neural networks that must leave the lab.\n\nExample: holdfast audit",
     version=__version__,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # it would become an exit by itself, which is that of a model's code
 )
 
 

@@ -55,6 +55,7 @@ def guarded(command: Callable[[], object]) -> int:
         print(f"holdfast: {error}. Choose another path, or free it.", file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
     except KeyboardInterrupt:
+        print("holdfast: interrupted", file=sys.stderr)  # noqa: T201
         return EXIT_INTERRUPTED
     except BaseException:  # noqa: BLE001 (neither a crash of ours nor an exit of theirs must look like a gate's verdict)
         traceback.print_exc()

@@ -201,7 +201,8 @@ def _reason(seen: Seen, status: int, *, overdue: bool) -> str:
     if seen.signal is not None:
         return f"{signal.Signals(seen.signal).name} ended the run while {seen.doing}"
     if overdue:
-        return f"{seen.doing} did not end within its limit of {seen.seconds:.3g} s, so the process was ended"
+        limit = f"its limit of {seen.seconds:.3g} s (--point-limit or --budget sets it)"
+        return f"{seen.doing} did not end within {limit}, so the process was ended"
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         killed = " (killed, or out of memory)" if number == signal.SIGKILL else ""

@@ -72,10 +72,10 @@ def run_study(  # noqa: PLR0913 (each is a flag of the command line)
     settings, points = settings_of(study), len(study.points())
     folder = Path(out or f"runs/{name}-{preset}")
     identity = {"kind": "study", "name": name, "preset": preset, "seed": seed, "settings": digest(settings)}
-    run = _entry(study, identity, folder, device=device)
+    run = _entry(study, identity, folder, device=device, threads=threads)
     with thread_budget(threads), Store.create(folder, identity, fresh=fresh) as store:
-        run = run.model_copy(update={"started": store.fact("started") or clock(), "threads": threads})
-        store.remember(started=run.started, config=settings, points=points)
+        run = run.model_copy(update={"started": store.fact("started") or clock()})
+        store.remember(started=run.started, config=settings, points=points, made={"device": device, "threads": threads})
         memo = store.memo({"study": name, "version": study.version, "seed": seed})
         context = Context(seeds=Seeds(seed), device=device, memo=memo, folder=store.folder)
         executor = InProcess() if workers == 1 else SpawnPool(workers, threads=threads)
@@ -106,9 +106,9 @@ def conclude(folder: str | Path, *, running: str, reason: str, interrupted: bool
     identity, shown = found.fact("identity"), shown_path(found.folder)
     study = find_study(identity["name"]).PRESETS[identity["preset"]].prepared()
     with Store.create(folder, identity) as store:
-        blamed = {} if interrupted else {running: reason}
-        records = stored_records([study], Identity(seed=identity["seed"]), store, crashed=blamed)
-        run = _entry(study, identity, shown).model_copy(update={"started": store.fact("started"), "notes": [reason]})
+        records = stored_records([study], Identity(seed=identity["seed"]), store, crashed={} if interrupted else {running: reason})
+        run = _entry(study, identity, shown, **store.fact("made"))
+        run = run.model_copy(update={"started": store.fact("started"), "notes": [reason]})
         left = Finished(records=records, interrupted=interrupted)
         document = _reported(run, study, left, store, begun=time.time())
     report = Report(document, shown)
@@ -116,19 +116,18 @@ def conclude(folder: str | Path, *, running: str, reason: str, interrupted: bool
     return report
 
 
-def _entry(study: Study, identity: Mapping[str, Any], folder: Path, *, device: str = "cpu") -> RunEntry:
+def _entry(study: Study, identity: Mapping[str, Any], folder: Path, *, device: str, threads: int | None) -> RunEntry:
     """The entry of a run that begins, with the `identity` that the store keeps."""
-    name, preset, seed = identity["name"], identity["preset"], identity["seed"]
+    words = [word for name in ("preset", "seed") for word in (f"--{name}", str(identity[name]))]
+    words += [] if device == "cpu" else ["--device", device]
     return RunEntry(
         id=digest(identity)[:16],
-        kind="study",
-        name=name,
         title=study.title,
         source=study.source,
-        seed=seed,
-        preset=preset,
-        command=shlex.join(["holdfast", "study", "run", name, "--preset", preset, "--seed", str(seed), "--out", str(folder)]),
+        command=shlex.join(["holdfast", "study", "run", study.name, *words, "--out", str(folder)]),
+        threads=threads,
         config=settings_of(study),
+        **{name: identity[name] for name in ("kind", "name", "preset", "seed")},
         **circumstances(device),
     )
 

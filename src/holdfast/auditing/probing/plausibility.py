@@ -112,7 +112,7 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
         with torch.no_grad():
             right = torch.cat([other.labels(x) == y for x, y in examples.batches(rows)])
         accuracy = proportion(int(right.sum()), len(right))
-        gain = accuracy.value - float(correct.float().mean())
+        gain = (int(right.sum()) - int(correct.sum())) / len(right)
         if gain > 0 and (best is None or gain > best.gain):
             best = Alternative(advice=advice, accuracy=accuracy, gain=gain, p=mcnemar(correct.cpu().numpy(), right.cpu().numpy()))
     return best

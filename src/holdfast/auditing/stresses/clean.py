@@ -166,12 +166,13 @@ def _by_class(y: NDArray[Any], prediction: NDArray[Any], *, classes: int) -> dic
 def _guessing(found: Measurement) -> list[Finding]:
     """A finding where the network gives one answer to everything, or is no better than if it did."""
     accuracy, chance = found.estimates["accuracy"], found.estimates["chance"]
-    named = np.unique(found.arrays["prediction"])
-    constant = len(named) == 1 and named[0] >= 0 and accuracy.value < 1
+    answered = found.arrays["prediction"][found.arrays["prediction"] >= 0]
+    named = np.unique(answered)
+    constant = len(named) == 1 and accuracy.value < 1
     if accuracy.lo > chance.value and not constant:
         return []
     if constant:
-        text = f"The network gives class {named[0]} to all {accuracy.n} examples: its accuracy {accuracy} is that class's share."
+        text = f"The network gives class {named[0]} to all {len(answered)} examples: its accuracy {accuracy} is that class's share."
     else:
         text = f"The accuracy {accuracy} is not significantly above {chance.value:.3g}, the largest class's share or 1/classes."
     return [

@@ -100,9 +100,11 @@ class QueryAttack(Stress):
         asked = torch.cat([part.queries.cpu() for part in found])
         taken = asked.masked_fill(~success, 0).numpy().astype(np.int32)
         answered = survived(tried(context, adversarial), data.y)
-        taken[answered.arrays["correct"]] = 0  # fooled by chance alone
+        correct = answered.arrays["correct"]
+        taken[correct] = 0  # random answers alone had fooled it
+        taken[~correct & (taken == 0)] = self.queries  # and here they do so at the end
         answered = replace(answered, arrays={**answered.arrays, "queries": taken})
-        rows = np.flatnonzero(~answered.arrays["correct"] & (taken > 1))  # an example that took one query was wrong from the start
+        rows = np.flatnonzero(~correct & (taken > 1))  # an example that took one query was wrong from the start
         return with_pictures(answered, data, adversarial[torch.from_numpy(rows)], rows, before=data.y.cpu().numpy())
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
