@@ -40,7 +40,7 @@ def audited(network, examples, options, folder):
     failed = [point.error for _, _, point in report.document.points() if point.status != "ok"]
     if failed:
         raise SystemExit(failed[0])
-    return cpu, wall, sum(point.seconds for _, _, point in report.document.points())
+    return cpu, wall, sum(point.seconds or 0.0 for _, _, point in report.document.points())
 
 
 def bare(inputs, stresses):
