@@ -10,17 +10,22 @@ from torch import nn
 
 import holdfast
 from holdfast.attacks import ThreatModel, check_masking, pgd
+from holdfast.auditing.batching import rows_per_pass
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.probing import probe
 from holdfast.auditing.scheduling import new_plan
 from holdfast.auditing.settings import read_settings
-from holdfast.auditing.stresses.adversarial import PGD
+from holdfast.auditing.stresses.adversarial import FGSM, PGD
+from holdfast.auditing.stresses.answers import passes_of
 from holdfast.auditing.stresses.attacked import left_standing
+from holdfast.auditing.stresses.clean import Clean
+from holdfast.auditing.stresses.shift import Corruptions, Resolution
 from holdfast.core.errors import InputError
 from holdfast.core.executors import Task, perform
 from holdfast.core.seeds import Seeds
 from holdfast.core.stress import StressContext
 from holdfast.core.target import Target
+from holdfast.data import Examples
 from holdfast.hardware import weight_noise
 
 
@@ -53,6 +58,13 @@ class Dropping(nn.Module):
         for layer in layers:
             x = layer(x)
         return head(nn.functional.dropout(x, 0.5, training=True))
+
+
+class NoiseAlone(nn.Module):
+    """Answers that are noise from the global generator of torch, whatever the input."""
+
+    def forward(self, x):
+        return torch.randn(len(x), 10) + 0 * x.flatten(1).mean(1, keepdim=True)
 
 
 TINY = 1e-6
@@ -141,6 +153,28 @@ def test_a_point_draws_from_a_seed_of_its_own(digits_cnn, digits_small):
     perform(Task(experiment=stress, point=one), context)
     after = perform(Task(experiment=stress, point=two), context).measurement
     assert (alone.arrays["margin"] == after.arrays["margin"]).all()
+
+
+@pytest.mark.parametrize(("shape", "most"), [((3, 170, 170), 1000), ((3, 8, 8), 26), ((3, 8, 8), 7), ((3, 8, 8), 1000)])
+def test_a_row_meets_the_same_draws_in_every_stress_and_no_other_row_does(shape, most):
+    """Batches of 46, 26, 7 and 1000 rows: only the last hold a whole block."""
+    data = Examples(x=torch.full((160, *shape), 0.5), y=torch.arange(160) % 10)
+    target = Target(model=NoiseAlone(), samples=3)
+    context = StressContext(seeds=Seeds(0), target=target, data=data, batch_size=rows_per_pass(shape, most))
+    stresses = Clean(), FGSM(eps=(0.0,)), Corruptions(kinds=("brightness",), severities=(1,)), Resolution(scales=(1.0,))
+    clean, *others = (stress.measure(stress.points()[0], context.for_experiment(stress.name)).arrays for stress in stresses)
+    assert len(np.unique(clean["margin"])) == 160
+    for arrays in others:
+        assert (arrays["prediction"] == clean["prediction"]).all()
+        assert (arrays["margin"] == clean["margin"]).all()
+    assert not np.isin(others[0]["selection"], clean["margin"]).any()
+
+
+def test_a_random_network_is_asked_about_whole_blocks_only():
+    context = StressContext(seeds=Seeds(0))
+    with pytest.raises(InputError, match="`first` is 26; allowed: multiples of 50"):
+        passes_of(Target(model=NoiseAlone(), samples=3), torch.zeros(4, 2), context, first=26)
+    assert passes_of(Target(model=NoiseAlone()), torch.zeros(4, 2), context, first=26).named.shape == (1, 4)
 
 
 def test_the_plan_multiplies_costs_and_queries(digits_cnn, digits_small):

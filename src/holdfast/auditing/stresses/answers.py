@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from holdfast.core.checks import refuse
 from holdfast.core.estimate import exact, mean_t, proportion
 from holdfast.core.experiment import Measurement
 from holdfast.core.seeds import Seeds, seeded
@@ -36,10 +37,11 @@ __all__ = [
     "logits_of",
     "measured",
     "passes_of",
+    "whole_blocks",
 ]
 
 Draws = Literal["answers", "selection"]
-BLOCK = 50  # examples of a random network that are asked about together, from a seed of their own
+BLOCK = 50  # examples that a random network is asked about from one seed, in one batch or several
 NOT_FINITE = "not_finite"  # the estimate of a point some of whose answers are NaN or infinite
 
 
@@ -76,8 +78,11 @@ def logits_of(target: Target, x: torch.Tensor | Examples, context: Context) -> t
 def passes_of(target: Target, x: torch.Tensor | Examples, context: Context, *, first: int = 0, draws: Draws = "answers") -> Passes:
     """What `target` answers to all rows of `x`, as :func:`logits_of` asks, and what each pass names.
 
-    A random network draws the same numbers whenever it is asked about the same rows of the data, changed or not, which makes
-    comparisons paired. An attack never sees these draws, so it cannot succeed by having found a lucky one.
+    A random network is asked about one block of :data:`BLOCK` rows after another, each from a seed that belongs to its place in the
+    data, in batches that begin anew with the block. So it draws the same numbers whenever it is asked about the same block, changed
+    or not, in batches of the same size, which makes comparisons paired; no two blocks share their numbers. Where `x` ends within a
+    block, the numbers of that block depend on how many of its rows there are. An attack never sees these draws, so it cannot
+    succeed by having found a lucky one.
 
     Parameters
     ----------
@@ -88,15 +93,31 @@ def passes_of(target: Target, x: torch.Tensor | Examples, context: Context, *, f
     draws : of a random network: those that figures are made of, or independent ones by which to choose among attacks
     """
     fixed = target.samples > 1
-    parts = []
+    if fixed and first % BLOCK:
+        refuse("first", f"is {first}", allowed=f"multiples of {BLOCK}: a random network is asked about whole blocks")
+    parts: list[Passes] = []
     with torch.no_grad():
-        for number, batch in enumerate(_batches(x, min(BLOCK, context.batch_size) if fixed else context.batch_size)):
-            context.check_time()
-            seed = Seeds(context.seeds.seed).integer(draws, first // BLOCK + number)
+        for block, rows in enumerate(_blocks(x, BLOCK if fixed else len(x)), first // BLOCK):
+            seed = Seeds(context.seeds.seed).integer(draws, block)
             with seeded(seed, context.device) if fixed else nullcontext():
-                passes = target.passes(batch.to(context.device)).float()
-            parts.append(Passes(logits=mean_of_passes(passes).cpu(), named=predicted_classes(passes).cpu()))
+                parts.extend(_asked(target, batch, context) for batch in _batches(rows, context.batch_size))
     return Passes.joined(parts)
+
+
+def whole_blocks(rows: int) -> int:
+    """`rows` rounded down to whole blocks of a random network, at least one; what it is asked about at a time has so many rows."""
+    return max(BLOCK, rows - rows % BLOCK)
+
+
+def _asked(target: Target, batch: torch.Tensor, context: Context) -> Passes:
+    context.check_time()
+    passes = target.passes(batch.to(context.device)).float()
+    return Passes(logits=mean_of_passes(passes).cpu(), named=predicted_classes(passes).cpu())
+
+
+def _blocks(x: torch.Tensor | Examples, size: int) -> Iterator[torch.Tensor | Examples]:
+    """`x` in parts of at most `size` rows; examples stay as they are held."""
+    return (x[begin : begin + size] for begin in range(0, len(x), size))
 
 
 def _batches(x: torch.Tensor | Examples, size: int) -> Iterator[torch.Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from holdfast.auditing.batching import rows_per_pass
-from holdfast.auditing.stresses.answers import BLOCK, Draws, Passes, judged, measured, passes_of
+from holdfast.auditing.stresses.answers import Draws, Passes, judged, measured, passes_of, whole_blocks
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
@@ -75,8 +75,7 @@ def check_sizes(eps: tuple[float, ...]) -> None:
 
 def chunk_of(data: Examples) -> int:
     """How many examples one call attacks: :data:`CHUNK`, or fewer where inputs are large; blocks of a random network stay whole."""
-    rows = rows_per_pass(data.shape, CHUNK // 4) * 4
-    return max(BLOCK, rows - rows % BLOCK)
+    return whole_blocks(rows_per_pass(data.shape, CHUNK // 4) * 4)
 
 
 def attacked(context: StressContext, data: Examples, attack: Any) -> Measurement:

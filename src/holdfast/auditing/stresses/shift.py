@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
-from holdfast.auditing.stresses.answers import BLOCK, Passes, examples_of, judged, passes_of
+from holdfast.auditing.stresses.answers import Passes, examples_of, judged, passes_of, whole_blocks
 from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
@@ -41,7 +41,7 @@ def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.
     target = context.target
     passes, first = [], 0
     rows = max(1, min(context.batch_size, VALUES // math.prod(data.shape)))
-    rows = rows - rows % BLOCK if rows > BLOCK else rows
+    rows = rows if target.samples == 1 else whole_blocks(rows)
     shown: dict[str, np.ndarray] = {}
     for x, _ in data.batches(rows):
         context.check_time()
