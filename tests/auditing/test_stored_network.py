@@ -12,9 +12,13 @@ import pytest
 import torch
 
 import holdfast
-from holdfast.auditing.recognition import Likeness, difference, likeness_of
+from holdfast.auditing.likeness import Likeness, difference, likeness_of
+from holdfast.auditing.pipeline import audit_with
+from holdfast.auditing.settings import read_settings
 from holdfast.auditing.sources import source_digests, without_comments
+from holdfast.core.errors import InputError
 from holdfast.core.target import Target
+from holdfast.core.watch import Watch
 
 NETWORK = """
 import torch
@@ -248,3 +252,52 @@ def test_code_is_that_of_classes_functions_and_hooks_of_the_user(digits_cnn):
 def test_comments_end_where_strings_begin():
     assert without_comments('x = "# kept"  # gone\n') == 'x = "# kept"'
     assert without_comments("def f(:") == "def f(:"
+
+
+class Leaves(torch.nn.Module):
+    """A network that leaves the program at one of its passes, counted from 1 over all its copies; 0: never."""
+
+    passes = 0
+
+    def __init__(self, body, at=0):
+        super().__init__()
+        self.body, self.at = body, at
+        Leaves.passes = 0
+
+    def forward(self, x):
+        Leaves.passes += 1
+        if Leaves.passes == self.at:
+            sys.exit(0)
+        return self.body(x)
+
+
+def audit_watched(network, data, folder, send=lambda message: None):
+    options = {"data": {"examples": 60}, "run": {"threads": 1}, "stresses": ("clean",), "out": str(folder)}
+    return audit_with(read_settings(flags=options), network, data, watch=Watch(send))
+
+
+@pytest.fixture
+def passes(tmp_path, digits_cnn, digits_small):
+    """Passes of a network until all was gathered, and until its first point began."""
+    network, seen = Leaves(digits_cnn), {}
+
+    def send(message):
+        if message.get("doing") == "planning":
+            seen["gathered"] = Leaves.passes
+        elif "begin" in message:
+            seen.setdefault("begun", Leaves.passes)
+
+    audit_watched(network, digits_small[1], tmp_path / "counted", send)
+    return seen
+
+
+def test_the_network_is_asked_nothing_between_its_probe_and_the_first_point(passes):
+    assert 0 < passes["gathered"] == passes["begun"]
+
+
+def test_a_network_that_leaves_at_any_pass_before_the_first_point_is_refused_in_one_sentence(
+    tmp_path, digits_cnn, digits_small, passes
+):
+    for at in range(1, passes["begun"] + 1):
+        with pytest.raises(InputError, match=r"raised SystemExit: 0 \(test_stored_network.py, line"):
+            audit_watched(Leaves(digits_cnn, at), digits_small[1], tmp_path / f"at-{at}")

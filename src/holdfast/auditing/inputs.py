@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.auditing.example import example_network
+from holdfast.auditing.likeness import EXAMPLES, likeness_of
 from holdfast.auditing.loading import load_data, load_inputs, load_target
 from holdfast.auditing.loading.locate import blame
 from holdfast.auditing.probing import probe
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from holdfast.auditing.likeness import Likeness
     from holdfast.auditing.loading.target import LoadedTarget
     from holdfast.auditing.probing import Probe
     from holdfast.auditing.settings import AuditSettings, ModelSettings
@@ -51,6 +53,7 @@ class Inputs:
     probe : what the first look found
     facts : what stresses may know
     identity : digests, and the seed
+    likeness : what tells the target from others with the same identity
     unlabelled : further inputs (n, ...) without labels, or None
     notes : about the target, for the report
     unsafe : a pickle was executed to load the target
@@ -63,6 +66,7 @@ class Inputs:
     probe: Probe
     facts: Facts
     identity: Identity
+    likeness: Likeness
     unlabelled: torch.Tensor | None = None
     notes: tuple[str, ...] = ()
     unsafe: bool = False
@@ -125,6 +129,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         refuse("samples", got, allowed=f"2 or more passes, whose mean is one answer; {SAMPLES} if it is left out")
     samples = chosen.samples or (SAMPLES if seen.stochastic else 1)
     target = replace(seen.target, samples=samples)
+    few = used[:EXAMPLES].x.to(_device_of(target, used.x))
     used = used.labelled(used.y, class_names=_names(used, seen.classes), numbering=used.numbering)
     return Inputs(
         target=target,
@@ -134,6 +139,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         probe=seen,
         facts=_facts(target, used, unlabelled=0 if spare is None else len(spare)),
         identity=Identity(target=_digest(target), data=_data_digest(used, spare), seed=settings.seed),
+        likeness=likeness_of(target, few, deterministic=seen.deterministic),
         unlabelled=spare,
         notes=(*loaded.notes, *found.notes, *seen.notes, *_of_samples(samples)),
         unsafe=loaded.unsafe,
