@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import linecache
 import sqlite3
 import sys
 from contextlib import closing
@@ -212,6 +213,75 @@ def test_a_kink_in_a_few_examples_is_no_difference_and_one_answer_is(likeness):
     before = stored(likeness)
     before["answers"][5, 2] += 1e-3 * np.abs(before["answers"]).max()
     assert difference(before, likeness) == "answers"
+
+
+def off_the_grid(x):
+    """Digits are multiples of 1/16, and stay as they are, and so do their gradients."""
+    return x + ((16 * x).round() / 16 - x).detach()
+
+
+def straight_off_the_grid(x):
+    """The values stay as they are everywhere, the gradients at digits alone."""
+    return x + (off_the_grid(x) - x).detach().abs().gt(1e-5) * (x - x.detach())
+
+
+def refusing(x):
+    if (off_the_grid(x) - x).abs().max() > 1e-5:
+        raise ValueError("not a digit")
+    return x
+
+
+@pytest.mark.parametrize(
+    ("change", "other"), [(off_the_grid, "answers"), (straight_off_the_grid, "gradients"), (refusing, "answers")]
+)
+def test_edits_that_change_nothing_at_clean_inputs_are_noticed_beside_them(likeness, digits_cnn, digits_small, change, other):
+    x = digits_small[1].x
+    assert torch.equal(change(x), x)
+    network = Restless(digits_cnn)
+    network.register_forward_pre_hook(lambda module, inputs: (change(inputs[0]),))
+    edited = likeness_of(Target(model=network), x, deterministic=True)
+    assert difference({**stored(likeness), "code": {}}, edited) == other
+    assert difference(stored(edited), edited) == ""
+
+
+def test_what_an_earlier_version_stored_is_compared_as_far_as_it_goes(likeness):
+    before = {name: value for name, value in stored(likeness).items() if not name.startswith("noisy")}
+    assert difference(before, likeness) == ""
+
+
+HELPERS = """
+import user_net
+
+def snapped(x):
+    return [scaled(x) for _ in range(1)][0]
+
+def scaled(x):
+    return {scaled}
+
+def unused(x):
+    return {unused}
+"""
+
+
+def test_functions_that_a_forward_calls_are_followed_within_the_code_of_the_user(tmp_path, edited, monkeypatch):
+    def digests(**bodies):
+        network = edited(
+            "        import torch.nn.functional\n        return self.body(user_help.snapped(x) + np.pi + json.loads('0'))"
+        )
+        file = tmp_path / "user_help.py"
+        file.write_text(HELPERS.format(**bodies))
+        linecache.clearcache()
+        spec = importlib.util.spec_from_file_location("user_help", file)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "user_help", module)
+        spec.loader.exec_module(module)
+        vars(sys.modules["user_net"]).update(user_help=module, np=np, json=json)
+        return source_digests(network)
+
+    before, after = digests(scaled="x", unused="x"), digests(scaled="x * 1", unused="x")
+    assert before.keys() == after.keys() == {"user_net.Net", "user_help.snapped", "user_help.scaled"}
+    assert [name for name in before if before[name] != after[name]] == ["user_help.scaled"]
+    assert digests(scaled="x", unused="2 * x") == before
 
 
 @pytest.mark.parametrize("spoil", [lambda array: array[:, :-1], lambda array: array * np.nan])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import torch
 from holdfast.auditing.probing.sounding import tolerance_of
 from holdfast.auditing.sources import source_digests
 from holdfast.core.errors import HoldfastError
+from holdfast.core.seeds import Seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Likeness", "difference", "likeness_of"]
 
 EXAMPLES = 8
-NUMBERS = 2_000_000  # of all gradients that are stored, 8 MB
+NUMBERS = 2_000_000  # of the gradients at clean examples that are stored, 8 MB
+NOISY = "noisy_"
+REFUSED = np.full((1, 1), np.nan, dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,8 @@ class Likeness:
 
     Parameters
     ----------
-    arrays : ``answers`` (n, classes) and, where there are any, ``gradients`` (n, ...); empty for a nondeterministic network
+    arrays : ``answers`` (n, classes) and, where there are any, ``gradients`` (n, ...) at clean examples, and the same beside them
+        as ``noisy_answers`` and ``noisy_gradients``; empty for a nondeterministic network
     code : digest of each piece of its code, by full name
     tolerance : relative difference that rounding explains
     """
@@ -42,11 +47,30 @@ class Likeness:
 
 
 def likeness_of(target: Target, x: torch.Tensor, *, deterministic: bool) -> Likeness:
-    """The likeness of `target`, from at most 8 of the examples `x` (N, ...), which count as queries."""
+    """The likeness of `target`, from at most 8 of the examples `x` (N, ...), clean and with noise, which count as queries."""
     few = x[: max(1, min(EXAMPLES, NUMBERS // max(1, x[0].numel())))]
     model = target.model
     code = source_digests(model) if isinstance(model, torch.nn.Module) else {}
-    return Likeness(arrays=_answers(target, few) if deterministic else {}, code=code, tolerance=tolerance_of(target))
+    return Likeness(arrays=_arrays(target, few) if deterministic else {}, code=code, tolerance=tolerance_of(target))
+
+
+def _arrays(target: Target, x: torch.Tensor) -> dict[str, NDArray[np.float32]]:
+    """Answers and gradients at `x`, and beside it, since an edit may change answers nowhere but off the clean inputs."""
+    clean = _answers(target, x)
+    try:
+        noisy = _answers(target, _beside(x, target.bounds))
+    except Exception:  # noqa: BLE001 (a network may refuse such inputs in any way; that it does is part of its likeness)
+        noisy = {"answers": REFUSED}
+    return {**clean, **{f"{NOISY}{name}": array for name, array in noisy.items()}}
+
+
+def _beside(x: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
+    """`x` (n, ...) with the same noise on every call, from half of the width of the `bounds` in the first row to 1/256 of it."""
+    low, high = bounds
+    width = high - low if math.isfinite(high - low) else 1.0
+    sizes = width * np.geomspace(0.5, 1 / 256, len(x)).reshape(-1, *[1] * (x.ndim - 1))
+    noise = sizes * Seeds(0).numpy("likeness").uniform(-1, 1, tuple(x.shape))
+    return (x + torch.from_numpy(noise).to(x)).clamp(low, high)
 
 
 def _answers(target: Target, x: torch.Tensor) -> dict[str, NDArray[np.float32]]:
@@ -82,19 +106,27 @@ def difference(before: Mapping[str, Any], now: Likeness) -> str:
 
     Parameters
     ----------
-    before : ``answers``, ``gradients`` and ``code``, as far as they were stored
+    before : the arrays and the ``code``, as far as they were stored
     now : of the network at hand
     """
     if (before.get("answers") is None) != (not now.arrays):
         return "answers"  # one of the two is nondeterministic, or what was stored is not whole
-    if now.arrays and not (_relative(before["answers"], now.arrays["answers"], rows=False) <= now.tolerance).all():
-        return "answers"
-    if before.get("gradients") is not None and "gradients" in now.arrays:
-        apart = np.median(_relative(before["gradients"], now.arrays["gradients"]))
-        if not apart <= now.tolerance:
+    for place in ("", NOISY):
+        answers, gradients = f"{place}answers", f"{place}gradients"
+        if _both(answers, before, now) and not (_apart(answers, before, now, rows=False) <= now.tolerance).all():
+            return "answers"
+        if _both(gradients, before, now) and not np.median(_apart(gradients, before, now)) <= now.tolerance:
             return "gradients"
     code = before["code"] if isinstance(before["code"], dict) else {}
     return "code" if any(code[name] != now.code[name] for name in code.keys() & now.code.keys()) else ""
+
+
+def _both(name: str, before: Mapping[str, Any], now: Likeness) -> bool:
+    return before.get(name) is not None and name in now.arrays
+
+
+def _apart(name: str, before: Mapping[str, Any], now: Likeness, *, rows: bool = True) -> NDArray[np.float64]:
+    return _relative(before[name], now.arrays[name], rows=rows)
 
 
 def _relative(a: NDArray[np.float32], b: NDArray[np.float32], *, rows: bool = True) -> NDArray[np.float64]:

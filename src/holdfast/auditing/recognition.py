@@ -1,9 +1,9 @@
 """Is this the network whose points are stored? Weights and layers do not say it: its code may have been edited.
 
-What a deterministic network answers to a few examples, and its input gradients there, are stored as numbers and compared within
-rounding, so that another machine or another number of threads still resumes; the digests of its code lie beside them. A
-nondeterministic network is recognised by its weights and its code alone. Points of a network that is not recognised stay in the
-folder and are not used.
+What a deterministic network answers to a few examples and beside them, and its input gradients there, are stored as numbers and
+compared within rounding, so that another machine or another number of threads still resumes; the digests of its code lie beside
+them. A nondeterministic network is recognised by its weights and its code alone. Points of a network that is not recognised stay
+in the folder and are not used.
 """
 
 from __future__ import annotations
@@ -55,8 +55,14 @@ def _placed(store: Store, now: Likeness) -> tuple[int, list[str]]:
         known = [*known, {"code": dict(now.code), "other": apart[-1] if apart else ""}]
         store.keep_arrays(_name(place), **now.arrays)
         store.remember(**{FACT: known})
-    elif "gradients" in now.arrays and "gradients" not in arrays[place]:  # the first start had less access
-        store.keep_arrays(_name(place), **now.arrays)
+    else:
+        code = known[place].get("code")
+        code = code if isinstance(code, dict) else {}
+        if now.arrays.keys() - arrays[place].keys() or now.code.keys() - code.keys():
+            # the first start had less access, or an earlier version looked at less
+            store.keep_arrays(_name(place), **{**now.arrays, **arrays[place]})
+            known[place] = {**known[place], "code": {**now.code, **code}}
+            store.remember(**{FACT: known})
     return place, sorted({str(entry["other"]) for entry in known if entry.get("other")})
 
 
