@@ -144,6 +144,21 @@ def test_a_run_of_an_earlier_version_is_completed_by_measuring_again(tmp_path, e
     assert any("an earlier version of holdfast began this run" in note for note in after.document.run.notes)
 
 
+@pytest.mark.parametrize(("before", "after"), [(PLAIN, ROUNDED), (PLAIN, PLAIN), (NOISY, NOISIER)])
+def test_points_that_were_stored_without_their_network_are_of_nobody(tmp_path, edited, audited_in, before, after):
+    first = audited_in("run", edited(before))
+    points = rows(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection, connection:
+        connection.execute("delete from facts where name in ('networks', 'arrays-network-0')")
+    for _ in range(2):
+        report = audited_in("run", edited(after))
+        assert rows(tmp_path) == 2 * points
+        assert sum("points that cannot be attributed to a network" in note for note in report.document.target.notes) == 1
+        assert not any("the same weights" in note for note in report.document.target.notes)
+    assert figures(report) == figures(audited_in("alone", edited(after)))
+    assert not any("attributed" in note for note in first.document.target.notes)
+
+
 def test_access_that_grows_keeps_what_was_measured(tmp_path, edited, digits_small):
     options = {"out": str(tmp_path / "run"), "stresses": ["clean"], "settings": {"data": {"examples": 60}}}
     holdfast.audit(edited(PLAIN), digits_small[1], access="scores", **options)

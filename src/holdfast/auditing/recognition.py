@@ -9,7 +9,7 @@ in the folder and are not used.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.auditing.likeness import difference
 from holdfast.core.digest import digest
@@ -24,6 +24,11 @@ __all__ = ["recognised"]
 FACT = "networks"
 BY_CODE = "the network is nondeterministic: stored points are recognised by its weights and its code, not by its answers"
 BY_WEIGHTS = "the network is nondeterministic and its code cannot be read: stored points are recognised by its weights alone"
+UNATTRIBUTED: dict[str, Any] = {"unattributed": True}
+NOT_ATTRIBUTED = (
+    "the folder also holds points that cannot be attributed to a network, since an earlier version of holdfast stored them without "
+    "its answers and code: they are not used, and the present network is measured itself"
+)
 
 
 def recognised(store: Store, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
@@ -32,8 +37,11 @@ def recognised(store: Store, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
     The network is asked nothing.
     """
     now = inputs.likeness
-    place, others = _placed(store, now)
+    place, networks = _placed(store, now)
     notes = [] if inputs.probe.deterministic else [BY_CODE if now.code else BY_WEIGHTS]
+    if UNATTRIBUTED in networks:
+        notes.append(NOT_ATTRIBUTED)
+    others = sorted({str(network["other"]) for network in networks if network.get("other")})
     if others:
         notes.append(
             f"the folder also holds points of a network with the same weights and other {' and '.join(others)}: "
@@ -44,26 +52,35 @@ def recognised(store: Store, inputs: Inputs) -> tuple[Inputs, tuple[str, ...]]:
     return known, tuple(notes)
 
 
-def _placed(store: Store, now: Likeness) -> tuple[int, list[str]]:
-    """The number of the network among those in `store`, which is given one if it is new, and in what others differ."""
-    stored = store.fact(FACT)
-    known = [entry if isinstance(entry, dict) else {} for entry in stored] if isinstance(stored, list) else []
+def _placed(store: Store, now: Likeness) -> tuple[int, list[dict[str, Any]]]:
+    """The number of the network among those in `store`, which is given one if it is new, and all of them."""
+    known = _known(store)
     arrays = [store.kept_arrays(_name(place)) or {} for place in range(len(known))]
-    apart = [difference({**held, "code": entry.get("code", {})}, now) for held, entry in zip(arrays, known, strict=True)]
-    place = apart.index("") if "" in apart else len(known)
+    apart = {
+        place: difference({**arrays[place], "code": network["code"]}, now)
+        for place, network in enumerate(known)
+        if network != UNATTRIBUTED
+    }
+    place = next((place for place, other in apart.items() if not other), len(known))
     if place == len(known):
-        known = [*known, {"code": dict(now.code), "other": apart[-1] if apart else ""}]
+        known = [*known, {"code": dict(now.code), "other": list(apart.values())[-1] if apart else ""}]
         store.keep_arrays(_name(place), **now.arrays)
         store.remember(**{FACT: known})
-    else:
-        code = known[place].get("code")
-        code = code if isinstance(code, dict) else {}
-        if now.arrays.keys() - arrays[place].keys() or now.code.keys() - code.keys():
-            # the first start had less access, or an earlier version looked at less
-            store.keep_arrays(_name(place), **{**now.arrays, **arrays[place]})
-            known[place] = {**known[place], "code": {**now.code, **code}}
-            store.remember(**{FACT: known})
-    return place, sorted({str(entry["other"]) for entry in known if entry.get("other")})
+    elif now.arrays.keys() - arrays[place].keys() or now.code.keys() - known[place]["code"].keys():
+        # the first start had less access, or an earlier version looked at less
+        store.keep_arrays(_name(place), **{**now.arrays, **arrays[place]})
+        known[place] = {**known[place], "code": {**now.code, **known[place]["code"]}}
+        store.remember(**{FACT: known})
+    return place, known
+
+
+def _known(store: Store) -> list[dict[str, Any]]:
+    """The networks in `store`; points without any were measured by a version that noted none, so nobody knows of which network."""
+    stored = store.fact(FACT)
+    if not isinstance(stored, list) or not stored:
+        return [UNATTRIBUTED] if store.holds_points() else []
+    whole = [isinstance(network, dict) and isinstance(network.get("code"), dict) for network in stored]
+    return [network if is_whole else UNATTRIBUTED for network, is_whole in zip(stored, whole, strict=True)]
 
 
 def _name(place: int) -> str:

@@ -185,6 +185,11 @@ class Store:
             row = connection.execute("select * from points where key = ?", (key,)).fetchone()
         return None if row is None else self._record(row)
 
+    def holds_points(self) -> bool:
+        """Whether any point was committed, be it whole or not."""
+        with self._session() as connection:
+            return connection.execute("select 1 from points limit 1").fetchone() is not None
+
     def records(self) -> list[Record]:
         """All whole records, in the order in which they were first committed."""
         with self._session() as connection:
