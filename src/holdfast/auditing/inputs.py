@@ -124,10 +124,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         seed=settings.seed,
         threads=settings.run.threads,
     )
-    if chosen.samples == 1 and seen.stochastic:
-        got = "is 1, but two passes of the network give two answers"
-        refuse("samples", got, allowed=f"2 or more passes, whose mean is one answer; {SAMPLES} if it is left out")
-    samples = chosen.samples or (SAMPLES if seen.stochastic else 1)
+    samples = _samples(chosen.samples, stochastic=seen.stochastic)
     target = replace(seen.target, samples=samples)
     few = used[:EXAMPLES].x.to(_device_of(target, used.x))
     used = used.labelled(used.y, class_names=_names(used, seen.classes), numbering=used.numbering)
@@ -144,6 +141,14 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         notes=(*loaded.notes, *found.notes, *seen.notes, *_of_samples(samples)),
         unsafe=loaded.unsafe,
     )
+
+
+def _samples(chosen: int | None, *, stochastic: bool) -> int:
+    """How many passes make one answer."""
+    if chosen == 1 and stochastic:
+        got = "is 1, but two passes of the network give two answers"
+        refuse("samples", got, allowed=f"2 or more passes, whose mean is one answer; {SAMPLES} if it is left out")
+    return chosen or (SAMPLES if stochastic else 1)
 
 
 def _of_samples(samples: int) -> tuple[str, ...]:
