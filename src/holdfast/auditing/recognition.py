@@ -75,7 +75,7 @@ def _placed(store: Store, now: Likeness) -> tuple[int, list[dict[str, Any]]]:
 
 
 def _known(store: Store) -> list[dict[str, Any]]:
-    """The networks in `store`; points without any were measured by a version that noted none, so nobody knows of which network."""
+    """The networks in `store`; where an earlier version stored points and none, their network is not known."""
     stored = store.fact(FACT)
     if not isinstance(stored, list) or not stored:
         return [UNATTRIBUTED] if store.holds_points() else []
