@@ -332,3 +332,8 @@ def test_what_a_message_advises_works_in_python(digits_cnn, digits_small, tmp_pa
     report = holdfast.audit(digits_cnn, wide, bounds=(-1, 1), **options)
     assert report.document.target.input.range == [-1, 1]
     assert report.document.data.n == 40
+
+
+def test_stresses_may_be_named_among_the_settings(digits_cnn, digits_small, tmp_path):
+    report = holdfast.audit(digits_cnn, digits_small[1], settings={"stresses": ["clean"]}, out=str(tmp_path / "run"))
+    assert [name for card in report.document.cards.values() for name in card.stresses] == ["clean"]

@@ -186,3 +186,30 @@ def test_unusable_sources_are_refused_as_ever():
     ]:
         with pytest.raises(InputError, match=message):
             choose(source)
+
+
+class Batches:
+    """Ready batches that are made when they are asked for, and say which were."""
+
+    def __init__(self):
+        self.read = set()
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, place):
+        self.read.add(place)
+        return torch.full((10, 1, 2, 2), 0.01 * place), torch.full((10,), place % 4)
+
+
+def test_of_ready_batches_only_as_many_are_read_as_are_needed():
+    batches = Batches()
+    found = choose(batches, n=25)
+    assert len(found.examples) == 25
+    assert len(batches.read) <= 4  # the first is looked at, and three are drawn
+    assert "3 of 40 were drawn at random" in found.notes[0]
+    assert (choose(batches, n=25).examples.x == found.examples.x).all()
+    assert not (choose(batches, n=25, seed=1).examples.x == found.examples.x).all()
+    whole = choose(batches)
+    assert len(whole.examples) == 400
+    assert not whole.notes

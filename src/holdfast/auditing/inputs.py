@@ -19,7 +19,7 @@ from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
 from holdfast.core.target import QueryCounter
 from holdfast.hardware import ELEMENTWISE
-from holdfast.nets import closed_weights, seeded, weights_digest
+from holdfast.nets import closed_weights, device_of, seeded, weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
     )
     samples = _samples(chosen.samples, stochastic=seen.stochastic)
     target = replace(seen.target, samples=samples)
-    few = used[:EXAMPLES].x.to(_device_of(target, used.x))
+    few = used[:EXAMPLES].x.to(device_of(target, default=used.y.device))
     used = used.labelled(used.y, class_names=_names(used, seen.classes), numbering=used.numbering)
     return Inputs(
         target=target,
@@ -215,11 +215,6 @@ def _digest(target: Target) -> str:
     return digest(weights_digest(model), frame if target.samples == 1 else (*frame, target.samples))
 
 
-def _device_of(target: Target, x: torch.Tensor) -> torch.device:
-    parts = target.model.parameters() if isinstance(target.model, torch.nn.Module) else ()
-    return next((part.device for part in parts), x.device)
-
-
 def _facts(target: Target, data: Examples, *, unlabelled: int) -> Facts:
     is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
     neurons = sum(isinstance(module, ELEMENTWISE) for module in target.module.modules()) if is_module else 0
@@ -241,10 +236,10 @@ def _takes_other_sizes(target: Target, x: torch.Tensor) -> bool:
     if x.ndim != 4:
         return False
     try:
-        with torch.no_grad(), seeded(0, _device_of(target, x)):
+        with torch.no_grad(), seeded(0, device_of(target, default=x.device)):
             for factor in (0.5, 2.0):
                 size = tuple(max(1, round(side * factor)) for side in x.shape[2:])
-                target(torch.nn.functional.interpolate(x.to(_device_of(target, x)), size=size))
+                target(torch.nn.functional.interpolate(x.to(device_of(target, default=x.device)), size=size))
     except Exception:  # noqa: BLE001 (any refusal by someone else's network means no)
         return False
     return True

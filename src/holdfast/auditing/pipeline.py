@@ -77,7 +77,7 @@ def audit(
     >>> report.cards["clean"].entry.stresses["clean"].status
     'ok'
     """
-    ready: Sequence[str | Stress] = options.pop("stresses", ("all",))
+    ready: Sequence[str | Stress] = options.pop("stresses", (settings or {}).get("stresses", ("all",)))
     ready = (ready,) if isinstance(ready, str) else tuple(ready)
     flags: dict[str, Any] = {**(settings or {}), **options}
     flags["stresses"] = tuple(stress if isinstance(stress, str) else stress.name for stress in ready)

@@ -1,8 +1,8 @@
 """A part of the user's data, chosen before the inputs are read.
 
 What has a length and labels is chosen by stratified index, so that only the chosen inputs are read: of a folder, an array, a data
-set that keeps its labels, or a loader over one. A data set whose labels stand only in its items is drawn at random; a stream gives
-its first examples.
+set that keeps its labels, or a loader over one. A data set whose labels stand only in its items is drawn at random, and so are
+ready batches; a stream gives its first examples.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from holdfast.data.examples import MOST_CLASSES, Examples
 from holdfast.data.files import load_npz_arrays
 from holdfast.data.image_folder import list_images
 from holdfast.data.images import scaled_images, stored_images
-from holdfast.data.items import Items, as_items, class_names_of, is_sorted_by_folder, without_loader
+from holdfast.data.items import Items, as_items, class_names_of, collected, is_sorted_by_folder, without_loader
 from holdfast.data.own import LAYOUTS, arrays_of, as_examples, name_of, stream_of
 from holdfast.data.pixels import Pixels
 
@@ -155,8 +155,8 @@ def _chosen(source: Any, *, n: int | None, seed: int, options: dict[str, Any], n
     items = as_items(source)
     if items is not None and items.single():
         return _from_items(items, n=n, seed=seed, options=options)
-    if items is not None:  # batches, whose rows have no index
-        return _from_arrays(*stream_of(source, None), n=n, seed=seed, options=options)
+    if items is not None:
+        return _from_batches(items, n=n, seed=seed, options=options)
     return _from_stream(source, n=n, seed=seed, options=options)
 
 
@@ -180,6 +180,22 @@ def _vector(y: Any) -> np.ndarray | None:
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
         return None
     return labels.astype(np.int64)
+
+
+def _from_batches(items: Items, *, n: int | None, seed: int, options: dict[str, Any]) -> Selection:
+    """Ready batches, whose rows have no index: drawn at random until they hold `n` rows; all of them if they lie in a list."""
+    whole = n is None or isinstance(items.source, list | tuple)
+    drawn = range(len(items)) if whole else Seeds(seed).numpy("batches").permutation(len(items)).tolist()
+    parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for batch in drawn:
+        parts.append(items.pair(batch))
+        if n is not None and not whole and sum(len(y) for _, y in parts) >= n:
+            break
+    found = _from_arrays(*collected(parts), n=n, seed=seed, options=options)
+    if len(parts) == len(items):
+        return found
+    note = f"the data come in ready batches, of which {len(parts)} of {len(items)} were drawn at random, not class by class"
+    return replace(found, notes=(*found.notes, note))
 
 
 def _from_items(items: Items, *, n: int | None, seed: int, options: dict[str, Any]) -> Selection:

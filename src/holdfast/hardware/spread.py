@@ -23,7 +23,7 @@ from holdfast.core.estimate import Estimate, exact, mean_t, proportion
 from holdfast.core.seeds import Seeds, seeded
 from holdfast.core.target import mean_of_passes, predicted_classes
 from holdfast.hardware.equip import chip, hardware_activations
-from holdfast.nets import bake_weights, layer_records, named_weights, stacked_predict
+from holdfast.nets import bake_weights, device_of, layer_records, named_weights, stacked_predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -287,12 +287,9 @@ def activation_variation(
     spread : relative standard deviation from neuron to neuron (:func:`~holdfast.hardware.hardware_activations` with ``"own"``)
     seed : of the chips; the same at every `spread`
     """
-    equipped = hardware_activations(model, "own", x=examples[:256].x.to(_device_of(model)), spread=spread, seed=seed)
+    x = examples[:256].x.to(device_of(model, default=torch.device("cpu")))
+    equipped = hardware_activations(model, "own", x=x, spread=spread, seed=seed)
     return replace(other_chips(equipped, examples, count=count, seed=seed, **settings), alike=spread == 0)
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from holdfast.core.seeds import seeded
 from holdfast.nets.augment import random_flip, random_shift, sign_noise
 from holdfast.nets.computed import bake_weights, closed_weights, computed_weights, copied
-from holdfast.nets.evaluate import Evaluation, evaluate, predict, restore_batchnorm
+from holdfast.nets.evaluate import Evaluation, device_of, evaluate, predict, restore_batchnorm
 from holdfast.nets.fit import Epoch, FitResult, fit
 from holdfast.nets.functional import (
     StackedModels,
@@ -36,6 +36,7 @@ __all__ = [
     "computed_weights",
     "conv_net",
     "copied",
+    "device_of",
     "evaluate",
     "evaluating",
     "features",

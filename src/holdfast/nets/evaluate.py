@@ -19,7 +19,7 @@ from holdfast.nets.functional import evaluating
 if TYPE_CHECKING:
     from holdfast.data.examples import Examples
 
-__all__ = ["Evaluation", "evaluate", "predict", "restore_batchnorm"]
+__all__ = ["Evaluation", "device_of", "evaluate", "predict", "restore_batchnorm"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def predict(model: Any, x: torch.Tensor, *, batch_size: int = 1000) -> torch.Ten
     check_whole(batch_size, "batch_size", low=1)
     if len(x) == 0:
         refuse("x", "is empty", allowed="at least one example")
-    device = _device_of(model, default=x.device)
+    device = device_of(model, default=x.device)
     with evaluating(model):
         return torch.cat([answer(model, part.to(device)).to(x.device) for part in x.split(batch_size)])
 
@@ -91,7 +91,8 @@ def evaluate(model: Any, examples: Examples, *, batch_size: int = 1000) -> Evalu
     return Evaluation(logits, examples.y)
 
 
-def _device_of(model: Any, *, default: torch.device) -> torch.device:
+def device_of(model: Any, *, default: torch.device) -> torch.device:
+    """Where the network of a target, or a module, lies; `default` for a plain callable and a network without weights."""
     network = model.model if isinstance(model, Target) else model
     parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
     return default if parameter is None else parameter.device
@@ -120,7 +121,7 @@ def restore_batchnorm(model: nn.Module, x: torch.Tensor, *, batch_size: int = 12
         layer.reset_running_stats()
         layer.momentum = None  # torch's name for the cumulative average
         layer.train()
-    device = _device_of(twin, default=x.device)
+    device = device_of(twin, default=x.device)
     for part in x.tensor_split(math.ceil(len(x) / batch_size)):
         if len(part) > 1:
             answer(twin, part.to(device))

@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.auditing.probing.plausibility import better_normalisation, check_accuracy, check_answers, check_inputs, check_mode
-from holdfast.auditing.probing.sounding import device_of, sound
+from holdfast.auditing.probing.sounding import sound
 from holdfast.core.digest import jsonable
 from holdfast.core.estimate import Estimate, proportion
 from holdfast.core.target import predicted_classes
 from holdfast.data.examples import chance_level
+from holdfast.nets import device_of
 
 if TYPE_CHECKING:
     from holdfast.core.target import Target
@@ -112,7 +113,7 @@ def probe(
     check_mode(target)
     notes = check_inputs(target, examples)
     asked_before = target.queries.count
-    rows = examples.stratified(EXAMPLES, seed=seed).to(device_of(target, examples))
+    rows = examples.stratified(EXAMPLES, seed=seed).to(device_of(target, default=examples.y.device))
     seen = sound(target, rows, examples, seed=seed, threads=threads)
     classes = seen.answer.shape[1]
     named = predicted_classes(seen.answer)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Sounding", "device_of", "sound", "tolerance_of"]
+__all__ = ["Sounding", "sound", "tolerance_of"]
 
 FEW = 8
 TOLERANCE = 1e-4  # relative, in float32; in 16 bit a few units of rounding
@@ -114,12 +114,6 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0, 
         gradients=gradients,
         notes=(*notes, *_remarks(steady, gradients, tolerance)),
     )
-
-
-def device_of(target: Target, examples: Examples) -> torch.device:
-    """Where the network lies; a plain callable gets the data where they are."""
-    weight = next(target.model.parameters(), None) if isinstance(target.model, nn.Module) else None
-    return examples.y.device if weight is None else weight.device
 
 
 def tolerance_of(target: Target) -> float:
