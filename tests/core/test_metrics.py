@@ -29,6 +29,7 @@ def table():
         ("clean.accuracy", {}, 0.9),
         ("pgd.accuracy", {"eps": 0}, 0.8),
         ("pgd.accuracy", {"eps": EPS * (1 + 1e-10), "steps": 40}, 0.5),
+        ("pgd.accuracy", {"eps": 0.03137, "steps": 40}, 0.5),
         ("pgd.accuracy", (("steps", 100.0),), 0.4),
         ("pgd.auc", {}, 0.6),
         ("pgd.auc", {"steps": 40}, 0.7),
@@ -56,6 +57,22 @@ def test_what_is_not_there_is_refused_with_what_is(table, path, selector, part):
     with pytest.raises(InputError) as refusal:
         table.find(path, selector)
     assert part in str(refusal.value)
+
+
+def test_a_quotient_finds_the_point_that_was_set_by_its_decimals(table):
+    table.add("fgsm.accuracy", exact(0.2), at={"eps": 0.03137})
+    assert table.find("fgsm.accuracy", {"eps": EPS}).value == 0.2
+
+
+def test_digits_that_a_terminal_shows_choose_no_point_among_several_and_no_whole_number(table):
+    for eps in (0.0313711, 0.0313712):
+        table.add("fgsm.accuracy", exact(eps), at={"eps": eps})
+    table.add("square.accuracy", exact(0.3), at={"queries": 20000})
+    with pytest.raises(InputError, match="fits 2 points"):
+        table.find("fgsm.accuracy", {"eps": 0.03137})
+    with pytest.raises(InputError, match="a point that was not measured"):
+        table.find("square.accuracy", {"queries": 20001})
+    assert table.find("fgsm.accuracy", {"eps": 0.0313712}).value == 0.0313712
 
 
 def test_a_listed_point_can_be_pasted_back(table):

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 from holdfast.core.checks import nearest, refuse
+from holdfast.core.numerals import NUMERAL, quotient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,9 +46,8 @@ RESERVED = ("abs", "baseline")
 DEEPEST = 50  # brackets and signs inside each other, well below Python's own limit
 
 PATH = r"[A-Za-z_]\w*(?:\.\w+)*"
-DIGITS = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 TOKEN = re.compile(
-    rf"""\s*(?:(?P<number>{DIGITS}(?:\s*/\s*{DIGITS})?)(?![\w.]) | (?P<path>{PATH}) | (?P<quoted>"[^"]*"|'[^']*')
+    rf"""\s*(?:(?P<number>{NUMERAL})(?![\w.]) | (?P<path>{PATH}) | (?P<quoted>"[^"]*"|'[^']*')
     | (?P<sign>>=|<=|==|[><=+\-*()\[\],]) | (?P<end>$) | (?P<unknown>\S))""",
     re.VERBOSE | re.ASCII,
 )
@@ -330,10 +330,10 @@ class _Parser:
     def number(self) -> float:
         """A number or a quotient of two."""
         token = self.tokens.pop()
-        numerator, _, denominator = token.text.partition("/")
-        if denominator and float(denominator) == 0:
+        value = quotient(token.text)
+        if value is None:
             self.refuse("a divisor that is not 0", token=token)
-        return float(numerator) / float(denominator or 1)
+        return value
 
     def baseline(self, token: _Token) -> Baseline:
         """The word baseline, on the right side only."""

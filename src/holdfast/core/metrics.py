@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ from holdfast.core.grammar import Metric, is_path
 __all__ = ["MetricTable", "means"]
 
 MOST_REASONS = 3  # that one message lists
+Same = Callable[[float | str, Any], bool]
 Selector = Mapping[str, float | str] | Sequence[tuple[str, float | str]]
 
 
@@ -24,6 +25,13 @@ def means(wanted: float | str, value: Any) -> bool:
     if isinstance(value, int | float) and not isinstance(wanted, str):
         return math.isclose(wanted, value, rel_tol=1e-9)
     return str(wanted) == str(value)
+
+
+def _prints_as(wanted: float | str, value: Any) -> bool:
+    """True if both are the same number, not a whole one, to the four digits that a terminal shows."""
+    if not isinstance(value, float) or isinstance(wanted, str) or float(wanted).is_integer():
+        return means(wanted, value)
+    return f"{wanted:.4g}" == f"{value:.4g}"
 
 
 @dataclass(frozen=True)
@@ -41,10 +49,10 @@ class _Entry:
         """True if `path` lies below this entry's."""
         return not self.path or f"{path}.".startswith(f"{self.path}.")
 
-    def fits(self, selector: Mapping[str, float | str]) -> bool:
+    def fits(self, selector: Mapping[str, float | str], same: Same = means) -> bool:
         """True if the point has every value that `selector` names."""
         at = self.at
-        return at is None or all(key in at and means(wanted, at[key]) for key, wanted in selector.items())
+        return at is None or all(key in at and same(wanted, at[key]) for key, wanted in selector.items())
 
 
 def _listed(reasons: Sequence[str]) -> str:
@@ -113,7 +121,8 @@ class MetricTable:
         """The one estimate of `path` whose point has the values that `selector` names.
 
         An entry whose point has no other keys than the selector wins; otherwise exactly one may fit, because a choice among
-        several would be silent.
+        several would be silent. A number that no point has means the one that a terminal shows by the same four digits, so that
+        ``eps=0.03137`` and ``eps=8/255`` are one point.
 
         Raises
         ------
@@ -122,7 +131,8 @@ class MetricTable:
         wanted = dict(selector)
         known = [entry for entry in self._measured if entry.path == path]
         missing = [entry for entry in self._missing if entry.covers(path)]
-        fitting = [entry for entry in (*known, *missing) if entry.fits(wanted)]
+        candidates = [*known, *missing]
+        fitting = [one for one in candidates if one.fits(wanted)] or [one for one in candidates if one.fits(wanted, _prints_as)]
         chosen = [entry for entry in fitting if entry.at is not None and entry.at.keys() == wanted.keys()] or fitting
         measured = [entry.outcome for entry in chosen if isinstance(entry.outcome, Estimate)]
         name = str(Metric(path, tuple(wanted.items())))
