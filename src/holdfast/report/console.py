@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from holdfast.core.stream import LastingStream
+from holdfast.report.wording import strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Console"]
 
+NUMBER = re.compile(r"[-+.\deE]+( \[[-+.\deE]+, [-+.\deE]+\])?")
 MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "undecided": "[yellow]? undecided[/]", "error": "[red]! error[/]"}
 
 
@@ -37,14 +40,9 @@ class Console:
     def __init__(self, *, prints: bool = True, lasting: bool = False) -> None:
         self.prints = prints
         if prints:
-            from rich.console import Console as RichConsole
+            from holdfast.report.terminal import Terminal
 
-            class Terminal(RichConsole):
-                def on_broken_pipe(self) -> None:
-                    raise BrokenPipeError  # rich would exit with 1, which says here that a gate failed
-
-            file = cast("IO[str]", LastingStream(sys.stdout)) if lasting and sys.stdout else None
-            self._rich = Terminal(highlight=False, file=file)
+            self._rich = Terminal(cast("IO[str]", LastingStream(sys.stdout)) if lasting and sys.stdout else None)
 
     def say(self, text: str) -> None:
         """Print one line; square brackets are rich's markup."""
@@ -72,18 +70,11 @@ class Console:
         if not self.prints:
             return
         from rich.markup import escape
-        from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name, side in (
-            ("stress", "left"),
-            ("points", "right"),
-            ("examples", "right"),
-            ("queries", "right"),
-            ("about", "right"),
-        ):
-            table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
-        table.add_column("")
+        from holdfast.report.terminal import new_table
+
+        numbers = ("points", "examples", "queries", "about")
+        table = new_table("stress", *numbers, "", numbers=numbers, whole=["stress"])
         for row in rows:
             if row["decision"] == "skipped":
                 table.add_row(row["stress"], "", "", "", "", f"[yellow]skipped:[/] {escape(row['reason'])}")
@@ -91,21 +82,21 @@ class Console:
                 queries = str(row["queries"] or "")
                 reason = f"[yellow]reduced:[/] {escape(row['reason'])}" if row["reason"] else ""
                 table.add_row(row["stress"], str(row["points"]), str(row["examples"]), queries, _duration(row["seconds"]), reason)
-        self._rich.print(table)
+        self._rich.tabulate(table)
         self._rich.print(f"[dim]about {_duration(seconds)} in all[/]")
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Print mappings with the same keys as a table; the keys are its header."""
         if not self.prints or not rows:
             return
-        from rich.table import Table
+        from holdfast.report.terminal import new_table
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for place, name in enumerate(rows[0]):
-            table.add_column(name.replace("_", " "), overflow="fold", no_wrap=place == 0)
+        names = [name.replace("_", " ") for name in rows[0]]
+        numeric = [name for name, key in zip(names, rows[0], strict=True) if all(_is_number(row[key]) for row in rows)]
+        table = new_table(*names, numbers=numeric, whole=names[:1])
         for row in rows:
             table.add_row(*(_cell(item) for item in row.values()))
-        self._rich.print(table)
+        self._rich.tabulate(table)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[Record], None]]:
@@ -156,16 +147,16 @@ class Console:
         if not self.prints:
             return
         from rich.markup import escape
-        from rich.table import Table
+
+        from holdfast.report.terminal import new_table, unbroken
 
         if document.judged:
-            table = Table(box=None, pad_edge=False, header_style="bold")
-            for name in ("", "id", "statement", "measured", "expected"):
-                table.add_column(name)
+            table = new_table("", "id", "statement", "measured", "expected", whole=["", "id"])
             for claim in document.judged:
-                measured = escape(_measured(claim.value, claim.lo, claim.hi)) if claim.value is not None else escape(claim.reason)
-                table.add_row(MARKS[claim.status], claim.id, escape(claim.statement), measured, escape(claim.expected))
-            self._rich.print(table)
+                measured = unbroken(_measured(claim.value, claim.lo, claim.hi)) if claim.value is not None else escape(claim.reason)
+                expected = "" if claim.statement.endswith(claim.expected) else escape(claim.expected)
+                table.add_row(MARKS[claim.status], claim.id, escape(claim.statement), measured, expected)
+            self._rich.tabulate(table)
         for finding in document.findings:
             if finding.severity in {"high", "medium"}:
                 colour = "red" if finding.severity == "high" else "yellow"
@@ -178,7 +169,7 @@ class Console:
             [
                 {
                     "metric": row.metric,
-                    "at": " ".join(f"{key}={value}" for key, value in row.at.items()),
+                    "at": " ".join(f"{key}={strength(key, value)}" for key, value in row.at.items()),
                     "before": _measured(row.before.value, None, None),
                     "after": _measured(row.after.value, None, None),
                     "difference": _measured(row.delta.value, row.delta.lo, row.delta.hi),
@@ -208,6 +199,13 @@ def _cell(item: Any) -> str:
     if isinstance(item, bool | None):
         return {True: "yes", False: "no", None: ""}[item]
     return escape(", ".join(map(str, item)) if isinstance(item, tuple | list) else str(item))
+
+
+def _is_number(item: Any) -> bool:
+    """True for a number, also with its interval, as :func:`_measured` writes it."""
+    if isinstance(item, str):
+        return not item or NUMBER.fullmatch(item) is not None
+    return item is None or (isinstance(item, int | float) and not isinstance(item, bool))
 
 
 def _place(record: Record) -> str:
