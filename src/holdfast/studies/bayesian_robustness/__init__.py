@@ -133,7 +133,7 @@ STANDARD = BayesianRobustness(
 )
 FULL = replace(WIDE, examples=60_000, hidden=(512, 512), vi_examples=60_000, vi_hidden=(1024, 1024))
 FULL = replace(FULL, hmc=HMC(chains=4, samples=100, warmup=50, steps=10), vi=VI(epochs=20, lr=1e-3, batch_size=128, samples=250))
-FEW = HMC(chains=2, samples=25, warmup=3, steps=2)
+FEW = HMC(chains=2, samples=25, warmup=2, steps=1)
 TINY = SampledPerceptron(
     examples=60,
     hidden=(6,),
@@ -143,16 +143,16 @@ TINY = SampledPerceptron(
 )
 PRESETS = {
     "tiny": BayesianRobustness(
-        readers=(("digits", replace(TINY, hmc=HMC(chains=10, samples=5, warmup=3, steps=2), few=FEW)),),
-        attacked=20,
+        readers=(("digits", replace(TINY, hmc=HMC(chains=10, samples=5, warmup=2, steps=1), few=FEW)),),
+        attacked=10,
         at=(1, 50),
         eps=(0.1, 0.3),
-        effort=AttackEffort(steps=2, climbs=2, restarts=1, queries=4),
-        moons=replace(TINY, hmc=HMC(chains=10, samples=40, warmup=3, steps=2)),
+        effort=AttackEffort(steps=1, climbs=1, restarts=1, queries=2),
+        moons=replace(TINY, hmc=HMC(chains=10, samples=40, warmup=2, steps=1)),
         plane=TINY,
-        shown=20,
+        shown=10,
         draws=512,
-        sweep=tuple(product((4, 8), (60,), (0.5, 1.0))),
+        sweep=tuple(product((4, 8), (30,), (0.5, 1.0))),
     ),
     "quick": BayesianRobustness(),
     "standard": STANDARD,

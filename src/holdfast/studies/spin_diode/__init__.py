@@ -113,6 +113,6 @@ LARGE = SpinDiodes(
     warm=512,
     devices=1000,
 )
-FEW = SpinDiodes(biases=(0.0, 0.9), starts=2, tongue=(5, 30e-9), currents=(1e-4, 4e-4), tail=(3, 2, 200e-9), warm=2, peer=False)
+FEW = SpinDiodes(biases=(0.0, 0.9), starts=1, tongue=(5, 20e-9), currents=(1e-4, 4e-4), tail=(1, 2, 200e-9), warm=2, peer=False)
 MANY = replace(LARGE, oscillating=(1.05, 1.1, 1.2, 1.35, 1.5), tongue=(301, 2e-6), tail=(96, 128, 2e-6), warm=2048, devices=10_000)
 PRESETS = {"tiny": FEW, "quick": SpinDiodes(), "standard": LARGE, "paper": MANY}
