@@ -1,8 +1,9 @@
 """Will it hold? A laboratory for neural networks that must leave the lab.
 
-``holdfast.audit(model, data)`` stresses your own classifier and writes a report card, ``holdfast.compare(a, b)`` holds two
-reports against each other, ``holdfast.run_study(name)`` repeats a published experiment. Everything else lies in the packages
-``attacks``, ``hardware``, ``quantize``, ``shift``, ``nets``, ``data`` and ``devices``. Importing holdfast loads no torch.
+``holdfast.audit(model, data)`` stresses your own classifier and writes a report card, ``holdfast.plan(model, data)`` says before
+what it would run, ``holdfast.compare(a, b)`` holds two reports against each other, ``holdfast.run_study(name)`` repeats a published
+experiment. Everything else lies in the packages ``attacks``, ``hardware``, ``quantize``, ``shift``, ``nets``, ``data`` and
+``devices``. Importing holdfast loads no torch.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.auditing import Report, audit
+    from holdfast.auditing import Report
+    from holdfast.auditing.calls import audit, plan
     from holdfast.auditing.stored import compare
     from holdfast.core.claim import Claim
     from holdfast.core.curve import Curve
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from holdfast.studies import run_study
 
 __version__ = "0.1.0"
-__all__ = ["Claim", "Curve", "Estimate", "Examples", "Report", "Target", "__version__", "audit", "compare", "run_study"]
+__all__ = ["Claim", "Curve", "Estimate", "Examples", "Report", "Target", "__version__", "audit", "compare", "plan", "run_study"]
 
 _HOMES = {
     "Claim": "holdfast.core.claim",
@@ -30,8 +32,9 @@ _HOMES = {
     "Examples": "holdfast.data",
     "Report": "holdfast.auditing",
     "Target": "holdfast.core.target",
-    "audit": "holdfast.auditing",
+    "audit": "holdfast.auditing.calls",
     "compare": "holdfast.auditing.stored",
+    "plan": "holdfast.auditing.calls",
     "run_study": "holdfast.studies",
 }
 

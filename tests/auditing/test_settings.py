@@ -68,7 +68,7 @@ def test_no_file_means_defaults():
     [
         ({"assignments": ("presett='quick'",)}, r"`presett` is not a setting; .*Did you mean 'preset'\?"),
         ({"assignments": ("model.weigths='w.pt'",)}, r"`model.weigths` is not a setting.*Did you mean 'weights'\?"),
-        ({"assignments": ("preset='quik'",)}, r"`preset` is 'quik'; allowed: input should be 'quick', 'standard' or 'deep'"),
+        ({"assignments": ("preset='quik'",)}, r"`preset` is 'quik'; allowed: 'quick', 'standard' or 'deep'"),
         ({"assignments": ("pgd",)}, r"KEY.KEY=VALUE"),
         ({"flags": {"budget": "soon"}}, r"`budget` is 'soon'; allowed: a time such as 90s"),
         ({"flags": {"budget": -1}}, r"`budget` is -1"),
@@ -117,7 +117,7 @@ def test_arguments_of_a_factory_may_be_a_mapping():
     ("assignment", "message"),
     [
         ("expect_accuracy=nan", r"`expect_accuracy` is nan; allowed: finite numbers"),
-        ("expect_accuracy=1.5", r"`expect_accuracy` is 1.5; allowed: input should be less than or equal to 1"),
+        ("expect_accuracy=1.5", r"`expect_accuracy` is 1.5; allowed: less than or equal to 1"),
         ("bounds=[nan, 1]", r"`model.bounds` is nan; allowed: finite numbers"),
         ('bounds="0,inf"', r"`bounds` is inf; allowed: finite numbers"),
         ("budget=inf", r"`budget` is inf; allowed: finite numbers"),
@@ -126,7 +126,7 @@ def test_arguments_of_a_factory_may_be_a_mapping():
         ("precision.weight_bits.bits=[nan]", r"`precision.weight_bits.bits` is nan; allowed: finite numbers"),
         ("device.weight_noise.sigma=[0.1, inf]", r"`device.weight_noise.sigma` is inf; allowed: finite numbers"),
         ("adversarial.pgd.eps=[-inf]", r"`adversarial.pgd.eps` is -inf; allowed: finite numbers"),
-        ("run.threads=99999999999", r"`run.threads` is 99999999999; allowed: input should be less than or equal to 1024"),
+        ("run.threads=99999999999", r"`run.threads` is 99999999999; allowed: less than or equal to 1024"),
         ("run.batch_size=9999999999999", r"`run.batch_size` is 9999999999999; allowed"),
         ("seed=99999999999999999999", r"`seed` is 99999999999999999999; allowed"),
         ("max_queries=99999999999999999999", r"`max_queries` is 99999999999999999999; allowed"),

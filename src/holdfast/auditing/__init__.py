@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.auditing.pipeline import audit, audit_with, plan_audit, resume
+    from holdfast.auditing.calls import audit
+    from holdfast.auditing.pipeline import audit_with, plan_audit, resume
     from holdfast.auditing.settings import AuditSettings, read_settings
     from holdfast.report.result import Report
 
@@ -15,7 +16,7 @@ __all__ = ["AuditSettings", "Report", "audit", "audit_with", "plan_audit", "read
 _HOMES = {
     "AuditSettings": "holdfast.auditing.settings",
     "Report": "holdfast.report.result",
-    "audit": "holdfast.auditing.pipeline",
+    "audit": "holdfast.auditing.calls",
     "audit_with": "holdfast.auditing.pipeline",
     "plan_audit": "holdfast.auditing.pipeline",
     "read_settings": "holdfast.auditing.settings",

@@ -17,7 +17,6 @@ from holdfast.auditing.plan import LEAST_LIMIT
 from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan, threads_of_run
-from holdfast.auditing.settings import AuditSettings, read_settings
 from holdfast.core.executors import InProcess, thread_budget
 from holdfast.core.pool import SpawnPool, check_not_importing_main
 from holdfast.core.runner import Allowance, run_until_interrupted
@@ -34,59 +33,12 @@ if TYPE_CHECKING:
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.auditing.plan import AuditPlan
+    from holdfast.auditing.settings import AuditSettings
     from holdfast.core.runner import Finished
     from holdfast.core.stress import Stress
     from holdfast.report import Document
 
-__all__ = ["audit", "audit_with", "plan_audit", "resume"]
-
-
-def audit(
-    model: Any = None,
-    data: Any = None,
-    *,
-    name: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    progress: bool = False,
-    **options: Any,
-) -> Report:
-    """Stress a classifier in every way that applies, and write a robustness report card.
-
-    Parameters
-    ----------
-    model : ``nn.Module``, callable, or what ``--model`` takes (``"mynet:make"``); None: a small example network
-    data : pair of tensors ``(x, y)``, ``Dataset``, loader, :class:`holdfast.data.Examples`, or what ``--data`` takes
-    name : what the report calls the network
-    progress : print plan, progress and verdicts
-    settings : nested settings in the shape of the configuration file, e.g. ``{"adversarial": {"pgd": {"steps": 100}}}``
-    options : single settings, by the words of the command line, e.g. ``preset="quick"``, ``budget="5m"``, ``bounds=(-1, 1)``,
-        ``examples=500``, ``device="cuda"``, ``gates=["clean.accuracy >= 0.97"]``, ``out="runs/mine"``, ``seed=0``; `stresses` may
-        hold stresses as well as names
-
-    Returns
-    -------
-    Report; its page lies in ``report.page``. `model` is not changed.
-
-    Raises
-    ------
-    InputError : something cannot be used; the message says what to do
-
-    Examples
-    --------
-    >>> report = audit(preset="quick", stresses=["clean"], data="digits")
-    >>> report.cards["clean"].entry.stresses["clean"].status
-    'ok'
-    """
-    ready: Sequence[str | Stress] = options.pop("stresses", (settings or {}).get("stresses", ("all",)))
-    ready = (ready,) if isinstance(ready, str) else tuple(ready)
-    flags: dict[str, Any] = {**(settings or {}), **options}
-    flags["stresses"] = tuple(stress if isinstance(stress, str) else stress.name for stress in ready)
-    sources = {"model": model if isinstance(model, str) else None, "data": data if isinstance(data, str) else None}
-    for part, source in sources.items():
-        flags[part] = {**flags.get(part, {}), "source": source}
-    flags["model"]["name"] = name or flags["model"].get("name")
-    objects = (None if isinstance(model, str) else model, None if isinstance(data, str) else data)
-    return audit_with(read_settings(flags=flags), *objects, stresses=ready, progress=progress)
+__all__ = ["audit_with", "plan_audit", "resume"]
 
 
 def audit_with(
@@ -98,7 +50,7 @@ def audit_with(
     progress: bool = False,
     watch: Watch = UNWATCHED,
 ) -> Report:
-    """:func:`audit` with its settings already read.
+    """:func:`holdfast.audit` with its settings already read.
 
     Parameters
     ----------
@@ -183,15 +135,21 @@ def _completed(
 
 
 def plan_audit(
-    settings: AuditSettings, model: Any = None, data: Any = None, *, progress: bool = True, watch: Watch = UNWATCHED
+    settings: AuditSettings,
+    model: Any = None,
+    data: Any = None,
+    *,
+    stresses: Sequence[str | Stress] | None = None,
+    progress: bool = True,
+    watch: Watch = UNWATCHED,
 ) -> AuditPlan:
     """What :func:`audit_with` would run, and for how long; nothing is run but the probe."""
     begun = time.time()
     console = Console(prints=progress)
-    check_names(settings)
+    check_names(settings, stresses)
     with thread_budget(settings.run.threads):
         inputs = _gathered(settings, model, data, watch=watch, begun=begun)
-        plan = new_plan(settings, inputs, spent=time.time() - begun)
+        plan = new_plan(settings, inputs, stresses, spent=time.time() - begun)
     console.plan(plan.rows(), seconds=plan.seconds)
     return plan
 
@@ -208,8 +166,8 @@ def resume(folder: str | Path, *, trust: bool = False, progress: bool = False, w
 
     Raises
     ------
-    InputError : no run lies there; its model was a Python object (call :func:`audit` again with the same `out` then); or it names
-        code, and this installation did not begin it with these settings
+    InputError : no run lies there; its model was a Python object (call :func:`holdfast.audit` again with the same `out` then); or
+        it names code, and this installation did not begin it with these settings
     """
     settings = agreed_settings(Store.read(folder), str(folder), trust=trust)
     return audit_with(settings.model_copy(update={"out": str(folder), "fresh": False}), progress=progress, watch=watch)

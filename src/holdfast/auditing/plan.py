@@ -7,15 +7,19 @@ subset, so that they can still be crossed), then, if even the least cap is not e
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.core.checks import check_one_of, check_whole, nearest, refuse
+from holdfast.auditing.typed import read_changes
+from holdfast.core.checks import as_written, check_one_of, check_whole, refuse
 from holdfast.core.errors import InputError
+from holdfast.core.extras import data_frame
 from holdfast.core.stress import missing_parts
 from holdfast.core.target import ACCESS_LEVELS
+from holdfast.report.console import Console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from holdfast.core.experiment import Experiment, Point
     from holdfast.core.stress import Cost, Facts, Preset, Stress
@@ -113,6 +117,22 @@ class AuditPlan:
             lines.append(replace(line, stress=stress, **decided))
         return replace(self, lines=tuple(lines))
 
+    def __str__(self) -> str:
+        text = StringIO()
+        Console(file=text).plan(self.rows(), seconds=self.seconds)
+        return text.getvalue().rstrip()
+
+    def to_frame(self) -> Any:
+        """The lines as a pandas data frame: stress, card, decision, points, examples, queries, seconds (predicted), reason.
+
+        Raises
+        ------
+        MissingExtraError : pandas is not installed
+        """
+        columns = ("stress", "card", "decision", "points", "examples", "queries", "seconds", "reason")
+        lines = [{**row, "card": line.stress.card.name} for row, line in zip(self.rows(), self.lines, strict=True)]
+        return data_frame([{name: row[name] for name in columns} for row in lines], columns=columns)
+
     def rows(self) -> list[dict[str, Any]]:
         """JSON-able lines, for the store and the table."""
         return [{**asdict(replace(line, stress=None)), "stress": line.stress.name} for line in self.lines]  # type: ignore[arg-type]
@@ -123,18 +143,21 @@ def _counts(stress: Stress) -> bool:
     return ACCESS_LEVELS.index(stress.requires) <= ACCESS_LEVELS.index("scores")
 
 
-def _coerced(value: Any) -> Any:
-    return tuple(map(_coerced, value)) if isinstance(value, list) else value
-
-
 def check_choice(
-    names: Sequence[str | Stress], overrides: Mapping[str, Mapping[str, Any]], known: Mapping[str, type[Stress]]
+    names: Sequence[str | Stress],
+    overrides: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, type[Stress]],
+    *,
+    skip: Sequence[str] = (),
 ) -> None:
-    """Refuse unknown stresses and settings, naming the nearest; needs neither target nor data, so it comes first."""
+    """Refuse unknown stresses, settings and values of another kind; needs neither target nor data, so it comes first."""
+    ready = [name.name for name in names if not isinstance(name, str)]
+    for name in skip:
+        check_one_of(name, "skip", allowed=dict.fromkeys((*known, *ready)))
     for name in [*overrides, *(name for name in names if isinstance(name, str) and name != "all")]:
         check_one_of(name, "stresses", allowed=("all", *known))
     for name, changes in overrides.items():
-        _check_keys(known[name], changes)
+        read_changes(known[name], changes)
 
 
 def choose(
@@ -181,19 +204,10 @@ def _checked(stress: Stress) -> Stress:
     return stress
 
 
-def _check_keys(kind: type[Stress], changes: Iterable[str]) -> None:
-    fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    for key in changes:
-        if key not in fields:
-            close = nearest(key, fields)
-            remedy = f"Did you mean {close!r}?" if close else ""
-            refuse(f"{kind.card.name}.{kind.name}.{key}", "is not a setting", allowed=", ".join(fields), remedy=remedy)
-
-
 def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
     name = f"{stress.card.name}.{stress.name}"
     try:
-        changed = replace(stress, **{key: _coerced(value) for key, value in changes.items()})  # type: ignore[type-var]
+        changed = replace(stress, **read_changes(type(stress), changes))  # type: ignore[type-var]
     except TypeError as error:
         raise InputError(f"`{name}` cannot take {dict(changes)} ({error}); see `holdfast describe {stress.name}`.") from error
     if changed.examples is not None:
@@ -202,7 +216,13 @@ def _changed(stress: Stress, changes: Mapping[str, Any]) -> Stress:
 
 
 def make_plan(
-    stresses: Sequence[Stress], facts: Facts, prices: Prices, *, seconds: float | None = None, queries: int | None = None
+    stresses: Sequence[Stress],
+    facts: Facts,
+    prices: Prices,
+    *,
+    skip: Collection[str] = (),
+    seconds: float | None = None,
+    queries: int | None = None,
 ) -> AuditPlan:
     """Decide what is run, reduced or skipped.
 
@@ -211,10 +231,11 @@ def make_plan(
     stresses : with their settings
     facts : about target and data
     prices : of a pass
+    skip : names of those that the user leaves out; the plan keeps a line for each
     seconds : time that is left for running, judging and drawing, or None
     queries : limit, or None
     """
-    lines = [_line(stress, facts, prices) for stress in stresses]
+    lines = [_line(stress, facts, prices, left_out=stress.name in skip) for stress in stresses]
     lines = _within(
         lines,
         queries,
@@ -229,9 +250,10 @@ def make_plan(
     return AuditPlan(lines=tuple(lines), samples=prices.samples)
 
 
-def _line(stress: Stress, facts: Facts, prices: Prices) -> PlannedStress:
+def _line(stress: Stress, facts: Facts, prices: Prices, *, left_out: bool) -> PlannedStress:
     have, need = ACCESS_LEVELS.index(facts.access), ACCESS_LEVELS.index(stress.requires)
     reason = f"it needs access to {stress.requires}, and the target gives {facts.access}" if need > have else stress.unfit(facts)
+    reason = f"you left it out: {as_written('skip', stress.name)}" if left_out else reason
     examples = facts.examples if stress.examples is None else min(stress.examples, facts.examples)
     line = PlannedStress(stress=stress, decision="run", examples=examples, points=len(stress.points()), queries=0, seconds=0.0)
     return replace(line, decision="skipped", reason=reason) if reason else _priced(line, examples, prices)

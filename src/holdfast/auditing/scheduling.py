@@ -33,7 +33,7 @@ __all__ = ["check_names", "kept_plan", "new_plan", "stored_plan", "threads_of_ru
 def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None = None) -> None:
     """Refuse unknown stresses and settings before anything is loaded."""
     known = known_stresses()
-    check_choice(stresses or settings.stresses, settings.overrides(), known)
+    check_choice(stresses or settings.stresses, settings.overrides(), known, skip=settings.skip)
     for card, name in settings.stress_tables():
         if known[name].card.name != card:
             refuse(f"{card}.{name}", "is not a setting", allowed=f"{known[name].card.name}.{name}")
@@ -66,7 +66,8 @@ def new_plan(
         values=math.prod(inputs.facts.shape),
         samples=inputs.target.samples,
     )
-    return make_plan(chosen, inputs.facts, prices, seconds=seconds, queries=inputs.target.queries.left if limited else None)
+    queries = inputs.target.queries.left if limited else None
+    return make_plan(chosen, inputs.facts, prices, skip=settings.skip, seconds=seconds, queries=queries)
 
 
 def _chosen(settings: AuditSettings, facts: Facts, stresses: Sequence[str | Stress] | None = None) -> list[Stress]:
@@ -93,6 +94,7 @@ def kept_plan(
     asked = {
         "limits": [settings.budget, settings.max_queries],
         "access": inputs.facts.access,
+        **({"skip": sorted(settings.skip)} if settings.skip else {}),
         "stresses": {line.stress.name: settings_of(line.stress) for line in whole.lines},
     }
     kept = store.fact("plan")

@@ -29,6 +29,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from holdfast.core.checks import check_within, nearest, refuse
 from holdfast.core.errors import InputError
 from holdfast.core.grammar import parse
+from holdfast.core.numerals import as_number
 from holdfast.core.reading import read_toml
 from holdfast.core.stress import Preset
 from holdfast.core.target import Access
@@ -37,6 +38,13 @@ from holdfast.report.result import Undecided
 __all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "SettingsTable", "assign", "read_settings", "to_toml"]
 
 LARGEST = 2**31 - 1  # of examples
+KINDS = {  # what a check of types asks for, in plain words
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    "string_type": "a text",
+}
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -51,26 +59,59 @@ def _seconds(value: Any, info: ValidationInfo) -> Any:
 
 
 def _pair(value: Any) -> Any:
-    """Two numbers out of ``"0,1"``."""
-    if not isinstance(value, str):
+    """Two numbers out of ``"0,1"`` or of two numbers or texts."""
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        low, high = (float(as_number(part)) for part in parts)
+    except (TypeError, ValueError):
+        refuse("bounds", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
+    ends = check_within(low, "bounds"), check_within(high, "bounds")
+    if low >= high:
+        refuse("bounds", f"is {value!r}", allowed="a smallest input value below the largest, e.g. 0,1")
+    return ends
+
+
+def _normalisation(value: Any) -> Any:
+    """``"mean,std"`` out of a pair of numbers, sequences, arrays or tensors."""
+    if isinstance(value, str) or value is None:
         return value
     try:
-        low, high = (float(part) for part in value.split(","))
-    except ValueError:
-        refuse("bounds", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
-    return check_within(low, "bounds"), check_within(high, "bounds")
+        mean, std = ([float(as_number(number)) for number in _listed(part)] for part in value)
+    except (TypeError, ValueError):
+        mean, std = [], []
+    if not mean or len(mean) != len(std):
+        refuse("normalize", f"is {value!r}", allowed="a pair (mean, std) of numbers, or of one number for each channel")
+    return ",".join(map(repr, (*mean, *std)))
+
+
+def _listed(part: Any) -> Sequence[Any]:
+    held = part.tolist() if hasattr(part, "tolist") else part
+    return held if isinstance(held, list | tuple) else [held]
 
 
 def _words(value: Any) -> Any:
     """``name=value`` texts out of a mapping."""
-    return tuple(f"{name}={entry}" for name, entry in value.items()) if isinstance(value, Mapping) else value
+    return tuple(f"{name}={entry}" for name, entry in value.items()) if isinstance(value, Mapping) else _single(value)
+
+
+def _single(value: Any) -> Any:
+    """A text as a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _path(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _key(value: Any) -> Any:
+    """The place of a part in a tuple as text."""
+    return str(value) if isinstance(value, int) else value
+
+
 PathText = Annotated[str, BeforeValidator(_path)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_single)]
+Layout = Literal["NCHW", "NHWC", "NHW"]
+OutputForm = Literal["logits", "probabilities"]
 
 
 class SettingsTable(BaseModel):
@@ -87,17 +128,23 @@ class ModelSettings(SettingsTable):
     weights: PathText | None = None
     """``.safetensors``, or a ``.pt`` file that holds tensors only."""
     arguments: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
-    """``name=value`` for the factory."""
+    """For the factory: ``name=value`` texts, or a mapping."""
     name: str | None = None
+    """What the report calls the network."""
     access: Access = "weights"
+    """What the simulated adversary or deployer has, at most: labels, scores, gradients or weights."""
     bounds: Annotated[tuple[float, float], BeforeValidator(_pair)] = (0.0, 1.0)
-    normalize: str | None = None
-    """``mean,std``, applied inside the target, so that attack sizes stay in units of the input."""
-    outputs: Literal["logits", "probabilities"] | None = None
-    output_key: str | None = None
+    """Smallest and largest input value, before any normalisation."""
+    normalize: Annotated[str | None, BeforeValidator(_normalisation)] = None
+    """``mean,std`` or a pair, applied inside the target, so that attack sizes stay in units of the input."""
+    outputs: OutputForm | None = None
+    """What the network returns; absent: the probe tells logits from probabilities."""
+    output_key: Annotated[str | None, BeforeValidator(_key)] = None
+    """Which part holds the logits, for a network that returns a mapping or a tuple."""
     samples: Annotated[int, Field(ge=1)] | None = None
     """Passes whose mean probabilities are one answer; absent: 10 for a network that answers at random, otherwise 1."""
     unsafe_pickle: bool = False
+    """Load a whole pickled module, which executes code; asks for a confirmation."""
 
 
 class DataSettings(SettingsTable):
@@ -105,7 +152,8 @@ class DataSettings(SettingsTable):
 
     source: str | None = None
     """``module:function``, an ``.npz`` with x and y, a folder per class, or the name of a known data set."""
-    layout: Literal["NCHW", "NHWC", "NHW"] = "NCHW"
+    layout: Layout = "NCHW"
+    """Order of the axes of arrays of images."""
     size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Side in px to which the images of a folder are brought."""
     classes: PathText | tuple[str, ...] | None = None
@@ -113,7 +161,7 @@ class DataSettings(SettingsTable):
     numbered by it."""
     examples: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
     """Largest number of examples, chosen by seed, each class in its share."""
-    unlabelled: str | None = None
+    unlabelled: PathText | None = None
     """Inputs without labels, from which an attacker may learn to imitate the network; forms as for `source`, or x alone."""
 
 
@@ -121,8 +169,11 @@ class RunSettings(SettingsTable):
     """On what the audit runs."""
 
     device: str = "cpu"
+    """``cpu`` or ``cuda``."""
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Processes that share the points."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Torch threads of each process; absent: the faster of one and all."""
     batch_size: Annotated[int, Field(ge=1, le=LARGEST)] = 1000
     """Largest number of examples in one pass; of large inputs fewer go together."""
     point_limit: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
@@ -135,22 +186,31 @@ class AuditSettings(SettingsTable):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, dict[str, dict[str, Any]]] = Field(init=False)
     preset: Preset = "quick"
+    """How thorough: quick, standard or deep."""
     budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
-    """Time for the whole audit, in s."""
+    """Time for the whole audit, in s or as ``"5m"``."""
     max_queries: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Largest number of queries of the black-box stresses."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    stresses: tuple[str, ...] = ("all",)
-    gates: tuple[str, ...] = ()
+    """Same seed, same numbers."""
+    stresses: Texts = ("all",)
+    """Run only these; in a Python call they may be stresses with settings of their own."""
+    skip: Texts = ()
+    """Stresses to leave out; plan and report say so."""
+    gates: Texts = ()
+    """Checks that must hold, e.g. ``"clean.accuracy >= 0.97"``."""
     undecided: Undecided = "warn"
     """What a gate does to the exit code when its interval contains the threshold."""
     baseline: PathText | None = None
     """Folder of an earlier run, for a paired comparison and for gates that name ``baseline``."""
     out: PathText | None = None
+    """Folder of the run; absent: one in ``runs``, named after the network."""
     fresh: bool = False
     """Delete the files of an earlier run in the folder and begin anew; every other file stays."""
-    expect_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    expect_accuracy: Annotated[float | None, Field(ge=0, le=1), BeforeValidator(as_number)] = None
+    """Refuse to start if the clean accuracy is more than 5 points below this, in [0, 1]."""
     allow_low_accuracy: bool = False
+    """Audit a network whose accuracy is barely above chance."""
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
     run: RunSettings = RunSettings()
@@ -169,6 +229,7 @@ class AuditSettings(SettingsTable):
         return [(card, name) for card, tables in self.cards.items() for name in tables]
 
 
+EMPTY = (dict, tuple, list)
 TABLES: dict[str, type[SettingsTable]] = {"model": ModelSettings, "data": DataSettings, "run": RunSettings}
 
 
@@ -233,7 +294,7 @@ def _explain(error: ValidationError) -> None:
         _refuse_key(name, _fields_at(first["loc"][:-1]))
     if isinstance(cause := first.get("ctx", {}).get("error"), InputError):  # a sentence of ours, raised while a value was read
         raise cause
-    allowed = first["msg"][0].lower() + first["msg"][1:]
+    allowed = KINDS.get(first["type"]) or first["msg"].removeprefix("Input should be ")
     refuse(name, f"is {first.get('input')!r}", allowed=allowed, remedy="See `holdfast schema config`.")
 
 
@@ -305,19 +366,20 @@ def read_settings(
 
 
 def _without_absent(flags: Mapping[str, Any]) -> dict[str, Any]:
-    nested = {key: _without_absent(value) if isinstance(value, Mapping) else value for key, value in flags.items()}
-    return {key: value for key, value in nested.items() if value is not None and value not in ({}, ())}
+    """`flags` without what is None or empty; in the tables of cards and the arguments of a factory, None is a value."""
+    given = {key: _without_absent(value) if key in TABLES and isinstance(value, Mapping) else value for key, value in flags.items()}
+    return {key: value for key, value in given.items() if not (value is None or (isinstance(value, EMPTY) and not value))}
 
 
 def to_toml(settings: AuditSettings) -> str:
     """The resolved settings as a TOML file that :func:`read_settings` reads back."""
     plain = settings.model_dump(mode="json", exclude_none=True)
-    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items() if not isinstance(value, dict)]
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items() if not isinstance(value, dict)]
 
     def table(path: str, content: dict[str, Any]) -> None:
         own = {key: value for key, value in content.items() if not isinstance(value, dict)}
         if own:
-            lines.extend(["", f"[{path}]", *(f"{key} = {json.dumps(value)}" for key, value in own.items())])
+            lines.extend(["", f"[{path}]", *(f"{key} = {_toml(value)}" for key, value in own.items())])
         for key, value in content.items():
             if isinstance(value, dict):
                 table(f"{path}.{key}", value)
@@ -326,3 +388,8 @@ def to_toml(settings: AuditSettings) -> str:
         if isinstance(value, dict):
             table(key, value)
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """`value` as TOML writes it; TOML knows no None, which the settings of stresses take as text."""
+    return json.dumps("None" if value is None else value)

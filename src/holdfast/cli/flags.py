@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 __all__ = ["AuditFlags"]
+
+KEYS = {"argument": "arguments", "gate": "gates", "stress": "stresses"}  # a flag that is repeated names one of them
 
 
 @Parameter(name="*")
@@ -20,7 +22,7 @@ class AuditFlags:
     """`module:factory`, `file.py:factory`, `model.pt2` or `model.ts`. Without it a small example network is audited."""
     weights: str | None = None
     """`.safetensors`, or a `.pt` state dict (read without executing anything)."""
-    model_arg: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
+    argument: Annotated[list[str], Parameter(name=["--argument", "--model-arg"], negative=())] = field(default_factory=list)
     """`name=value` for the factory; may be repeated."""
     data: str | None = None
     """`module:function`, an `.npz` with x and y, a folder per class, or a name from `holdfast data list`."""
@@ -34,6 +36,8 @@ class AuditFlags:
     """Largest number of queries of the black-box stresses."""
     stress: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
     """Run only these; may be repeated. See `holdfast list stresses`."""
+    skip: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
+    """Leave this stress out; may be repeated. The plan and the report say so."""
     gate: Annotated[list[str], Parameter(negative=())] = field(default_factory=list)
     """A check that must hold, e.g. `"clean.accuracy >= 0.97"`; may be repeated."""
     undecided: Literal["warn", "fail", "pass"] | None = None
@@ -68,8 +72,8 @@ class AuditFlags:
     """Which entry holds the logits, for a network that returns a mapping or a tuple."""
     samples: int | None = None
     """Passes whose mean probabilities are one answer; without it 10 for a network that answers at random, otherwise 1."""
-    expect_accuracy: float | None = None
-    """Refuse to start if the clean accuracy is more than 5 points below this."""
+    expect_accuracy: str | None = None
+    """Refuse to start if the clean accuracy is more than 5 points below this, e.g. `0.97`."""
     allow_low_accuracy: Annotated[bool, Parameter(negative=())] = False
     """Audit a network whose accuracy is barely above chance."""
     unsafe_pickle: Annotated[bool, Parameter(negative=())] = False
@@ -93,50 +97,8 @@ class AuditFlags:
         """The settings of the audit: file, then assignments, then flags."""
         from holdfast.auditing import read_settings
 
-        flags = {
-            "preset": self.preset,
-            "budget": self.budget,
-            "max_queries": self.max_queries,
-            "seed": self.seed,
-            "stresses": tuple(self.stress),
-            "gates": tuple(self.gate),
-            "undecided": self.undecided,
-            "baseline": _text(self.baseline),
-            "out": _text(self.out),
-            "fresh": self.fresh or None,
-            "expect_accuracy": self.expect_accuracy,
-            "allow_low_accuracy": self.allow_low_accuracy or None,
-            "model": {
-                "source": self.model,
-                "weights": self.weights,
-                "arguments": tuple(self.model_arg),
-                "name": self.name,
-                "access": self.access,
-                "bounds": self.bounds,
-                "normalize": self.normalize,
-                "outputs": self.outputs,
-                "output_key": self.output_key,
-                "samples": self.samples,
-                "unsafe_pickle": self.unsafe_pickle or None,
-            },
-            "data": {
-                "source": self.data,
-                "layout": self.layout,
-                "size": self.size,
-                "classes": _text(self.classes),
-                "examples": self.examples,
-                "unlabelled": self.unlabelled,
-            },
-            "run": {
-                "device": self.device,
-                "workers": self.workers,
-                "threads": self.threads,
-                "batch_size": self.batch_size,
-                "point_limit": self.point_limit,
-            },
-        }
-        return read_settings(self.config, assignments=tuple(self.set), flags=flags)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+        words = {KEYS.get(entry.name, entry.name): getattr(self, entry.name) for entry in fields(self)}
+        model, data, config, assignments = (words.pop(name) for name in ("model", "data", "config", "set"))
+        given = {name: value for name, value in words.items() if value is not None and value is not False}
+        flags = {"model": {"source": model}, "data": {"source": data}, **given}
+        return read_settings(config, assignments=tuple(assignments), flags=flags)

@@ -95,7 +95,8 @@ def check_within(value: float, name: str, *, low: float = -math.inf, high: float
     if not math.isfinite(value) or below or value > high:
         left = "(" if low_open or math.isinf(low) else "["
         right = ")" if math.isinf(high) else "]"
-        refuse(name, f"is {value!r}", allowed=f"finite numbers in {left}{low:g}, {high:g}{right}")
+        within = "" if math.isinf(low) and math.isinf(high) else f" in {left}{low:g}, {high:g}{right}"
+        refuse(name, f"is {value!r}", allowed=f"finite numbers{within}")
     return value
 
 

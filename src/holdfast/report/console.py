@@ -35,14 +35,16 @@ class Console:
     ----------
     prints : False: nothing is ever printed
     lasting : a reader that leaves, or a full disk behind the output, ends the printing and nothing else
+    file : where it is printed; default: the standard output
     """
 
-    def __init__(self, *, prints: bool = True, lasting: bool = False) -> None:
+    def __init__(self, *, prints: bool = True, lasting: bool = False, file: IO[str] | None = None) -> None:
         self.prints = prints
         if prints:
             from holdfast.report.terminal import Terminal
 
-            self._rich = Terminal(cast("IO[str]", LastingStream(sys.stdout)) if lasting and sys.stdout else None)
+            last = cast("IO[str]", LastingStream(sys.stdout)) if lasting and sys.stdout else None
+            self._rich = Terminal(file or last)
 
     def say(self, text: str) -> None:
         """Print one line; square brackets are rich's markup."""

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.core.checks import check_one_of
+from holdfast.core.extras import data_frame
 from holdfast.report.document import load, to_json
 from holdfast.report.page import render
 from holdfast.report.per_example import PerExampleTable, read_per_example
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import numpy as np
 
     from holdfast.core.curve import Curve
     from holdfast.report.document import Document
-    from holdfast.report.measured import CardEntry
+    from holdfast.report.measured import CardEntry, PointEntry
 
 __all__ = ["EXIT_CRASH", "EXIT_FAIL", "EXIT_INTERRUPTED", "Report", "ReportCard", "Undecided", "exit_code"]
 
@@ -98,6 +99,23 @@ class Report:
         """Structured array (n,) with index, label and every column that `stress` kept at one point."""
         return self._table.table(stress, **at)
 
+    def to_frame(self) -> Any:
+        """All measured points as a pandas data frame, one row each.
+
+        Columns are ``card``, ``stress``, one for each axis (empty where a stress does not have it), ``status``, ``examples``, and
+        for each metric its value, e.g. ``accuracy``, with the interval and the number of observations behind it: ``accuracy_lo``,
+        ``accuracy_hi``, ``accuracy_n``. An axis that is called like a metric has the ending ``_at``.
+
+        Raises
+        ------
+        MissingExtraError : pandas is not installed
+        """
+        points = self.document.points()
+        metrics = {name for _, _, point in points for name in point.metrics}
+        axes = [f"{axis}_at" if axis in metrics else axis for _, _, point in points for axis in point.at]
+        rows = [{"card": card, "stress": stress, **_row(point, metrics)} for card, stress, point in points]
+        return data_frame(rows, columns=["card", "stress", *axes, "status", "examples"])
+
     def to_json(self) -> str:
         """The text of ``report.json``."""
         return to_json(self.document)
@@ -117,3 +135,12 @@ class Report:
     def _repr_html_(self) -> str:
         page = render(self.document).replace("&", "&amp;").replace('"', "&quot;")
         return f'<iframe srcdoc="{page}" style="width:100%;height:80vh;border:0"></iframe>'
+
+
+def _row(point: PointEntry, metrics: Collection[str]) -> dict[str, Any]:
+    """The cells of a point; an axis that is called like one of the `metrics` gets another name."""
+    row: dict[str, Any] = {f"{axis}_at" if axis in metrics else axis: value for axis, value in point.at.items()}
+    row |= {"status": point.status, "examples": point.n}
+    for name, found in point.metrics.items():
+        row |= {name: found.value, f"{name}_lo": found.lo, f"{name}_hi": found.hi, f"{name}_n": found.n}
+    return row

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from holdfast.core.checks import refuse
+from holdfast.core.numerals import as_number
 from holdfast.nets import Normalized
 
 __all__ = ["normalised", "parse_normalisation"]
@@ -23,15 +24,15 @@ def parse_normalisation(text: Any) -> tuple[tuple[float, ...], tuple[float, ...]
 
     Examples
     --------
-    >>> parse_normalisation("0.13,0.31")
-    ((0.13,), (0.31,))
+    >>> parse_normalisation("0.13,1/4")
+    ((0.13,), (0.25,))
     >>> parse_normalisation("0.49,0.48,0.45,0.25,0.24,0.26")
     ((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))
     """
     allowed = "all means and then all standard deviations, as in 0.13,0.31 or 0.49,0.48,0.45,0.25,0.24,0.26"
     try:
         if isinstance(text, str):
-            numbers = [float(part) for part in text.replace(";", ",").split(",") if part.strip()]
+            numbers = [float(as_number(part)) for part in text.replace(";", ",").split(",") if part.strip()]
             half = len(numbers) // 2
             mean, std = numbers[:half], numbers[half:]
         else:
@@ -46,7 +47,8 @@ def parse_normalisation(text: Any) -> tuple[tuple[float, ...], tuple[float, ...]
 
 
 def _numbers(part: Any) -> list[float]:
-    return [float(number) for number in part] if isinstance(part, Sequence | torch.Tensor) else [float(part)]
+    several = isinstance(part, Sequence | torch.Tensor) and not isinstance(part, str)
+    return [float(as_number(number)) for number in (part if several else [part])]
 
 
 def normalised(network: nn.Module, text: Any) -> Normalized:
