@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from holdfast.auditing.cards import card_entries, summarise
+from holdfast.auditing.cards import card_entries
 from holdfast.auditing.command import command_line
 from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.auditing.settings import AuditSettings
@@ -35,6 +35,7 @@ def assemble(
     plan: AuditPlan,
     records: Sequence[Record],
     *,
+    summaries: Mapping[str, Summary],
     run: Mapping[str, Any],
     repeatable: bool,
     interrupted: bool,
@@ -44,11 +45,11 @@ def assemble(
     Parameters
     ----------
     settings, frame, plan, records : of the run
+    summaries : by stress
     run : what the report says of the run besides, e.g. its times, as fields of :class:`holdfast.report.RunEntry`
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
-    summaries = summarise(plan.lines, records)
     findings = _findings(settings, plan, records, summaries, repeatable=repeatable)
     return Document(
         run=_run_entry(settings, frame, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(update=dict(run)),

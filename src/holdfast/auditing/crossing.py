@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.auditing.joined import is_attack
+from holdfast.auditing.joined import WORST_CASE, is_attack, join_attacks
 from holdfast.core.runner import measurements
 from holdfast.core.stress import Axis
 from holdfast.report import CrossColumn, ImageEntry, breaking_point, cross_view, panels, row_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from holdfast.auditing.frame import Frame
     from holdfast.auditing.plan import PlannedStress
-    from holdfast.core.experiment import Measurement, Point
+    from holdfast.core.experiment import Measurement, Point, Summary
     from holdfast.core.store import Record
     from holdfast.core.stress import Stress
     from holdfast.report import Cross
 
-__all__ = ["cross_of", "images_of", "per_example_arrays"]
+__all__ = ["cross_of", "images_of", "joint_arrays", "per_example_arrays"]
 
 MOST_ROWS = 1000  # of the cross view, so that the page stays small
 MOST_IMAGES = 12  # rows of three thumbnails
@@ -95,6 +95,26 @@ def per_example_arrays(records: Sequence[Record], n: int) -> dict[str, NDArray[A
         for column, array in record.measurement.arrays.items():
             if not column.startswith("shown_") and array.ndim and len(array) <= n:
                 arrays[row_name(record.experiment, record.at, column)] = _filled(array, n)
+    return arrays
+
+
+def joint_arrays(
+    lines: Sequence[PlannedStress], records: Sequence[Record], summaries: Mapping[str, Summary], n: int
+) -> dict[str, NDArray[Any]]:
+    """The same for what several points say together: quantities that kept their rows, and the worst case over all attacks."""
+    arrays = {
+        row_name(name, quantity.at, quantity.name): _filled(quantity.rows, n)
+        for name, summary in summaries.items()
+        for quantity in summary.quantities
+        if quantity.rows is not None and len(quantity.rows) <= n
+    }
+    found = join_attacks(lines, records)
+    for point in found.points if found is not None else ():
+        if point.accuracy is not None:
+            arrays[row_name(WORST_CASE, {"eps": point.eps}, "correct")] = _filled(point.right, n)
+        if point.common is not None:
+            common = {"eps": point.eps, "examples": point.common.n}
+            arrays[row_name(WORST_CASE, common, "accuracy")] = _filled(point.right[: point.common.n], n)
     return arrays
 
 

@@ -43,12 +43,14 @@ class WorstCasePoint:
     accuracy : share of the examples that none of them fooled; None while one of them is missing
     common : the same of the first examples, which each of them tried; None where that are all, or one of them is missing
     missing : points of attacks that crashed or had no time
+    right : boolean array (n,), which examples none of them fooled
     """
 
     eps: float
     accuracy: Estimate | None
     common: Estimate | None
     missing: tuple[str, ...]
+    right: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +144,7 @@ def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
         accuracy=None if missing else proportion(int(left.sum()), n),
         common=None if missing or tried == n else proportion(int(left[:tried].sum()), tried),
         missing=missing,
+        right=left,
     )
 
 

@@ -5,25 +5,37 @@ A gate names ``card.stress.metric[axis=value]``; a stress that is called like it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.claim import Claim, judge
 from holdfast.core.grammar import parse
-from holdfast.report import ClaimEntry, metric_prefix, metric_table
+from holdfast.report import Behind, ClaimEntry, metric_prefix, metric_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from holdfast.core.estimate import Estimate
     from holdfast.core.metrics import MetricTable
+    from holdfast.core.paired import PerExample
     from holdfast.report import Document
 
 __all__ = ["check_gates", "judge_gates", "report_table"]
 
 
-def report_table(document: Document) -> MetricTable:
-    """All estimates of a report by the names that gates use; what was skipped or crashed is marked with its reason."""
-    return metric_table({metric_prefix(card, name): stress for card, name, stress in document.placed_stresses()})
+def report_table(run: Document | Behind) -> MetricTable:
+    """All estimates of a report by the names that gates use; what was skipped or crashed is marked with its reason.
+
+    With the examples of the run, numbers that are means over them can be paired.
+    """
+    document = run.document if isinstance(run, Behind) else run
+    names = {metric_prefix(card, name): name for card, name, _ in document.placed_stresses()}
+    entries = {metric_prefix(card, name): stress for card, name, stress in document.placed_stresses()}
+
+    def find(prefix: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> PerExample | None:
+        return run.find(names[prefix], at, metric, estimate) if isinstance(run, Behind) else None
+
+    return metric_table(entries, find)
 
 
 def check_gates(gates: Iterable[str], planned: Mapping[str, str]) -> None:
@@ -43,15 +55,15 @@ def check_gates(gates: Iterable[str], planned: Mapping[str, str]) -> None:
                 refuse("gates", f"name {metric.path!r}, which the plan does not measure", allowed=", ".join(known), remedy=remedy)
 
 
-def judge_gates(gates: Sequence[str], document: Document, *, baseline: Document | None = None) -> list[ClaimEntry]:
-    """The verdict on each gate, from reports alone.
+def judge_gates(gates: Sequence[str], run: Document | Behind, *, baseline: Document | Behind | None = None) -> list[ClaimEntry]:
+    """The verdict on each gate, from what a run has stored.
 
     Parameters
     ----------
     gates : texts in the grammar of :mod:`holdfast.core.grammar`
-    document : of the run
-    baseline : of the run that gates may compare with
+    run : its report; with its examples, sides that hold the same ones are paired
+    baseline : the same of the run that gates may compare with
     """
     claims = [Claim(id=f"gate.{place}", statement=gate, check=gate, source="user") for place, gate in enumerate(gates, start=1)]
     before = None if baseline is None else report_table(baseline)
-    return [ClaimEntry.of(verdict) for verdict in judge(claims, report_table(document), before)]
+    return [ClaimEntry.of(verdict) for verdict in judge(claims, report_table(run), before)]

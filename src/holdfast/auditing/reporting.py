@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast.auditing.assemble import assemble
-from holdfast.auditing.crossing import per_example_arrays
+from holdfast.auditing.cards import summarise
+from holdfast.auditing.crossing import joint_arrays, per_example_arrays
 from holdfast.auditing.judge import judge_gates
 from holdfast.core.checks import refuse
-from holdfast.report import compare, load, read_per_example, write_per_example, write_report
+from holdfast.report import Behind, compare, load, read_per_example, write_per_example, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,16 +61,21 @@ def report_on(
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
-    document = assemble(settings, frame, plan, records, run=run, repeatable=repeatable, interrupted=interrupted)
+    summaries = summarise(plan.lines, records)
+    document = assemble(
+        settings, frame, plan, records, summaries=summaries, run=run, repeatable=repeatable, interrupted=interrupted
+    )
     if document.run.status == "complete":
         document = document.model_copy(update={"run": document.run.model_copy(update={"resume": ""})})
-    arrays = per_example_arrays(records, len(frame.labels))
-    table = write_per_example(folder / "per_example.npz", arrays, example=frame.index, label=frame.labels)
+    n = len(frame.labels)
+    arrays = per_example_arrays(records, n) | joint_arrays(plan.lines, records, summaries, n)
+    examples = read_per_example(write_per_example(folder / "per_example.npz", arrays, example=frame.index, label=frame.labels))
     before = None
     if settings.baseline is not None:
-        before = load(settings.baseline)
-        paired = compare(read_per_example(settings.baseline), read_per_example(table), documents=(before, document))
+        before = Behind(load(settings.baseline), read_per_example(settings.baseline))
+        paired = compare(before.table, examples, documents=(before.document, document))
         document = document.model_copy(update={"baseline": paired})
-    document = document.model_copy(update={"gates": judge_gates(settings.gates, document, baseline=before)})
+    gates = judge_gates(settings.gates, Behind(document, examples), baseline=before)
+    document = document.model_copy(update={"gates": gates})
     write_report(document, folder)
     return document

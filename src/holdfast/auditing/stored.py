@@ -10,12 +10,12 @@ from holdfast.core.checks import refuse
 from holdfast.core.grammar import parse
 from holdfast.core.reading import read_toml
 from holdfast.core.store import Store
+from holdfast.report import Behind, junit, load, read_per_example, render_comparison, sarif
 from holdfast.report import compare as paired_comparison
-from holdfast.report import junit, load, read_per_example, render_comparison, sarif
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
-    from holdfast.report import PairedComparison
+    from holdfast.report import Document, PairedComparison
     from holdfast.report.result import Undecided
 
 __all__ = ["compare", "judge_run", "read_gates", "status"]
@@ -79,13 +79,20 @@ def judge_run(
     document = load(folder)
     if gates:
         check_gates(gates, {name: card for card, entry in document.cards.items() for name in entry.stresses})
-        before = None if baseline is None else load(baseline)
-        document = document.model_copy(update={"gates": judge_gates(gates, document, baseline=before)})
+        before = None if baseline is None else _examples_of(load(baseline), baseline)
+        judged = judge_gates(gates, _examples_of(document, folder), baseline=before)
+        document = document.model_copy(update={"gates": judged})
     for file, draw in ((junit_file, junit), (sarif_file, sarif)):
         if file is not None:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             Path(file).write_text(draw(document), encoding="utf-8")
     return Report(document, Path(folder), undecided)
+
+
+def _examples_of(document: Document, folder: str | Path) -> Document | Behind:
+    """The report with the examples behind its numbers; alone where their file is missing."""
+    file = Path(folder) / "per_example.npz"
+    return Behind(document, read_per_example(file)) if file.is_file() else document
 
 
 def status(folder: str | Path) -> dict[str, Any]:

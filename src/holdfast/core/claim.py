@@ -2,7 +2,8 @@
 
 A check (:mod:`holdfast.core.grammar`) compares two expressions over measured quantities (:mod:`holdfast.core.metrics`). Each side
 becomes a combination of estimates (:mod:`holdfast.core.combination`, which states what its intervals assume), and the interval of
-left minus right is held against 0. Whether an undecided check may pass is not judged here: that is the caller's policy.
+left minus right is held against 0; sides that hold the same examples are paired (:mod:`holdfast.core.paired`). Whether an undecided
+check may pass is not judged here: that is the caller's policy.
 """
 
 from __future__ import annotations
@@ -127,14 +128,31 @@ def _judge_one(claim: Claim, table: MetricTable, baseline: MetricTable | None) -
         left, right = _sides(check, table, baseline)
     except InputError as problem:
         return Verdict(claim=claim, status="error", expected=check.expected, reason=str(problem))
-    difference = left.minus(right).estimate()
+    both = left.minus(right)
+    difference = both.estimate()
     if math.isnan(difference.value):
         return Verdict(claim=claim, status="error", expected=check.expected, reason="What was measured is not a number.")
     slack = ROUNDING * (abs(left.estimate().value) + abs(right.estimate().value))
     status = _status(difference, check.operator, slack=slack)
     shown, expected = (left.estimate(), check.expected) if right.is_constant else (difference, f"{check.operator} 0 (left - right)")
-    reason = f"{shown} {VERBS[status]} {expected}"
+    pairing = _pairing(both, table, baseline)
+    reason = f"{shown} {VERBS[status]} {expected}" + (f" ({pairing})" if pairing else "")
     return Verdict(claim=claim, status=status, expected=expected, value=shown.value, lo=shown.lo, hi=shown.hi, reason=reason)
+
+
+def _pairing(difference: Combination, table: MetricTable, baseline: MetricTable | None) -> str:
+    """On which examples the sides were paired, or why they were not; empty where there is nothing to pair."""
+    if together := difference.joint():
+        return str(together)
+    terms = difference.terms.values()
+    if len(terms) < 2 or not table.pairs:
+        return ""
+    tables = [(table, "")] + ([(baseline, " of the baseline")] if baseline is not None else [])
+    blank = [term.estimate for term in terms if term.behind is None]
+    unknown = [f"{name}{whose}" for one in blank for known, whose in tables if (name := known.name_of(one))]
+    if unknown:
+        return f"not paired: no values per example are kept for {', '.join(unknown)}"
+    return "not paired: " + ("products and absolute values have none per example" if blank else "the sides hold different examples")
 
 
 def _sides(check: Comparison, table: MetricTable, baseline: MetricTable | None) -> tuple[Combination, Combination]:
@@ -158,7 +176,8 @@ def _evaluate(node: Node, table: MetricTable, before: Combination | None = None)
         case Number(value):
             return Combination(value)
         case Metric(path, selector):
-            return Combination.of(table.find(path, selector))
+            found = table.find(path, selector)
+            return Combination.of(found, table.behind(found))
         case Baseline():
             assert before is not None, "the grammar has `baseline` on the right side only"
             return before

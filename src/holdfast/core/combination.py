@@ -8,7 +8,8 @@ that is taken away from itself cancels exactly. With :math:`d_i` the length of t
 and likewise above. For one difference this is MOVER (G. Y. Zou and A. Donner, Stat. Med. 27 (2008) 1693): made for independent
 estimates, wider than needed for positively correlated ones, as accuracies on the same examples are. Terms of equal sign add their
 lengths instead of the squares, because there a positive correlation would make the root too narrow. A difference of negatively
-correlated estimates is left out: its interval is too narrow here.
+correlated estimates is left out: its interval is too narrow here. Where the examples behind all terms are known and the same, none
+of this is needed: see :mod:`holdfast.core.paired`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.core.estimate import Estimate
+from holdfast.core.paired import METHOD, Joint, PerExample, Term, joint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,7 @@ class Combination:
     Parameters
     ----------
     constant : the part that is known exactly
-    terms : coefficient (not 0) and estimate (with a width), by the estimate's identity
+    terms : coefficient (not 0), estimate (with a width) and the examples behind it, by the estimate's identity
 
     Examples
     --------
@@ -45,12 +47,18 @@ class Combination:
     """
 
     constant: float = 0.0
-    terms: Mapping[int, tuple[float, Estimate]] = field(default_factory=dict)
+    terms: Mapping[int, Term] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, estimate: Estimate) -> Combination:
-        """One estimate; one whose interval has no width is a constant."""
-        return cls(estimate.value) if estimate.is_exact else cls(0.0, {id(estimate): (1.0, estimate)})
+    def of(cls, estimate: Estimate, behind: PerExample | None = None) -> Combination:
+        """One estimate; one whose interval has no width is a constant.
+
+        Parameters
+        ----------
+        estimate : the number
+        behind : what each example gave, if the number is their mean
+        """
+        return cls(estimate.value) if estimate.is_exact else cls(0.0, {id(estimate): Term(1.0, estimate, behind)})
 
     @property
     def is_constant(self) -> bool:
@@ -60,13 +68,14 @@ class Combination:
     def plus(self, other: Combination) -> Combination:
         """The sum; coefficients of the same estimate add up."""
         terms = dict(self.terms)
-        for key, (coefficient, estimate) in other.terms.items():
-            terms[key] = (coefficient + (terms[key][0] if key in terms else 0.0), estimate)
-        return Combination(self.constant + other.constant, {key: term for key, term in terms.items() if term[0] != 0})
+        for key, term in other.terms.items():
+            before = terms[key].coefficient if key in terms else 0.0
+            terms[key] = term._replace(coefficient=term.coefficient + before)
+        return Combination(self.constant + other.constant, {key: term for key, term in terms.items() if term.coefficient != 0})
 
     def scaled(self, factor: float) -> Combination:
         """The combination times a known number."""
-        terms = {key: (factor * coefficient, estimate) for key, (coefficient, estimate) in self.terms.items() if factor}
+        terms = {key: term._replace(coefficient=factor * term.coefficient) for key, term in self.terms.items() if factor}
         return Combination(factor * self.constant, terms)
 
     def minus(self, other: Combination) -> Combination:
@@ -88,18 +97,26 @@ class Combination:
         near = 0.0 if signed.lo <= 0 <= signed.hi else near
         return self.of(Estimate(abs(signed.value), near, far, signed.n, "absolute value", signed.level))
 
+    def joint(self) -> Joint | None:
+        """The uncertain part over the examples that all terms share; None for a single term, and where such are not known."""
+        return joint(tuple(self.terms.values()))
+
     def estimate(self) -> Estimate:
-        """The combination as one estimate; `n` is the smallest of its terms'."""
+        """The combination as one estimate; `n` is the smallest of its terms', or the number of examples that all share."""
         if self.is_constant:
             return Estimate(self.constant, self.constant, self.constant, 1, "exact")
+        if together := self.joint():
+            found = together.estimate
+            value, lo, hi = (self.constant + end for end in (found.value, found.lo, found.hi))
+            return Estimate(value, lo, hi, found.n, METHOD, found.level)
         value = self.constant
         below, above = [0.0, 0.0], [0.0, 0.0]
-        for coefficient, term in self.terms.values():
+        for coefficient, term, _ in self.terms.values():
             value += coefficient * term.value
             falls = int(coefficient < 0)
             lengths = sorted((coefficient * term.lo, coefficient * term.hi))
             below[falls] += coefficient * term.value - lengths[0]
             above[falls] += lengths[1] - coefficient * term.value
-        estimates = [term for _, term in self.terms.values()]
+        estimates = [term.estimate for term in self.terms.values()]
         n, level = min(term.n for term in estimates), min(term.level for term in estimates)
         return Estimate(value, value - math.hypot(*below), value + math.hypot(*above), n, "mover", level)

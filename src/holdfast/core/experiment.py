@@ -81,6 +81,7 @@ class Quantity:
     name : dotted name, as a check writes it
     estimate : the number
     at : the values that these points share, by which a check selects it; empty for a quantity of the whole experiment
+    rows : array (n,), what each example gave, if the number is their mean; so gates and comparisons can pair examples
 
     Examples
     --------
@@ -92,6 +93,7 @@ class Quantity:
     name: str
     estimate: Estimate
     at: Mapping[str, Any] = field(default_factory=dict)
+    rows: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def metric(self) -> Metric:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.estimate import Estimate
 from holdfast.core.grammar import Metric, is_path
+
+if TYPE_CHECKING:
+    from holdfast.core.paired import PerExample
 
 __all__ = ["MetricTable", "means"]
 
@@ -65,6 +68,10 @@ def _listed(reasons: Sequence[str]) -> str:
 class MetricTable:
     """Estimates by path and point; it grows while the experiments of a run are read.
 
+    Parameters
+    ----------
+    pairs : the examples behind the quantities are looked for, so that a verdict says where sides could not be paired
+
     Examples
     --------
     >>> from holdfast.core.estimate import proportion
@@ -74,24 +81,44 @@ class MetricTable:
     0.31 [0.228, 0.406]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, pairs: bool = False) -> None:
+        self.pairs = pairs
         self._measured: list[_Entry] = []
         self._missing: list[_Entry] = []
         self._reasons: list[_Entry] = []
+        self._behind: dict[int, PerExample] = {}
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The measured paths, sorted."""
         return tuple(sorted({entry.path for entry in self._measured}))
 
-    def add(self, path: str, estimate: Estimate, *, at: Mapping[str, Any] | None = None) -> None:
-        """Enter the estimate of `path` at the point `at`; None for a quantity of the whole experiment."""
+    def add(self, path: str, estimate: Estimate, *, at: Mapping[str, Any] | None = None, behind: PerExample | None = None) -> None:
+        """Enter the estimate of `path` at the point `at`; None for a quantity of the whole experiment.
+
+        Parameters
+        ----------
+        path : dotted name
+        estimate : the number
+        at : the point
+        behind : what each example gave, if the number is their mean
+        """
         entry = _Entry(path, dict(at or {}), estimate)
         if not is_path(path):
             refuse("path", f"is {path!r}", allowed="words of letters, digits and _ joined by dots, other than abs and baseline")
         if any(other.path == path and other.at == entry.at for other in self._measured):
             refuse("path", f"is {entry}, which is in the table already", allowed="one estimate per path and point")
         self._measured.append(entry)
+        if behind is not None:
+            self._behind[id(estimate)] = behind
+
+    def behind(self, estimate: Estimate) -> PerExample | None:
+        """What each example gave, for an `estimate` of this table; None where that is not known."""
+        return self._behind.get(id(estimate))
+
+    def name_of(self, estimate: Estimate) -> str:
+        """The metric of an `estimate` of this table, with its point; empty for another one."""
+        return next((str(entry) for entry in self._measured if entry.outcome is estimate), "")
 
     def mark_missing(
         self, path_prefix: str, reason: str, *, at: Mapping[str, Any] | None = None, needs: Mapping[str, Any] | None = None

@@ -1,6 +1,7 @@
 """Draws what a run found: one self-contained page, JSON with a published schema, JUnit and SARIF, for audits and studies alike."""
 
 from holdfast.report.assembly import finding_entry, metric_table, point_entry, stress_entry
+from holdfast.report.behind import Behind
 from holdfast.report.cross import breaking_point, cross_view
 from holdfast.report.document import (
     Budget,
@@ -53,6 +54,7 @@ from holdfast.report.thumbnails import panels, thumbnail
 
 __all__ = [
     "ARTEFACTS",
+    "Behind",
     "Budget",
     "CardEntry",
     "Check",

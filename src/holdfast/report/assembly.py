@@ -21,13 +21,16 @@ from holdfast.report.sentences import decide
 from holdfast.report.wording import at_text, heading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Experiment, Finding, Summary
+    from holdfast.core.paired import PerExample
     from holdfast.core.paper import Paper, StudyClaim
     from holdfast.core.store import Record
     from holdfast.report.document import RunEntry
+
+    FindExamples = Callable[[str, Mapping[str, Any], str, Estimate], PerExample | None]
 
 __all__ = ["StressStatus", "finding_entry", "metric_table", "point_entry", "stress_entry", "study_document"]
 
@@ -129,12 +132,13 @@ def finding_entry(finding: Finding, **place: Any) -> FindingEntry:
     return FindingEntry(**texts, estimate=estimate, **place)
 
 
-def metric_table(entries: Mapping[str, StressEntry]) -> MetricTable:
+def metric_table(entries: Mapping[str, StressEntry], behind: FindExamples | None = None) -> MetricTable:
     """All estimates by the names that checks use, and for what was not measured the points that are missing and why.
 
     Parameters
     ----------
     entries : by what the names of their metrics begin with, e.g. ``"adversarial.pgd"``; an empty text adds nothing
+    behind : gives the examples behind an estimate by prefix, point and metric, so that checks can pair them; None: no pairs
 
     Examples
     --------
@@ -143,23 +147,31 @@ def metric_table(entries: Mapping[str, StressEntry]) -> MetricTable:
     >>> metric_table({"adversarial.pgd": StressEntry(points=[point])}).find("adversarial.pgd.accuracy", {"eps": 0.1}).value
     0.5
     """
-    table = MetricTable()
+    table = MetricTable(pairs=behind is not None)
+    find = behind or _unknown
     for prefix, entry in entries.items():
         for text, estimate in entry.metrics.items():
             metric = parse_metric(text)
-            table.add(_joined(prefix, metric.path), estimate.estimate(), at=dict(metric.selector))
+            at, found = dict(metric.selector), estimate.estimate()
+            table.add(_joined(prefix, metric.path), found, at=at, behind=find(prefix, at, metric.path, found))
         for point in entry.points:
-            _add_point(table, prefix, point, entry)
+            _add_point(table, prefix, point, entry, find)
         if entry.status in {"skipped", "error", "partial"}:
             table.mark_missing(prefix, entry.reason or entry.status)
     return table
 
 
-def _add_point(table: MetricTable, prefix: str, point: PointEntry, entry: StressEntry) -> None:
+def _unknown(prefix: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> None:
+    """No examples are known behind any number."""
+    del prefix, at, metric, estimate
+
+
+def _add_point(table: MetricTable, prefix: str, point: PointEntry, entry: StressEntry, find: FindExamples) -> None:
     """Enter what one point measured, or why it did not."""
     for name, estimate in point.metrics.items():
         if point.at or name not in entry.metrics:
-            table.add(_joined(prefix, name), estimate.estimate(), at=point.at)
+            found = estimate.estimate()
+            table.add(_joined(prefix, name), found, at=point.at, behind=find(prefix, point.at, name, found))
     if point.status != "ok":
         place = at_text(point.at)
         reason = f"{place}: {point.reason}" if place else point.reason

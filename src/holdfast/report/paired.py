@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.checks import refuse
-from holdfast.core.estimate import holm, mcnemar, paired_difference, proportion
+from holdfast.core.estimate import holm, mcnemar, proportion
+from holdfast.core.paired import consistent_difference
+from holdfast.report.behind import used_rows
 from holdfast.report.document import Document, metric_prefix
 from holdfast.report.examples import ComparisonRow, PairedComparison
 from holdfast.report.measured import EstimateEntry
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 MAX_LISTED = 40
-UNUSED = -1  # in a column of whole numbers: the stress did not use this example
 
 
 def compare(before: PerExampleTable, after: PerExampleTable, *, documents: tuple[Document, Document]) -> PairedComparison:
@@ -52,7 +53,7 @@ def compare(before: PerExampleTable, after: PerExampleTable, *, documents: tuple
         name = row_name(stress, at)
         if name in before.arrays and name in after.arrays:
             one, two = before.arrays[name], after.arrays[name]
-            both = (one != UNUSED) & (two != UNUSED)
+            both = used_rows(one) & used_rows(two)
             pairs.append((stress, at, one[both].astype(bool), two[both].astype(bool), after.example[both]))
     p_values = [mcnemar(one, two) for _, _, one, two, _ in pairs]
     rows = [
@@ -84,7 +85,7 @@ def _row(
         at=at,
         before=EstimateEntry.of(proportion(int(one.sum()), len(one))),
         after=EstimateEntry.of(proportion(int(two.sum()), len(two))),
-        delta=EstimateEntry.of(paired_difference(one, two)),
+        delta=EstimateEntry.of(consistent_difference(one, two)),
         p=p[0],
         p_holm=p[1],
         regressions=int(lost.sum()),

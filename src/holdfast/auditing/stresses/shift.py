@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import torch
+    from numpy.typing import NDArray
 
     from holdfast.core.experiment import Point
     from holdfast.core.stress import Facts, Preset
@@ -124,10 +125,11 @@ class Corruptions(Stress):
         """One curve per kind, and the mean accuracy over all points (images serve as their own pairs, so rows are averaged)."""
         if not measurements:
             return Summary()
-        runs, mean = Runs(measurements), _mean_over_points(measurements)
+        runs, shares = Runs(measurements), _shares(measurements)
+        mean = Quantity("mean_accuracy", _clipped_mean(shares), rows=shares)
         kinds = (runs.where(corruption=kind).curve(kind.replace("_", " "), over="severity") for kind in self.kinds)
         curves = tuple(curve for found in kinds for curve in found)
-        by_severity = {at["severity"]: _mean_over_points(group.entries) for at, group in runs.by("severity")}
+        by_severity = {at["severity"]: _clipped_mean(_shares(group.entries)) for at, group in runs.by("severity")}
         strengths = tuple(sorted(by_severity))
         overall = Curve(name="mean", axis="severity", at=strengths, estimates=tuple(by_severity[at] for at in strengths))
         worst = min(
@@ -145,12 +147,16 @@ class Corruptions(Stress):
             remedy=self.remedy,
         )
         notes = ("frost is procedural, so its numbers do not compare with published ones",) if "frost" in self.kinds else ()
-        return Summary(curves=(overall, *curves), quantities=(Quantity("mean_accuracy", mean),), findings=(finding,), notes=notes)
+        return Summary(curves=(overall, *curves), quantities=(mean,), findings=(finding,), notes=notes)
 
 
-def _mean_over_points(measurements: Sequence[tuple[Point, Measurement]]) -> Estimate:
-    """Mean accuracy over points, with an interval over examples: each example's own mean is one observation."""
-    shares = np.mean([found.arrays["correct"] for _, found in measurements], axis=0)
+def _shares(measurements: Sequence[tuple[Point, Measurement]]) -> NDArray[np.float64]:
+    """Array (n,): the share of the points at which each example is right."""
+    return np.asarray(np.mean([found.arrays["correct"] for _, found in measurements], axis=0))
+
+
+def _clipped_mean(shares: NDArray[np.float64]) -> Estimate:
+    """Mean with an interval over examples: each example's own share is one observation."""
     mean = mean_t(shares)
     return Estimate(mean.value, max(0.0, mean.lo), min(1.0, mean.hi), mean.n, mean.method, mean.level)
 

@@ -143,4 +143,4 @@ class Transfer(Stress):
                 remedy=self.remedy,
             )
             findings.append(finding)
-        return Summary(quantities=(Quantity("accuracy", together),), findings=tuple(findings))
+        return Summary(quantities=(Quantity("accuracy", together, rows=left),), findings=tuple(findings))
