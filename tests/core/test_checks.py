@@ -40,6 +40,12 @@ REFUSED = [
     (lambda: check_finite(np.array(NAN), "x"), "1 values that are NaN or infinite (first in row 0)"),
     (lambda: check_labels(torch.tensor([0.0, 1.0]), "y", classes=2), "has dtype torch.float32 and shape (2,)"),
     (lambda: check_labels(np.eye(2, dtype=int), "y", classes=2), "Convert one-hot rows with .argmax(1)"),
+    (
+        lambda: check_labels(np.array([[1, 0, 1], [0, 1, 0]]), "y"),
+        "Several labels per example are not supported, because accuracy and",
+    ),
+    (lambda: check_labels(torch.tensor([[0.0, 0.9], [0.8, 0.9]]), "y"), "Several labels per example are not supported"),
+    (lambda: check_labels(torch.tensor([0.5, 1.0]), "y"), "a network that predicts quantities is not examined"),
     (lambda: check_labels(np.array([1, 2]), "y", classes=2), "`y` runs from 1 to 2; allowed: 0 to 1 for a model with 2 outputs."),
     (lambda: check_labels(torch.tensor([-1, 0]), "y", classes=2), "`y` runs from -1 to 0"),
     (lambda: check_same_length([1, 2], [1]), "`x` has 2 rows and `y` has 1; allowed: one row each per example."),
@@ -56,6 +62,38 @@ def test_refusals_have_one_form(call, part):
     assert message.startswith("`")
     assert "; allowed: " in message
     assert message.endswith((".", "?"))
+
+
+LABELS = torch.tensor([1, 0, 0, 1])
+STEPS = {
+    "[:, 0]": lambda y: y[:, 0],
+    ".long()": lambda y: y.long(),
+    ".astype(int)": lambda y: y.astype(int),
+    ".argmax(1)": lambda y: y.argmax(1),
+}
+OTHER_FORMS = [
+    form.to(kind)
+    for form in (torch.eye(2)[LABELS], LABELS[:, None], LABELS)
+    for kind in (torch.float32, torch.int64, torch.bool)
+    if form.ndim == 2 or kind != torch.int64
+]
+
+
+@pytest.mark.parametrize("given", OTHER_FORMS, ids=[f"{tuple(form.shape)}-{form.dtype}" for form in OTHER_FORMS])
+@pytest.mark.parametrize("library", ["torch", "numpy"])
+def test_the_remedy_for_other_labels_gives_the_labels(given, library):
+    """The steps that the message names, taken one after another."""
+    labels = given if library == "torch" else given.numpy()
+    with pytest.raises(InputError) as refusal:
+        check_labels(labels, "y", classes=2)
+    remedy = str(refusal.value).partition("allowed: one integer per example. ")[2]
+    other = ".astype(int)" if library == "torch" else ".long()"
+    named = sorted((step for step in STEPS if step in remedy and step != other), key=remedy.index)
+    assert named
+    for step in named:
+        labels = STEPS[step](labels)
+    check_labels(labels, "y", classes=2)
+    assert labels.tolist() == LABELS.tolist()
 
 
 def test_a_refusal_is_a_value_error_and_one_of_ours():

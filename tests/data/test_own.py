@@ -141,7 +141,17 @@ BAD = {
     "labels beyond the model": ((FLOAT, Y), {"classes": 2}, r"runs from 0 to 2; allowed: 0 to 1 for a model with 2 outputs"),
     "labels as floats": ((FLOAT, Y.astype(float)), {}, "dtype torch.float64"),
     "one-hot labels": ((FLOAT, np.eye(3)[Y]), {}, r"argmax\(1\)"),
-    "one-hot labels in items": ([(FLOAT[0], np.eye(3)[0])] * 2, {}, "at item 0|argmax"),
+    "one-hot labels in items": (
+        [(FLOAT[0], np.eye(3)[0])] * 2,
+        {},
+        r"at item 0.*If it is one example: Convert one-hot labels with \.argmax\(-1\)",
+    ),
+    "several labels in items": (
+        [(FLOAT[0], np.array([1, 0, 1, 1]))] * 2,
+        {},
+        "Several labels per example are not supported, because",
+    ),
+    "a label with an axis": ([(FLOAT[0], np.array([1]))] * 2, {}, r"Return the number itself: y\.item\(\)"),
     "one-hot labels of another length": ([(FLOAT[0], np.eye(4)[0])] * 2, {}, r"\(3, 8, 10\) and \(4,\) at item 0.*argmax"),
     "NaN": ((HALF, Y), {}, r"1 values that are NaN or infinite \(first in row 4\)"),
     "infinity": ((ENDLESS, Y), {"bounds": None}, "first in row 1"),

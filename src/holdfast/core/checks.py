@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "SEVERAL",
+    "as_single_labels",
     "as_written",
     "check_finite",
     "check_labels",
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 
+ROUNDING = 1e-3  # of shares that sum to 1
+SEVERAL = "Several labels per example are not supported, because accuracy and attacks here are defined for one right class"
 PART = 2**22  # values checked at a time, since a check makes several arrays of its own
 
 
@@ -169,14 +173,9 @@ def _finite(array: Any) -> Any:
 
 def check_labels(labels: Any, name: str, *, classes: int | None = None) -> None:
     """Refuse labels that are not a vector of integers in ``0..classes-1``, or not negative where the classes are unknown (None)."""
-    kind = str(labels.dtype)
-    if labels.ndim != 1 or "int" not in kind:
-        refuse(
-            name,
-            f"has dtype {kind} and shape {tuple(labels.shape)}",
-            allowed="one integer per example",
-            remedy="Convert one-hot rows with .argmax(1) and floats with .long() or .astype(int).",
-        )
+    if labels.ndim != 1 or "int" not in str(labels.dtype):
+        got = f"has dtype {labels.dtype} and shape {tuple(labels.shape)}"
+        refuse(name, got, allowed="one integer per example", remedy=as_single_labels(labels))
     if len(labels) == 0:
         return
     low, high = int(labels.min()), int(labels.max())
@@ -192,6 +191,28 @@ def check_labels(labels: Any, name: str, *, classes: int | None = None) -> None:
             allowed=f"0 to {classes - 1} for a model with {classes} outputs",
             remedy="Labels that start at 1 need `- 1`; otherwise model and data do not belong together.",
         )
+
+
+def as_single_labels(labels: Any) -> str:
+    """How `labels` of another form become one integer per example, or why they cannot.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> as_single_labels(numpy.eye(3)), as_single_labels(numpy.ones((4, 1)))
+    ('Convert one-hot rows with .argmax(1).', 'Take the column with [:, 0] and convert it with .long() (NumPy: .astype(int)).')
+    """
+    kind = str(labels.dtype)
+    convert = "" if "int" in kind else ".long() (NumPy: .astype(int))"
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        shares = bool((labels >= 0).all()) and bool((abs(labels.sum(1) - 1) < ROUNDING).all())
+        first = f"with {convert} and then " if "bool" in kind else ""  # torch finds no largest one of truth values
+        return f"Convert one-hot rows {first}with .argmax(1)." if shares else f"{SEVERAL}."
+    if "float" in kind and not bool((labels == labels // 1).all()):
+        return "Labels are the numbers of classes, and these are not whole: a network that predicts quantities is not examined."
+    if labels.ndim == 2:
+        return "Take the column with [:, 0]" + (f" and convert it with {convert}." if convert else ".")
+    return f"Convert them with {convert}." if convert and labels.ndim == 1 else ""
 
 
 def check_same_length(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> None:

@@ -20,7 +20,7 @@ from torch.utils.data import (
     default_collate,
 )
 
-from holdfast.core.checks import refuse
+from holdfast.core.checks import SEVERAL, as_single_labels, refuse
 from holdfast.data.room import check_room
 
 __all__ = [
@@ -243,14 +243,30 @@ def pair_of(item: Any, number: int) -> tuple[torch.Tensor, torch.Tensor]:
     y = torch.as_tensor(plain(item[1]))
     if y.ndim == 0:
         return x[None], y[None]
+    if x.ndim and len(x) == len(y) > 1 and y.ndim == 1 and (y.is_floating_point() or y.dtype == torch.bool):
+        refuse(  # what looks like a batch may be one example with as many channels as classes
+            "source",
+            f"gives labels of shape {tuple(y.shape)} in {str(y.dtype).removeprefix('torch.')} at item {number}",
+            allowed="one whole number as label of each example",
+            remedy=f"If the item is a batch: {as_single_labels(y)} If it is one example: {_as_one_label(y)}",
+        )
     if x.ndim == 0 or len(x) != len(y):
         refuse(
             "source",
             f"gives shapes {tuple(x.shape)} and {tuple(y.shape)} at item {number}",
             allowed="one whole number as label of each example",
-            remedy="Convert one-hot labels with .argmax(-1).",
+            remedy=_as_one_label(y),
         )
     return x, y
+
+
+def _as_one_label(y: torch.Tensor) -> str:
+    """How the label `y` of one example, which is not a single number, becomes one; the others may differ from it."""
+    if y.numel() == 1:
+        return "Return the number itself: y.item()."
+    if y.ndim != 1 or int((y != 0).sum()) != 1:
+        return f"{SEVERAL}."
+    return f"Convert one-hot labels with .argmax(-1). {SEVERAL}."
 
 
 def plain(values: Any) -> Any:
