@@ -30,6 +30,8 @@ class Rescaled(nn.Module):
         if self.how == "detached":  # no version of the tensor tells of it
             x.data.mul_(0.5).add_(0.25)
             return self.net(x)
+        if self.how == "without gradients":
+            return self.net(x * 0.5 + 0.25).detach()
         if self.how == "numpy":
             image = x.detach().numpy()
             image *= 0.5
@@ -104,6 +106,18 @@ def test_no_stress_is_misled_by_a_network_that_changes_its_input(tidy, digits_cn
     assert {key: value for key, value in found.items() if key[0] not in slope} == {
         key: value for key, value in tidy.items() if key[0] not in slope
     }
+
+
+def test_a_network_without_gradients_gets_all_figures_but_those_of_attacks_that_follow_them(
+    tidy, digits_cnn, digits_small, tmp_path
+):
+    report = audited(Rescaled(digits_cnn, "without gradients"), digits_small[1], tmp_path / "run")
+    assert {entry.stress for entry in report.document.skipped} == {"fgsm", "pgd", "apgd", "masking"}
+    assert all("no gradient reaches the input: look for torch.no_grad()" in entry.reason for entry in report.document.skipped)
+    slope = {"fgsm", "pgd", "apgd", "masking", "worst_case"}
+    found = {key: value for key, value in figures(report).items() if key[0] not in slope}
+    assert found == {key: value for key, value in tidy.items() if key[0] not in slope}
+    assert {"weight_bits", "act_bits", "weight_noise", "activation_variation"} <= {name for name, *_ in found}
 
 
 def test_no_stress_is_misled_by_a_network_that_answers_in_the_same_memory(digits_cnn, digits_small, tmp_path):

@@ -263,7 +263,7 @@ def test_a_network_that_names_classes_has_the_access_of_labels(net, digits, form
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda z: {"logits": z, "aux": z}, r"returns a dict with the parts logits, aux.*--output-key logits"),
+        (lambda z: {"scores": z, "aux": z}, r"returns a dict with the parts scores, aux.*--output-key scores"),
         (lambda z: {"loss": z.sum(), "scores": z}, r"--output-key scores"),
         (lambda z: (z, z), r"returns a tuple with the parts 0, 1.*--output-key 0"),
         (lambda z: [z.sum(), z], r"returns a list.*--output-key 1"),
@@ -271,9 +271,9 @@ def test_a_network_that_names_classes_has_the_access_of_labels(net, digits, form
         (lambda z: None, r"returns a NoneType"),
         (lambda z: z.detach().numpy(), r"returns a ndarray.*Pass the function itself"),
         (lambda z: z[:, :5], r"`y` runs from 0 to 9; allowed: 0 to 4 for a model with 5 outputs"),
-        (lambda z: z[:, 0], r"returns shape \(8,\).*torch.stack"),
-        (lambda z: z[:, :1], r"returns shape \(8, 1\).*torch.stack"),
-        (lambda z: z[:, :, None, None], r"returns shape \(8, 10, 1, 1\)"),
+        (lambda z: z[:, 0], r"returns one number per example, shape \(8,\).*cannot name one of 10 classes"),
+        (lambda z: z[:, :1], r"returns one number per example, shape \(8, 1\).*cannot name one of 10 classes"),
+        (lambda z: z[:, :, None, None], r"returns shape \(8, 10, 1, 1\).*End its forward with \.flatten\(1\)"),
         (lambda z: z.mean(0), r"answers 8 examples with shape \(10,\)"),
         (lambda z: z.sum(), r"answers 8 examples with shape \(\)"),
         (lambda z: z.round().long(), r"returns int64 scores"),
@@ -343,13 +343,19 @@ class Cut(nn.Module):
         ("numpy", "raised RuntimeError"),
     ],
 )
-def test_a_network_without_gradients_goes_on_with_scores(net, digits, how, reason):
+def test_a_network_without_gradients_keeps_its_weights_and_says_why(net, digits, how, reason):
     found = look(Cut(net, how), digits)
     assert found.has_gradients is False
-    assert found.target.access == "scores"
-    assert reason in said(found)
+    assert found.target.access == "weights"
+    assert reason in found.why_no_gradients
+    assert f"{found.why_no_gradients}. Stresses that follow gradients are left out" in found.notes
     assert found.t_backward == 0
     assert found.saturated is None
+
+
+def test_a_network_of_which_gradients_are_the_most_falls_to_scores(net, digits):
+    found = probe(load_target(Cut(net, "detach"), access="gradients").target, digits)
+    assert found.target.access == "scores"
 
 
 def test_gradients_are_found_from_within_no_grad(net, digits):

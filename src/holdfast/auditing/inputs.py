@@ -134,7 +134,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         index=found.index,
         total=found.total,
         probe=seen,
-        facts=_facts(target, used, unlabelled=0 if spare is None else len(spare)),
+        facts=_facts(target, used, unlabelled=0 if spare is None else len(spare), why_no_gradients=seen.why_no_gradients),
         identity=Identity(target=_digest(target), data=_data_digest(used, spare), seed=settings.seed),
         likeness=likeness_of(target, few, deterministic=seen.deterministic),
         unlabelled=spare,
@@ -215,7 +215,7 @@ def _digest(target: Target) -> str:
     return digest(weights_digest(model), frame if target.samples == 1 else (*frame, target.samples))
 
 
-def _facts(target: Target, data: Examples, *, unlabelled: int) -> Facts:
+def _facts(target: Target, data: Examples, *, unlabelled: int, why_no_gradients: str) -> Facts:
     is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
     neurons = sum(isinstance(module, ELEMENTWISE) for module in target.module.modules()) if is_module else 0
     return Facts(
@@ -229,6 +229,7 @@ def _facts(target: Target, data: Examples, *, unlabelled: int) -> Facts:
         neurons=neurons,
         examples=len(data),
         unlabelled=unlabelled,
+        why_no_gradients=why_no_gradients,
     )
 
 

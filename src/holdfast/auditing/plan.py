@@ -251,12 +251,19 @@ def make_plan(
 
 
 def _line(stress: Stress, facts: Facts, prices: Prices, *, left_out: bool) -> PlannedStress:
-    have, need = ACCESS_LEVELS.index(facts.access), ACCESS_LEVELS.index(stress.requires)
-    reason = f"it needs access to {stress.requires}, and the target gives {facts.access}" if need > have else stress.unfit(facts)
-    reason = f"you left it out: {as_written('skip', stress.name)}" if left_out else reason
+    reason = f"you left it out: {as_written('skip', stress.name)}" if left_out else _why_not(stress, facts)
     examples = facts.examples if stress.examples is None else min(stress.examples, facts.examples)
     line = PlannedStress(stress=stress, decision="run", examples=examples, points=len(stress.points()), queries=0, seconds=0.0)
     return replace(line, decision="skipped", reason=reason) if reason else _priced(line, examples, prices)
+
+
+def _why_not(stress: Stress, facts: Facts) -> str:
+    """Why `stress` cannot be applied; empty if it can."""
+    if stress.requires == "gradients" and facts.why_no_gradients:
+        return facts.why_no_gradients
+    if ACCESS_LEVELS.index(stress.requires) > ACCESS_LEVELS.index(facts.access):
+        return f"it needs access to {stress.requires}, and the target gives {facts.access}"
+    return stress.unfit(facts)
 
 
 def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress:

@@ -35,7 +35,17 @@ from holdfast.core.stress import Preset
 from holdfast.core.target import Access
 from holdfast.report.result import Undecided
 
-__all__ = ["AuditSettings", "DataSettings", "ModelSettings", "RunSettings", "SettingsTable", "assign", "read_settings", "to_toml"]
+__all__ = [
+    "AuditSettings",
+    "DataSettings",
+    "ModelSettings",
+    "OutputForm",
+    "RunSettings",
+    "SettingsTable",
+    "assign",
+    "read_settings",
+    "to_toml",
+]
 
 LARGEST = 2**31 - 1  # of examples
 KINDS = {  # what a check of types asks for, in plain words
@@ -111,7 +121,7 @@ def _key(value: Any) -> Any:
 PathText = Annotated[str, BeforeValidator(_path)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_single)]
 Layout = Literal["NCHW", "NHWC", "NHW"]
-OutputForm = Literal["logits", "probabilities"]
+OutputForm = Literal["logits", "probabilities", "binary", "binary-logits", "binary-probabilities"]
 
 
 class SettingsTable(BaseModel):
@@ -138,7 +148,8 @@ class ModelSettings(SettingsTable):
     normalize: Annotated[str | None, BeforeValidator(_normalisation)] = None
     """``mean,std`` or a pair, applied inside the target, so that attack sizes stay in units of the input."""
     outputs: OutputForm | None = None
-    """What the network returns; absent: the probe tells logits from probabilities."""
+    """What the network returns; ``binary``: one number per example, the logit or the probability of class 1; absent: the probe tells
+    logits from probabilities."""
     output_key: Annotated[str | None, BeforeValidator(_key)] = None
     """Which part holds the logits, for a network that returns a mapping or a tuple."""
     samples: Annotated[int, Field(ge=1)] | None = None

@@ -65,6 +65,7 @@ class Facts:
     neurons : number of activation modules that device models can replace
     examples : rows of evaluation data
     unlabelled : further inputs without labels that the user gave
+    why_no_gradients : why no gradient of the answers reaches the input; empty if one does, or if the access does not tell
     """
 
     shape: tuple[int, ...]
@@ -77,6 +78,7 @@ class Facts:
     neurons: int = 0
     examples: int = 0
     unlabelled: int = 0
+    why_no_gradients: str = ""
 
     @property
     def is_image(self) -> bool:

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from holdfast.auditing.loading.locate import suggestion
+from holdfast.auditing.loading.two_classes import Binary, is_one_number, two_classes
 from holdfast.core.checks import refuse
+from holdfast.nets import Normalized
 
-__all__ = ["AdaptedNetwork", "CallableNetwork", "LabelScores", "select"]
+__all__ = ["AdaptedNetwork", "CallableNetwork", "LabelScores", "behind_door", "door_of", "select"]
 
 
 def select(answer: Any, key: str) -> Any:
@@ -52,24 +54,60 @@ class AdaptedNetwork(nn.Module):
     Parameters
     ----------
     model : the user's network
-    dtype : what it computes in
+    dtype : what it computes in; None: its inputs are not cast
     output_key : which part of its answer holds the logits, see :func:`select`; None: the answer itself
+    binary : what its answer is if that is one number per example, which becomes two classes; None: it is not
     """
 
-    def __init__(self, model: nn.Module, *, dtype: torch.dtype = torch.float32, output_key: str | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        dtype: torch.dtype | None = None,
+        output_key: str | None = None,
+        binary: Binary | None = None,
+    ) -> None:
         super().__init__()
-        self.model, self.dtype, self.output_key = model, dtype, output_key
+        self.model, self.dtype, self.output_key, self.binary = model, dtype, output_key, binary
 
     def extra_repr(self) -> str:
-        """Dtype and key, for the printed network."""
-        return f"dtype={self.dtype}, output_key={self.output_key!r}"
+        """Dtype, key and what one number is, for the printed network."""
+        one_number = f", binary={self.binary!r}" if self.binary else ""
+        return f"dtype={self.dtype}, output_key={self.output_key!r}{one_number}"
 
     def forward(self, x: torch.Tensor) -> Any:
         """The logits of the batch `x`."""
-        answer = self.model(x.to(self.dtype))
+        answer = self.model(x if self.dtype is None else x.to(self.dtype))
         if self.output_key is not None:
             answer = select(answer, self.output_key)
-        return answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
+        answer = answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
+        if self.binary is None or self.binary == "either" or not is_one_number(answer):
+            return answer
+        return two_classes(answer, self.binary)
+
+
+def door_of(model: Any) -> AdaptedNetwork | None:
+    """The adapter around the user's network, which a normalisation may stand before; None if it needs none."""
+    inner = model.model if isinstance(model, Normalized) else model
+    return inner if isinstance(inner, AdaptedNetwork) else None
+
+
+def behind_door(model: Any, **changes: Any) -> nn.Module:
+    """`model`, whose adapter has other settings, or has them for the first time; the user's network is shared, not copied.
+
+    Examples
+    --------
+    >>> two = behind_door(Normalized(nn.Linear(4, 1), 0.5, 0.5), binary="logits")
+    >>> two(torch.rand(3, 4)).shape, door_of(two).binary
+    (torch.Size([3, 2]), 'logits')
+    """
+    if isinstance(model, Normalized):
+        inner = behind_door(model.model, **changes)
+        return Normalized(inner, model.mean.tolist(), model.std.tolist()).to(model.mean.device).eval()
+    if not isinstance(model, AdaptedNetwork):
+        return AdaptedNetwork(model, **changes).eval()
+    kept = {"dtype": model.dtype, "output_key": model.output_key, "binary": model.binary}
+    return AdaptedNetwork(model.model, **{**kept, **changes}).eval()
 
 
 class CallableNetwork(nn.Module):
@@ -116,7 +154,7 @@ class LabelScores(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores (N, classes), zeros and ones."""
-        named = self.model(x).long()
+        named = self.model(x).long().flatten()  # a single label may have lost the axis of the batch
         if len(named) and not 0 <= int(named.min()) <= int(named.max()) < self.classes:
             refuse("model", f"answers with labels from {named.min()} to {named.max()}", allowed=f"0 to {self.classes - 1}")
         return nn.functional.one_hot(named, self.classes).float()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from holdfast.auditing.loading.naming import names_in_network, names_in_weights
 from holdfast.auditing.loading.normalisation import normalised
 from holdfast.auditing.loading.source import Obtained, obtain
 from holdfast.auditing.loading.weights import install, read_weights
+from holdfast.auditing.settings import OutputForm
 from holdfast.core.checks import as_written, check_one_of, refuse
 from holdfast.core.target import ACCESS_LEVELS, Access, Target
 from holdfast.nets import bake_weights, closed_weights, computed_weights, copied
@@ -26,9 +27,11 @@ from holdfast.nets import bake_weights, closed_weights, computed_weights, copied
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from holdfast.core.target import Outputs
+    from holdfast.auditing.loading.two_classes import Binary
 
 __all__ = ["LoadedTarget", "load_target"]
+
+BINARY: dict[str, Binary] = {"binary": "either", "binary-logits": "logits", "binary-probabilities": "probabilities"}
 
 MOST: dict[str, Access] = {"module": "weights", "exported": "gradients", "torchscript": "gradients", "callable": "scores"}
 BATCH_DEPENDENT = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 (the common ancestor of batch normalisation in 1, 2 and 3 dimensions)
@@ -63,7 +66,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     access: Access = "weights",
     normalize: Any = None,
     bounds: tuple[float, float] = (0.0, 1.0),
-    outputs: Outputs | None = None,
+    outputs: OutputForm | None = None,
     output_key: str | None = None,
     unsafe_pickle: bool = False,
     device: str | torch.device = "cpu",
@@ -81,7 +84,9 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
         ``"scores"`` (``"gradients"`` if you ask for them: the callable is then handed tensors that take gradients)
     normalize : ``"mean,std"`` or a pair, per channel; becomes part of the network
     bounds : smallest and largest value that an input may have, before normalisation
-    outputs : ``"logits"`` or ``"probabilities"``; None lets the probe tell
+    outputs : ``"logits"`` or ``"probabilities"``, one for each class; ``"binary"``, one number per example, the logit or the
+        probability of class 1 (the probe tells which, ``"binary-logits"`` and ``"binary-probabilities"`` say it); None lets the
+        probe tell logits from probabilities
     output_key : where the logits stand, if the network returns a tuple, a mapping or an object
     unsafe_pickle : execute a pickled module to read it, if the user also agrees (terminal, or ``HOLDFAST_UNSAFE_PICKLE=1``)
     device : where the network is put
@@ -103,6 +108,8 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     torch.Size([2, 10])
     """
     check_one_of(access, "access", allowed=ACCESS_LEVELS)
+    if outputs is not None:
+        check_one_of(outputs, "outputs", allowed=get_args(OutputForm))
     obtained = obtain(model, arguments=arguments, predictor=access in ("labels", "scores"), unsafe_pickle=unsafe_pickle)
     notes = list(obtained.notes)
     network = _network(obtained, output_key=output_key, differentiable=access == "gradients", notes=notes)
@@ -111,7 +118,8 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
     names = names_in_network(network) or (names_in_weights(Path(weights)) if weights is not None else ())
     notes += _to_evaluation(network, fresh=isinstance(model, str | Path))
     network = _with_plain_weights(network, notes)
-    network = _adapted(network, output_key=output_key if obtained.form != "callable" else None, notes=notes)
+    key = output_key if obtained.form != "callable" else None
+    network = _adapted(network, output_key=key, binary=BINARY.get(outputs or ""), notes=notes)
     if normalize is not None:
         network = normalised(network, normalize).eval()
     granted = _granted(obtained, access, notes)
@@ -119,7 +127,7 @@ def load_target(  # noqa: PLR0913 (each is a flag of the command line)
         model=_on(network, device),
         bounds=(float(bounds[0]), float(bounds[1])),
         access=granted,
-        outputs=outputs or "logits",
+        outputs="probabilities" if outputs == "probabilities" else "logits",
         name=name or _short(obtained),
     )
     source = obtained.source if weights is None else f"{obtained.source}, weights {Path(weights).name}"
@@ -201,17 +209,17 @@ def _few(paths: list[str]) -> str:
     return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
 
 
-def _adapted(network: nn.Module, *, output_key: str | None, notes: list[str]) -> nn.Module:
-    """The network behind a float32 door, if it has another dtype or hides its logits in a container."""
+def _adapted(network: nn.Module, *, output_key: str | None, binary: Binary | None, notes: list[str]) -> nn.Module:
+    """The network behind a float32 door, if it has another dtype, hides its logits in a container or has one output."""
     dtypes = Counter(parameter.dtype for parameter in network.parameters() if parameter.is_floating_point())
     dtype = dtypes.most_common(1)[0][0] if dtypes else torch.float32
     if dtype != torch.float32:
         word = str(dtype).removeprefix("torch.")
         small = "" if dtype == torch.float64 else "; small input gradients may underflow to zero, which the probe counts"
         notes.append(f"the network computes in {word}: inputs are cast to it and logits back to float32{small}")
-    if dtype == torch.float32 and output_key is None:
+    if dtype == torch.float32 and output_key is None and binary is None:
         return network
-    return AdaptedNetwork(network, dtype=dtype, output_key=output_key).eval()
+    return AdaptedNetwork(network, dtype=dtype, output_key=output_key, binary=binary).eval()
 
 
 def _granted(obtained: Obtained, access: Access, notes: list[str]) -> Access:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from holdfast.auditing.probing.outputs import ask
+from holdfast.core.checks import refuse
 from holdfast.core.errors import HoldfastError, InputError
 
 if TYPE_CHECKING:
@@ -79,10 +80,21 @@ def steadiness(target: Target, x: torch.Tensor) -> Steadiness:
     _settle(x.device)
     seconds = (time.perf_counter() - begun) / len(x)
     try:
-        alone = relative_difference(torch.cat([ask(target, row[None]) for row in x]), second)
+        rows = [ask(target, row[None]) for row in x]
     except InputError:
         alone = math.inf
+    else:
+        _check_batch_axis(rows[0], classes=second.shape[1])
+        alone = relative_difference(torch.cat(rows), second)
     return Steadiness(repeated=relative_difference(first, second), alone=alone, seconds=seconds)
+
+
+def _check_batch_axis(answer: torch.Tensor, *, classes: int) -> None:
+    """Refuse an `answer` to one example that has lost the axis of the batch, as after ``.squeeze()``."""
+    if tuple(answer.shape) != (1, classes):
+        got = f"returns {tuple(answer.shape)} for one example: keep the batch axis"
+        remedy = "In its forward use .flatten(1), or .squeeze with the axes that you mean, instead of .squeeze()."
+        refuse("model", got, allowed=f"(1, {classes})", remedy=remedy)
 
 
 def answers(target: Target, x: torch.Tensor, seconds: float) -> tuple[torch.Tensor, float]:
@@ -133,7 +145,7 @@ def input_gradients(target: Target, x: torch.Tensor, y: torch.Tensor) -> Gradien
     except Exception as error:  # noqa: BLE001 (a network that cannot be differentiated may fail in any way)
         gradient, reason = (
             None,
-            f"asked for a gradient, the network raised {type(error).__name__}: {' '.join(str(error).split())[:160]}",
+            f"asked for a gradient, the network raised {type(error).__name__}: {' '.join(str(error).split())[:160].rstrip('.')}",
         )
     if gradient is None:
         return Gradients(exist=False, n=len(x), reason=reason)
@@ -163,4 +175,4 @@ def _gradient(target: Target, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.T
             gradient = torch.autograd.grad(loss, inputs, allow_unused=True)[0]
             if gradient is not None:
                 return gradient, ""
-        return None, "no gradient reaches the input: look for torch.no_grad(), .detach() or .item() in the network's forward"
+        return None, "no gradient reaches the input: look for torch.no_grad(), .detach() or NumPy in the network's forward"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import torch
 from torch import nn
 
-from holdfast.auditing.loading.adapt import LabelScores
+from holdfast.auditing.loading.adapt import LabelScores, behind_door
 from holdfast.auditing.loading.locate import blame
+from holdfast.auditing.loading.two_classes import is_one_number
 from holdfast.core.checks import as_written, check_labels, refuse
 from holdfast.core.errors import HoldfastError
 from holdfast.data.examples import classes_in
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
+__all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "opened", "understand"]
 
 ONE_SIZE = 'The program was exported for other shapes: export it with dynamic_shapes=({0: torch.export.Dim("batch", min=1)},).'
 SIGMOIDS = (
     "all scores lie between 0 and 1 and rows do not sum to 1: if they come from a sigmoid, return what goes into it, for as logits "
     "they falsify calibration and flatten the gradients that attacks follow"
 )
+BOTH = 2
+LOGITS = "logits"  # the part of a container that needs no --output-key
 Kind = Literal["logits", "probabilities", "labels"]
 
 
@@ -78,20 +81,29 @@ def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples)
         refuse("model", f"answers {len(x)} examples with shape {shape}", allowed="one row of scores per example")
     if answer.ndim == 1 and not answer.is_floating_point():
         return _named_classes(target, answer, examples)
+    if is_one_number(answer):
+        _refuse_one_number(shape, examples)
     if answer.ndim != 2 or shape[1] < 2:
-        remedy = "One output z of a binary network makes two classes: torch.stack((0 * z, z), 1)." if answer[0].numel() == 1 else ""
-        refuse(
-            "model",
-            f"returns shape {shape} for {len(x)} examples",
-            allowed="(examples, classes), two classes or more",
-            remedy=remedy,
-        )
+        remedy = "End its forward with .flatten(1)." if answer.ndim > 2 and answer[0].numel() == shape[1] else ""
+        got = f"returns shape {shape} for {len(x)} examples"
+        refuse("model", got, allowed="(examples, classes), two classes or more", remedy=remedy)
     if not answer.is_floating_point():
         word = str(answer.dtype).removeprefix("torch.")
         refuse("model", f"returns {word} scores", allowed="floating point, or one integer label per example")
     _check_numbering(examples, outputs=shape[1])
     check_labels(examples.y, "y", classes=shape[1])
     return Understood(target=target, kind="logits", classes=shape[1], notes=_absent_classes(examples, outputs=shape[1]))
+
+
+def _refuse_one_number(shape: tuple[int, ...], examples: Examples) -> NoReturn:
+    """Refuse one number per example where nothing is declared; the remedy depends on how many classes the labels name."""
+    remedy = (
+        f"If it is the logit or the probability of class 1, say so: {as_written('outputs', 'binary')}."
+        if examples.classes <= BOTH
+        else f"One number cannot name one of {examples.classes} classes: return a score for each of them."
+    )
+    got = f"returns one number per example, shape {shape}"
+    refuse("model", got, allowed="(examples, classes), two classes or more", remedy=remedy)
 
 
 def _check_numbering(examples: Examples, *, outputs: int) -> None:
@@ -133,16 +145,32 @@ def _named_classes(target: Target, answer: torch.Tensor, examples: Examples) -> 
     )
 
 
-def _refuse_container(answer: Any) -> None:
+def opened(target: Target, answer: Any) -> tuple[Target, tuple[str, ...]]:
+    """`target` that answers with the part ``logits`` of the container `answer`, and a note; unchanged if there is none."""
+    part = None if isinstance(answer, torch.Tensor) else _parts(answer).get(LOGITS)
+    if not isinstance(part, torch.Tensor) or not isinstance(target.model, nn.Module):
+        return target, ()
+    note = f"the network returns a {type(answer).__name__}: its part {LOGITS!r} is examined"
+    return replace(target, model=behind_door(target.model, output_key=LOGITS)), (note,)
+
+
+def _parts(answer: Any) -> dict[str, Any]:
+    """The named parts of a mapping, a named tuple or an object with attributes, or the places of a sequence."""
     if isinstance(answer, Mapping):
-        parts = {str(key): value for key, value in answer.items()}
-    elif isinstance(answer, tuple | list):
-        parts = {str(place): value for place, value in enumerate(answer)}
-    else:
+        return {str(key): value for key, value in answer.items()}
+    if isinstance(answer, tuple | list):
+        return dict(zip(getattr(answer, "_fields", map(str, range(len(answer)))), answer, strict=True))
+    held = getattr(answer, "__dict__", {})
+    return {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
+
+
+def _refuse_container(answer: Any) -> NoReturn:
+    parts = _parts(answer)
+    if not parts and not isinstance(answer, Mapping | tuple | list):
         remedy = "Pass the function itself to the audit, which reads arrays too." if hasattr(answer, "__array__") else ""
         refuse("model", f"returns a {type(answer).__name__}", allowed="one tensor (examples, classes)", remedy=remedy)
     tables = [key for key, value in parts.items() if isinstance(value, torch.Tensor) and value.ndim == 2]
-    key = "logits" if "logits" in parts else next(iter(tables or parts), "0")
+    key = next(iter(tables or parts), "0")
     refuse(
         "model",
         f"returns a {type(answer).__name__} with the parts {', '.join(parts) or 'none'}",

@@ -45,6 +45,7 @@ class Probe:
     stochastic : two passes differ by more than rounding explains (1e-4, more in 16 bit)
     outputs_look_like : ``"logits"``, ``"probabilities"`` or ``"labels"``
     has_gradients : a gradient reaches the input; None if the access level asks for none
+    why_no_gradients : why none does where one is asked for; empty if one does
     gradients_finite : it holds no NaN or infinity
     saturated : share of examples whose input gradient is zero, denormal or not finite
     t_forward : forward pass, in s per example, median
@@ -66,6 +67,7 @@ class Probe:
     stochastic: bool
     outputs_look_like: Literal["logits", "probabilities", "labels"]
     has_gradients: bool | None
+    why_no_gradients: str
     gradients_finite: bool | None
     saturated: Estimate | None
     t_forward: float
@@ -138,6 +140,7 @@ def probe(
         stochastic=seen.stochastic,
         outputs_look_like=seen.kind,
         has_gradients=None if seen.gradients is None else seen.gradients.exist,
+        why_no_gradients="" if seen.gradients is None else seen.gradients.reason,
         gradients_finite=slope.finite if slope else None,
         saturated=proportion(slope.saturated, slope.n) if slope else None,
         t_forward=seen.t_forward,

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from holdfast.auditing.probing import behaviour
-from holdfast.auditing.probing.outputs import ask, check_finite_logits, declare, understand
+from holdfast.auditing.probing.one_number import decided
+from holdfast.auditing.probing.outputs import ask, check_finite_logits, declare, opened, understand
 from holdfast.auditing.probing.threads import fastest_threads
 from holdfast.core.executors import thread_budget
 from holdfast.nets import seeded
@@ -90,8 +91,11 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0, 
     """
     few = rows.x[:FEW]
     with seeded(seed, rows.x.device), torch.inference_mode(mode=False):
-        understood = understand(target, ask(target, few), few, examples)
-        asked, kind, notes = understood.target, understood.kind, understood.notes
+        answer = ask(target, few)
+        inner, of_container = opened(target, answer)
+        asked, of_number = decided(inner, rows)
+        understood = understand(asked, answer if asked is target else ask(asked, few), few, examples)
+        asked, kind, notes = understood.target, understood.kind, (*of_container, *of_number, *understood.notes)
         steady = behaviour.steadiness(asked, few)
         threads = threads or fastest_threads(asked, rows, seconds=steady.seconds)
         with thread_budget(threads):
@@ -124,12 +128,12 @@ def tolerance_of(target: Target) -> float:
 
 
 def _gradients(target: Target, rows: Examples, seconds: float) -> tuple[Target, behaviour.Gradients | None]:
-    """Input gradients, where the access level asks for them; without any, the access falls to scores."""
+    """Input gradients, where the access level asks for them; without any, access to gradients alone falls to scores."""
     if not target.allows("gradients"):
         return target, None
     n = behaviour.batch_size(rows.x, 3 * seconds)  # a backward pass costs about two forward passes
     found = behaviour.input_gradients(target, rows.x[:n], rows.y[:n])
-    return (target if found.exist else replace(target, access="scores")), found
+    return (target if found.exist or target.allows("weights") else replace(target, access="scores")), found
 
 
 def _remarks(steady: behaviour.Steadiness, gradients: behaviour.Gradients | None, tolerance: float) -> list[str]:
@@ -146,7 +150,7 @@ def _remarks(steady: behaviour.Steadiness, gradients: behaviour.Gradients | None
     if gradients is None:
         return said
     if not gradients.exist:
-        said.append(f"{gradients.reason}; access is lowered to scores, and stresses that need more are left out")
+        said.append(f"{gradients.reason}. Stresses that follow gradients are left out")
     elif not gradients.finite:
         said.append("input gradients hold NaN or infinity: gradient attacks will look weaker than they are")
     elif gradients.saturated > SATURATED * gradients.n:
