@@ -148,8 +148,8 @@ class ModelSettings(SettingsTable):
     normalize: Annotated[str | None, BeforeValidator(_normalisation)] = None
     """``mean,std`` or a pair, applied inside the target, so that attack sizes stay in units of the input."""
     outputs: OutputForm | None = None
-    """What the network returns; ``binary``: one number per example, the logit or the probability of class 1; absent: the probe tells
-    logits from probabilities."""
+    """What the network returns; ``binary``: one number per example, the logit or the probability of class 1. Absent: the probe
+    tells logits from probabilities."""
     output_key: Annotated[str | None, BeforeValidator(_key)] = None
     """Which part holds the logits, for a network that returns a mapping or a tuple."""
     samples: Annotated[int, Field(ge=1)] | None = None
