@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from holdfast.core.curve import Curve
 from holdfast.core.errors import InputError
@@ -166,3 +167,45 @@ def test_drawing_changes_no_global_setting():
     before = dict(mpl.rcParams)
     assert svg(curve_figure([bits()]))
     assert dict(mpl.rcParams) == before
+
+
+def test_a_curve_draws_its_line_and_its_interval():
+    falling = Curve(
+        name="weight_bits", axis="bits", unit="bit", at=(8.0, 4.0, 2.0), estimates=tuple(proportion(n, 100) for n in (95, 80, 31))
+    )
+    axes = falling.plot()
+    (line,) = axes.get_lines()
+    (band,) = axes.collections
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([8.0, 4.0, 2.0], [0.95, 0.8, 0.31])
+    corners = band.get_paths()[0].vertices
+    assert [corners[:, 1].min(), corners[:, 1].max()] == [falling.estimates[2].lo, falling.estimates[0].hi]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title(loc="left")) == ("bits (bit)", "accuracy", "weight bits")
+    assert axes.get_xlim()[0] > axes.get_xlim()[1]  # stress grows to the right
+
+
+def test_curves_share_axes_and_are_told_apart_by_colour_and_legend():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.set_title("mine")
+    curves = [
+        Curve(name=name, axis="eps", at=(0.0, 0.1), estimates=(exact(0.9), exact(low)))
+        for name, low in (("pgd", 0.2), ("fgsm", 0.4))
+    ]
+    assert [curve.plot(axes) for curve in curves] == [axes, axes]
+    assert len({line.get_color() for line in axes.get_lines()}) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["pgd", "fgsm"]
+    assert axes.get_title() == "mine"
+
+
+def test_a_single_point_shows_its_interval():
+    axes = Curve(name="one", axis="eps", at=(0.1,), estimates=(proportion(31, 100),)).plot()
+    (whisker,) = axes.collections
+    assert whisker.get_segments()[0][:, 1].tolist() == [proportion(31, 100).lo, proportion(31, 100).hi]
+
+
+def test_axes_that_are_none_are_refused_with_their_remedy():
+    grid = Figure().subplots(1, 2)
+    curve = Curve(name="one", axis="eps", at=(0.1,), estimates=(proportion(31, 100),))
+    with pytest.raises(InputError, match=r"`ax` is a ndarray; allowed: matplotlib axes.*pass one of them"):
+        curve.plot(grid)
+    assert curve.plot(grid[0]) is grid[0]

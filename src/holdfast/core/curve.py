@@ -13,6 +13,7 @@ from holdfast.core.estimate import Estimate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Curve", "pareto_front"]
@@ -103,6 +104,32 @@ class Curve:
     def half_point(self, floor: float = 0.0) -> float | None:
         """The strength at which half of what lies above `floor` (chance level) is lost; None if the curve never gets there."""
         return self.crossing((self.values[0] + floor) / 2)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curve with its interval, axes named with quantity and unit; gives the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes to draw into, which may hold curves already; default: those of a new figure, ``curve.plot().figure``
+
+        Raises
+        ------
+        InputError : an object that is no axes
+
+        Examples
+        --------
+        >>> from holdfast.core.estimate import proportion
+        >>> pgd = Curve(name="pgd", axis="eps", at=(0.0, 0.1), estimates=(proportion(95, 100), proportion(31, 100)))
+        >>> axes = pgd.plot()
+        >>> axes.get_xlabel(), axes.get_ylabel()
+        ('eps', 'accuracy')
+        """
+        from holdfast.core.figures import add_curve
+
+        if ax is not None and not hasattr(ax, "fill_between"):
+            remedy = "With plt.subplots(...) of several, pass one of them." if hasattr(ax, "__len__") else ""
+            refuse("ax", f"is a {type(ax).__name__}", allowed="matplotlib axes, as of plt.subplots()", remedy=remedy)
+        return add_curve(self, ax)
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of plain values; :meth:`from_json` reads it back."""

@@ -27,6 +27,7 @@ __all__ = [
     "INK",
     "MARKERS",
     "PALETTE",
+    "add_curve",
     "curve_figure",
     "new_figure",
     "png",
@@ -147,10 +148,37 @@ def curve_figure(
             _draw(target, curve, place)
         if chance is not None:
             target.axhline(chance, color=INK, linewidth=0.9, linestyle=":", label="chance")
-        _dress(target, curves, title=title)
+        _dress(target, curves)
+        target.set_title(title)
+        if len(target.get_lines()) > 1:
+            target.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure = target.get_figure(root=True)
     assert figure is not None, "the axes were made with a figure"
     return figure
+
+
+def add_curve(curve: Curve, axes: Axes | None = None) -> Axes:
+    """Draw `curve` with its interval into `axes`, in the next colour, and give the axes back; a legend names several curves.
+
+    Parameters
+    ----------
+    curve : to draw
+    axes : of any figure, e.g. of ``matplotlib.pyplot.subplots``; default: those of a new figure on white
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        if axes is None:
+            figure, (target,) = new_figure()
+            figure.set_facecolor("white")
+            target.set_title(curve.name.replace("_", " "))
+        else:
+            target = axes
+        _draw(target, curve, len(target.get_lines()))
+        _dress(target, [curve])
+        if len(target.get_lines()) > 1:
+            target.legend(loc="best")
+    return target
 
 
 def _draw(axes: Axes, curve: Curve, place: int) -> None:
@@ -163,14 +191,15 @@ def _draw(axes: Axes, curve: Curve, place: int) -> None:
     at = np.asarray(curve.at, dtype=float)
     if known.sum() > 1 and (upper > lower)[known].any():
         axes.fill_between(at[known], lower[known], upper[known], color=colour, alpha=0.18, linewidth=0)
+    elif known.any():
+        axes.vlines(at[known], lower[known], upper[known], color=colour, alpha=0.5)
     axes.plot(at, curve.values, color=colour, marker=marker if len(at) <= 24 else "", label=curve.name.replace("_", " "))
 
 
-def _dress(axes: Axes, curves: Sequence[Curve], *, title: str) -> None:
+def _dress(axes: Axes, curves: Sequence[Curve]) -> None:
     first = curves[0]
     axes.set_xlabel(first.axis.replace("_", " ") + (f" ({first.unit})" if first.unit else ""))
     axes.set_ylabel(first.quantity.replace("_", " "))
-    axes.set_title(title)
     for letter in first.log:
         axes.set(**{f"{letter}scale": "log"})
     if "x" not in first.log:
@@ -180,8 +209,6 @@ def _dress(axes: Axes, curves: Sequence[Curve], *, title: str) -> None:
     values = [value for curve in curves for value in curve.values]
     if min(values) >= 0 and max(values) <= 1 and max(values) > 0.2 and "y" not in first.log:
         axes.set_ylim(0, 1.02)
-    if len(axes.get_lines()) > 1:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _save(figure: Figure, target: Any, *, form: str) -> None:
