@@ -25,8 +25,8 @@ from holdfast.data import Examples
 from holdfast.studies import find_study, list_studies
 
 TARGETS = {
-    "digits": Facts(shape=(1, 8, 8), classes=10, neurons=1, examples=500),
-    "photographs": Facts(shape=(3, 32, 32), classes=100, other_sizes=True, neurons=7, examples=10_000),
+    "digits": Facts(shape=(1, 8, 8), classes=10, examples=500),
+    "photographs": Facts(shape=(3, 32, 32), classes=100, other_sizes=True, examples=10_000),
     "table": Facts(shape=(20,), classes=2, bounds=(-3.0, 3.0), examples=40),
     "endpoint": Facts(shape=(3, 224, 224), classes=1000, access="labels", is_module=False, examples=1),
 }

@@ -14,7 +14,7 @@ from holdfast.core.stress import PRESETS, Facts
 
 __all__ = ["describe", "presets", "stresses"]
 
-TYPICAL = Facts(shape=(1, 28, 28), classes=10, neurons=3, examples=10_000)
+TYPICAL = Facts(shape=(1, 28, 28), classes=10, examples=10_000)
 
 
 def stresses() -> list[dict[str, str]]:

@@ -13,13 +13,13 @@ from holdfast.auditing.likeness import EXAMPLES, likeness_of
 from holdfast.auditing.loading import load_data, load_inputs, load_target
 from holdfast.auditing.loading.locate import blame
 from holdfast.auditing.probing import probe
+from holdfast.auditing.probing.trials import failed_trials
 from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import digest, digest_arrays
 from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
 from holdfast.core.target import QueryCounter
-from holdfast.hardware import ELEMENTWISE
-from holdfast.nets import closed_weights, device_of, seeded, weights_digest
+from holdfast.nets import closed_weights, device_of, own_widths, seeded, weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         identity=Identity(target=_digest(target), data=_data_digest(used, spare), seed=settings.seed),
         likeness=likeness_of(target, few, deterministic=seen.deterministic),
         unlabelled=spare,
-        notes=(*loaded.notes, *found.notes, *seen.notes, *_of_samples(samples)),
+        notes=(*loaded.notes, *_of_widths(target), *found.notes, *seen.notes, *_of_samples(samples)),
         unsafe=loaded.unsafe,
     )
 
@@ -149,6 +149,11 @@ def _samples(chosen: int | None, *, stochastic: bool) -> int:
         got = "is 1, but two passes of the network give two answers"
         refuse("samples", got, allowed=f"2 or more passes, whose mean is one answer; {SAMPLES} if it is left out")
     return chosen or (SAMPLES if stochastic else 1)
+
+
+def _of_widths(target: Target) -> tuple[str, ...]:
+    """To how many bits the network rounds by itself, if it does."""
+    return own_widths(target.model).notes if isinstance(target.model, torch.nn.Module) else ()
 
 
 def _of_samples(samples: int) -> tuple[str, ...]:
@@ -217,7 +222,6 @@ def _digest(target: Target) -> str:
 
 def _facts(target: Target, data: Examples, *, unlabelled: int, why_no_gradients: str) -> Facts:
     is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
-    neurons = sum(isinstance(module, ELEMENTWISE) for module in target.module.modules()) if is_module else 0
     return Facts(
         shape=data.shape,
         classes=data.classes,
@@ -226,7 +230,7 @@ def _facts(target: Target, data: Examples, *, unlabelled: int, why_no_gradients:
         is_module=is_module,
         closed_weights=closed_weights(target.module) if is_module else (),
         other_sizes=_takes_other_sizes(target, data[:2].x),
-        neurons=neurons,
+        failed=failed_trials(target, data) if is_module else {},
         examples=len(data),
         unlabelled=unlabelled,
         why_no_gradients=why_no_gradients,

@@ -6,7 +6,7 @@ know it. A stress names its card; a card that no other stress names is a new sec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Point
     from holdfast.core.target import Access, Target
 
-__all__ = ["PRESETS", "Axis", "Card", "Cost", "Facts", "Preset", "Stress", "StressContext", "missing_parts"]
+__all__ = ["PRESETS", "Axis", "Card", "Change", "Cost", "Facts", "Preset", "Stress", "StressContext", "missing_parts"]
 
 Preset = Literal["quick", "standard", "deep"]
 PRESETS: tuple[Preset, ...] = ("quick", "standard", "deep")
+Change = Literal["weights", "activation_bits", "devices"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ class Facts:
     is_module : True if the target is an ``nn.Module``, whose weights and layers can be reached
     other_sizes : True if the network takes images of another size than its own
     closed_weights : layers whose weights cannot be replaced by others, because they are packed or drawn in each pass
-    neurons : number of activation modules that device models can replace
+    failed : why changes of the network fail that were tried on a few examples, by the change: other weights, activations with fewer
+        bits, devices for neurons
     examples : rows of evaluation data
     unlabelled : further inputs without labels that the user gave
     why_no_gradients : why no gradient of the answers reaches the input; empty if one does, or if the access does not tell
@@ -75,7 +77,7 @@ class Facts:
     is_module: bool = True
     other_sizes: bool = False
     closed_weights: tuple[str, ...] = ()
-    neurons: int = 0
+    failed: Mapping[Change, str] = field(default_factory=dict)
     examples: int = 0
     unlabelled: int = 0
     why_no_gradients: str = ""
@@ -93,7 +95,15 @@ class Facts:
         if self.closed_weights:
             layers = ", ".join(path or "the network" for path in self.closed_weights[:4])
             return f"the weights of {layers} cannot be changed, because they are packed or drawn in each pass"
-        return ""
+        return self.failed.get("weights", "")
+
+    def why_not(self, change: Change) -> str:
+        """Why no stress can make this change in the network; empty if one can."""
+        if change == "weights":
+            return self.why_no_weights
+        if not self.is_module:
+            return "the target is a callable whose layers cannot be reached"
+        return self.failed.get(change, "")
 
 
 @dataclass(frozen=True, kw_only=True)

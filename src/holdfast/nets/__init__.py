@@ -3,6 +3,7 @@
 from holdfast.core.seeds import seeded
 from holdfast.nets.augment import random_flip, random_shift, sign_noise
 from holdfast.nets.computed import bake_weights, closed_weights, computed_weights, copied
+from holdfast.nets.digest import weights_digest
 from holdfast.nets.evaluate import Evaluation, device_of, evaluate, predict, restore_batchnorm
 from holdfast.nets.fit import Epoch, FitResult, fit
 from holdfast.nets.functional import (
@@ -15,12 +16,12 @@ from holdfast.nets.functional import (
     stack,
     stacked_logits,
     stacked_predict,
-    weights_digest,
     with_weights,
 )
 from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
 from holdfast.nets.kept import kept
 from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn
+from holdfast.nets.widths import OwnWidths, own_widths
 
 __all__ = [
     "Epoch",
@@ -28,6 +29,7 @@ __all__ = [
     "FitResult",
     "LayerRecord",
     "Normalized",
+    "OwnWidths",
     "ResidualBlock",
     "ResidualNet",
     "StackedModels",
@@ -47,6 +49,7 @@ __all__ = [
     "lenet",
     "mlp",
     "named_weights",
+    "own_widths",
     "per_example_gradients",
     "predict",
     "random_flip",

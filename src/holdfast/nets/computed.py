@@ -7,6 +7,7 @@ that multiplies the input. Noise or rounding of what they hold is not noise or r
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["bake_weights", "closed_weights", "computed_weights", "copied"]
 
 SIMULATED = "weight_fake_quant"  # torch's name for the module that rounds the weights of a layer in training for few bits
+HELD_BITS = "own_weight_bits"  # attribute of a baked layer: the width to which it rounded its weights by itself
+PROXIES = ("weight_quant", "input_quant", "output_quant", "bias_quant")  # Brevitas' names for the quantizers of a layer
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -75,7 +78,21 @@ def computed_weights(model: nn.Module) -> tuple[str, ...]:
 
 
 def _computes(module: nn.Module) -> bool:
-    return parametrize.is_parametrized(module) or bool(_weight_hooks(module)) or hasattr(module, SIMULATED)
+    return (
+        parametrize.is_parametrized(module)
+        or bool(_weight_hooks(module))
+        or hasattr(module, SIMULATED)
+        or _rounds_weights_alone(module)
+    )
+
+
+def _rounds_weights_alone(module: nn.Module) -> bool:
+    """True for a layer of Brevitas that rounds its weights and nothing else, so that a plain layer can take its place.
+
+    Scales of inputs and biases that hang on the scale of the weights need the layer as it is.
+    """
+    enabled = [getattr(getattr(module, name, None), "is_quant_enabled", None) for name in PROXIES]
+    return enabled == [True, False, False, False] and not getattr(module, "return_quant_tensor", False)
 
 
 def _weight_hooks(module: nn.Module) -> list[Any]:
@@ -96,9 +113,14 @@ def closed_weights(model: nn.Module) -> tuple[str, ...]:
     return tuple(
         path
         for path, module in model.named_modules()
-        if _computes(module)
-        or callable(getattr(type(module), "weight", None))  # quantized layers of torch.ao pack theirs
-        or any(_is_opaque(parameter) for parameter in module.parameters(recurse=False))
+        if _computes(module) or _packs(module) or any(_is_opaque(parameter) for parameter in module.parameters(recurse=False))
+    )
+
+
+def _packs(module: nn.Module) -> bool:
+    """True for the quantized layers of torch.ao, which pack their weights."""
+    return callable(getattr(type(module), "weight", None)) or any(
+        hasattr(module, name) for name in ("_all_weight_values", "_packed_weight_ih")
     )
 
 
@@ -111,8 +133,9 @@ def bake_weights(model: nn.Module) -> nn.Module:
     """`model` itself if its layers hold their weights; otherwise a copy whose computed weights are plain ones of the same values.
 
     The values are those of evaluation mode. Done for ``torch.nn.utils.parametrize``, weight and spectral normalisation of either
-    kind, pruning masks, and linear and convolutional layers with simulated quantization. A weight that comes out differently
-    when it is computed again, because it is drawn at random, is left as it is (:func:`closed_weights` names its layer).
+    kind, pruning masks, and linear and convolutional layers with simulated quantization, of torch or of Brevitas; a layer of
+    the last kind keeps the width in its attribute ``own_weight_bits``. A weight that comes out differently when it is computed
+    again, because it is drawn at random, is left as it is (:func:`closed_weights` names its layer).
 
     Examples
     --------
@@ -132,6 +155,7 @@ def bake_weights(model: nn.Module) -> nn.Module:
             _bake_parametrizations(module)
             _bake_hooks(module)
             _bake_simulated(module)
+            _bake_rounded(module)
     for module, training in modes:
         module.training = training
     return twin
@@ -171,6 +195,31 @@ def _bake_simulated(module: nn.Module) -> None:
     if not type(module).__module__.startswith("torch.ao.nn.qat"):
         return
     weight, rounds = module.get_parameter("weight"), module.get_submodule(SIMULATED)
+    setattr(module, HELD_BITS, steps_to_bits(rounds))
     weight.copy_(rounds(weight))
     delattr(module, SIMULATED)
-    module.__class__ = next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules"))
+    module.__class__ = _plain_kind(module)
+
+
+def steps_to_bits(rounds: Any) -> int:
+    """Width of the codes of a module of torch.ao that simulates quantization."""
+    return math.ceil(math.log2(rounds.quant_max - rounds.quant_min + 1))
+
+
+def _bake_rounded(module: nn.Module) -> None:
+    """The same for a layer of Brevitas: a plain layer with the weights that it rounds to."""
+    if not _rounds_weights_alone(module):
+        return
+    quantizer: Any = module.get_submodule(PROXIES[0])
+    weight = module.get_parameter("weight")
+    rounded = quantizer(weight)
+    setattr(module, HELD_BITS, round(float(quantizer.bit_width())))
+    weight.copy_(getattr(rounded, "value", rounded))
+    for name in PROXIES:
+        delattr(module, name)
+    module.__class__ = _plain_kind(module)
+
+
+def _plain_kind(module: nn.Module) -> type[nn.Module]:
+    """The class of torch that a layer's own class extends."""
+    return next(kind for kind in type(module).__mro__ if kind.__module__.startswith("torch.nn.modules"))

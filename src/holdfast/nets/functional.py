@@ -32,7 +32,6 @@ __all__ = [
     "stack",
     "stacked_logits",
     "stacked_predict",
-    "weights_digest",
     "with_weights",
 ]
 
@@ -102,12 +101,6 @@ def frozen(model: Any) -> Iterator[None]:
                 if buffer._version != version:  # noqa: SLF001 - as above
                     with torch.no_grad():
                         buffer.copy_(kept)
-
-
-def weights_digest(model: nn.Module) -> str:
-    """SHA-256 (hexadecimal) of all parameters and buffers in the state dict, by name, dtype, shape and bytes."""
-    state = {name: item for name, item in model.state_dict().items() if isinstance(item, torch.Tensor)}
-    return digest_arrays(state)
 
 
 def named_weights(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -299,20 +292,22 @@ def stacked_logits(
         return torch.stack([one(dict(zip(stacked, weights, strict=True))) for weights in each])
 
     kernels = any(values.ndim >= 4 for values in stacked.values())
-    with evaluating(model):
+    with evaluating(model), warnings.catch_warnings():
         if min(counts) == 1 or (kernels and x.device.type == "cpu"):
             return one_by_one()
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # torch's, about vmap alone
         try:
             return vmap(one, chunk_size=chunk, randomness="different")(dict(stacked))
-        except RuntimeError as reason:
+        except RuntimeError as error:
             logits = one_by_one()  # raises the same error again unless vectorising was its cause
-            warnings.warn(
-                f"{type(model).__name__} cannot be vectorised over models ({str(reason).splitlines()[0]}); "
-                "they ran one after another. Avoid Python branches on tensor values and in-place changes in its forward pass.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            return logits
+            reason = str(error).splitlines()[0]
+    warnings.warn(
+        f"{type(model).__name__} cannot be vectorised over models ({reason}); they ran one after another. "
+        "Avoid Python branches on tensor values and in-place changes in its forward pass.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return logits
 
 
 @torch.no_grad()

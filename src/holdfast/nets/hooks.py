@@ -6,6 +6,7 @@ All of it by forward hooks on one pass in evaluation mode; the hooks are gone af
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,15 @@ from holdfast.nets.functional import evaluating
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
+    Hook = Callable[..., Any]
 
 __all__ = ["LayerRecord", "features", "layer_records", "recording", "unit_counts"]
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 COMPUTING = "parametrizations"  # torch's name for the modules that compute the weights of a layer
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+WHOLE = (nn.MultiheadAttention, nn.Linear, *CONVOLUTIONS, *TRANSPOSED)  # one layer each, whatever modules they hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,9 @@ class LayerRecord:
 def layer_records(model: nn.Module, x: torch.Tensor) -> tuple[LayerRecord, ...]:
     """The layers of `model` in the order in which they are called on the batch `x` (N, ...).
 
-    Leaf modules, and ``nn.MultiheadAttention`` as one layer with its four projections (self-attention).
+    Leaf modules, ``nn.MultiheadAttention`` as one layer with its four projections (self-attention), and linear and convolutional
+    layers that have modules of their own (such as quantizers of their weights) as one layer each. Modules that no tensor flows
+    through have no record.
 
     Examples
     --------
@@ -76,8 +81,10 @@ def layer_records(model: nn.Module, x: torch.Tensor) -> tuple[LayerRecord, ...]:
     records: list[LayerRecord] = []
 
     def hook_for(name: str) -> Hook:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            first, last = args[0], output[0] if isinstance(output, tuple) else output
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            first, last = first_tensor((*args, *kwargs.values())), first_tensor(output)
+            if first is None or last is None or first.ndim == 0 or last.ndim == 0:
+                return
             rows, columns, vectors = _matrix(module, first, last)
             records.append(
                 LayerRecord(
@@ -94,15 +101,26 @@ def layer_records(model: nn.Module, x: torch.Tensor) -> tuple[LayerRecord, ...]:
 
         return hook
 
-    attention = {name for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)}
-    inner = attention | {f"{name}.{COMPUTING}".lstrip(".") for name in computed_weights(model)}
+    whole = {name for name, module in model.named_modules() if isinstance(module, WHOLE)}
+    inner = whole | {f"{name}.{COMPUTING}".lstrip(".") for name in computed_weights(model)}
     with _hooked(
-        (module, hook_for(name))
-        for name, module in model.named_modules()
-        if name in attention or (_is_leaf(module) and not any(name.startswith(f"{above}.") for above in inner))
+        (
+            (module, hook_for(name))
+            for name, module in model.named_modules()
+            if name in whole or (_is_leaf(module) and not any(name.startswith(f"{above}.".lstrip(".")) for above in inner))
+        ),
+        named_arguments=True,
     ):
         _dry_run(model, x)
     return tuple(records)
+
+
+def first_tensor(value: Any) -> torch.Tensor | None:
+    """The first tensor in what a module takes or gives: a tensor, or a container of some."""
+    if isinstance(value, torch.Tensor):
+        return value
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ()
+    return next((found for found in map(first_tensor, inside) if found is not None), None)
 
 
 def _is_leaf(module: nn.Module) -> bool:
@@ -217,8 +235,8 @@ def features(model: nn.Module, x: torch.Tensor, layers: Sequence[str]) -> dict[s
 
 
 @contextmanager
-def _hooked(hooks: Iterator[tuple[nn.Module, Hook]] | Any) -> Iterator[None]:
-    handles = [module.register_forward_hook(hook) for module, hook in hooks]
+def _hooked(hooks: Iterator[tuple[nn.Module, Hook]] | Any, *, named_arguments: bool = False) -> Iterator[None]:
+    handles = [module.register_forward_hook(hook, with_kwargs=named_arguments) for module, hook in hooks]
     try:
         yield
     finally:

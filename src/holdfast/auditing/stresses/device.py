@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -17,7 +19,7 @@ from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.hardware import activation_variation, curve_variation, weight_noise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from holdfast.core.curve import Curve
     from holdfast.core.experiment import Point, Severity
@@ -34,6 +36,14 @@ def _check_strengths(values: Any, name: str, *, example: str = "[0, 0.05, 0.1]")
     row = isinstance(values, (list, tuple)) and all(isinstance(value, (int, float)) for value in values)
     if not row or not values or not min(values) >= 0 or list(values) != sorted(set(values)):
         refuse(name, f"is {values}", allowed=f"a list of increasing numbers >= 0, such as {example}")
+
+
+@contextmanager
+def _side_by_side_or_not() -> Iterator[None]:
+    """Inside the block there is no warning that copies of a network ran one after another: the figures are the same."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*cannot be vectorised over models", category=RuntimeWarning)
+        yield
 
 
 def _curves(axis: str, name: str, runs: Runs, *, unit: str = "relative") -> tuple[Curve, ...]:
@@ -117,7 +127,7 @@ class WeightNoise(Stress):
 
     def unfit(self, facts: Facts) -> str:
         """Needs weights that can be changed."""
-        return facts.why_no_weights
+        return facts.why_not("weights")
 
     def points(self) -> list[Point]:
         """One per kind and strength; the main kind is not named."""
@@ -135,8 +145,8 @@ class WeightNoise(Stress):
         """Accuracy over chips."""
         data = examples_of(context, self.examples).to(context.device)
         kind = point.get("kind", self.kinds[0])
-        return chips_measured(
-            weight_noise(
+        with _side_by_side_or_not():
+            found = weight_noise(
                 context.target.module,
                 data,
                 sigma=point["sigma"],
@@ -147,7 +157,7 @@ class WeightNoise(Stress):
                 samples=context.target.samples,
                 check_time=context.check_time,
             )
-        )
+        return chips_measured(found)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Mean and 5th percentile over chips against strength."""
@@ -209,10 +219,8 @@ class ActivationVariation(Stress):
         return cls(chips=CHIPS[preset], examples=1000 if preset == "quick" else None)
 
     def unfit(self, facts: Facts) -> str:
-        """Needs a module with activation modules."""
-        if not facts.is_module:
-            return "the target is a callable whose neurons cannot be reached"
-        return "" if facts.neurons else "no activation module was found (functional activations cannot be replaced)"
+        """Needs activations that devices can take the place of."""
+        return facts.why_not("devices")
 
     @property
     def _axis(self) -> str:
@@ -241,10 +249,13 @@ class ActivationVariation(Stress):
             "samples": context.target.samples,
             "check_time": context.check_time,
         }
+        net = context.target.module
         if self.curves is None:
-            return chips_measured(activation_variation(context.target.module, data, spread=point["spread"], **settings))
+            with _side_by_side_or_not():
+                return chips_measured(activation_variation(net, data, spread=point["spread"], **settings))
         curves = read_curves(self.curves)
-        found = chips_measured(curve_variation(context.target.module, data, curves, times=point["measured_spread"], **settings))
+        with _side_by_side_or_not():
+            found = chips_measured(curve_variation(net, data, curves, times=point["measured_spread"], **settings))
         own = {} if point["measured_spread"] else answers(context.target, data, context).estimates
         return replace(
             found,

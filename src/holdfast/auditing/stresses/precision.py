@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from holdfast.auditing.stresses.answers import answers, examples_of
 from holdfast.auditing.stresses.cards import PRECISION
+from holdfast.auditing.stresses.noted import noted, notes_of
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
-from holdfast.nets import bake_weights, named_weights, with_weights
+from holdfast.nets import bake_weights, named_weights, own_widths, with_weights
 from holdfast.quantize import quantize_activations, quantize_weights
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ FEW = 200  # examples for the layers one by one
 def _check_bits(bits: tuple[int, ...]) -> None:
     if not bits or list(bits) != sorted(set(bits), reverse=True) or bits[-1] < 1 or bits[0] > 16:
         refuse("bits", f"is {bits}", allowed="falling whole numbers from 16 to 1, the sign included, e.g. (8, 4, 2)")
-
-
-def _unfit(facts: Facts) -> str:
-    return "" if facts.is_module else "the target is a callable without weights that can be reached"
 
 
 def _curve(name: str, runs: Runs) -> tuple[Curve, ...]:
@@ -111,7 +108,7 @@ class WeightBits(Stress):
 
     def unfit(self, facts: Facts) -> str:
         """Needs weights that can be changed."""
-        return facts.why_no_weights
+        return facts.why_not("weights")
 
     def points(self) -> list[Point]:
         """One per width and scaling; the main scaling is not named."""
@@ -132,9 +129,12 @@ class WeightBits(Stress):
         per_channel = point.get("scaling", self.scalings[0]) == "per_channel"
         rounded = quantize_weights(target.module, point["bits"], per_channel=per_channel)
         found = answers(target.carrying(rounded), examples_of(context, self.examples), context)
+        own = own_widths(target.module).of_weights
+        notes = [f"the network quantizes its weights itself ({own}); this rounds once more"] if own else []
+        found = noted(found, notes)
         if point["bits"] != self.layers_at or "scaling" in point:
             return found
-        return replace(found, details={"layers": self._layer_by_layer(rounded, context)})
+        return replace(found, details={**found.details, "layers": self._layer_by_layer(rounded, context)})
 
     def _layer_by_layer(self, rounded: nn.Module, context: StressContext) -> list[dict[str, Any]]:
         """Accuracy with one layer rounded and all others as they are."""
@@ -152,7 +152,7 @@ class WeightBits(Stress):
         main = [entry for entry in measurements if "scaling" not in entry[0]]
         others = (_curve(scaling, Runs(measurements).where(scaling=scaling)) for scaling in self.scalings[1:])
         curves = sum(others, _curve(self.scalings[0], Runs(main)))
-        return Summary(curves=curves, findings=_finding(self.name, "Weights", main))
+        return Summary(curves=curves, findings=_finding(self.name, "Weights", main), notes=notes_of(measurements))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +189,8 @@ class ActBits(Stress):
         return cls(examples=1000) if preset == "quick" else cls(bits=(*BITS, 1))
 
     def unfit(self, facts: Facts) -> str:
-        """Needs a module."""
-        return _unfit(facts)
+        """Needs layers whose inputs can be rounded."""
+        return facts.why_not("activation_bits")
 
     def points(self) -> list[Point]:
         """One per width."""

@@ -1,0 +1,92 @@
+"""Networks that quantize themselves, and those of which a stress reaches little: every audit ends complete."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("brevitas")
+pytest.importorskip("torchao")
+
+import quantized_networks
+
+import holdfast
+from holdfast.cli import main
+
+HERE = Path(__file__).parent / "quantized_networks.py"
+STRESSES = ("clean", "weight_bits", "act_bits", "weight_noise", "activation_variation")
+SETTINGS = {
+    "data": {"examples": 100},
+    "precision": {"weight_bits": {"bits": (8, 3)}, "act_bits": {"bits": (8, 3)}},
+    "device": {
+        "weight_noise": {"chips": 2, "sigma": (0.0, 0.1), "kinds": ("additive",)},
+        "activation_variation": {"chips": 2, "spread": (0.0, 0.2)},
+    },
+    "run": {"threads": 1},
+}
+PACKED = "packed or drawn in each pass"
+NO_WEIGHTS = {"weight_bits": PACKED, "weight_noise": PACKED}
+NO_GRADIENT = dict.fromkeys(STRESSES[1:], "access to weights")
+OWN = "{} are quantized by the network itself: {}"
+# kind: stresses that are skipped, with a part of the reason; notes of the report
+KINDS = {
+    "brevitas": ({}, [OWN.format("weights", "4 bits in conv1, conv2, head"), OWN.format("activations", "4 bits in relu1, relu2")]),
+    "brevitas_with_scales": (
+        {"act_bits": "IntQuantTensor"},
+        [OWN.format("weights", "4 bits in conv1, conv2, head"), OWN.format("activations", "4 bits in relu1, relu2")],
+    ),
+    "torchao_weights": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3")]),
+    "torchao_both": (NO_GRADIENT, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
+    "torch_dynamic": (NO_GRADIENT, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
+    "torch_static": (
+        NO_GRADIENT,
+        [OWN.format("weights", "8 bits in conv, head"), OWN.format("activations", "8 bits in conv, head")],
+    ),
+    "one_linear_layer": ({"act_bits": "no layer behind the first", "activation_variation": "no activation"}, []),
+    "lstm_head": ({"act_bits": "no layer behind the first", "activation_variation": "no activation"}, []),
+    "attention": ({"act_bits": "out_proj", "activation_variation": "no activation"}, []),
+    "reused_activation": ({"activation_variation": "'act' with 32 and with 16 units"}, []),
+    "functional_activations": ({"activation_variation": "no activation"}, []),
+}
+
+
+def told(reasons, expected):
+    """True if exactly the expected stresses are skipped, each for its reason."""
+    return reasons.keys() == expected.keys() and all(part in reasons[name] for name, part in expected.items())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_audit_in_python_is_complete_and_skips_with_a_reason(kind, digits_small, tmp_path):
+    skipped, notes = KINDS[kind]
+    net = getattr(quantized_networks, kind)()
+    report = holdfast.audit(
+        net, digits_small[1], stresses=STRESSES, settings=SETTINGS, out=str(tmp_path / "run"), allow_low_accuracy=True
+    )
+    assert report.exit_code == 0
+    assert report.document.run.status == "complete"
+    reasons = {entry.stress: entry.reason for entry in report.document.skipped}
+    assert told(reasons, skipped), reasons
+    assert set(notes) == {note for note in report.document.target.notes if "by the network itself" in note}
+    measured = report.document.stresses()
+    assert all(measured[name].status == "ok" for name in STRESSES if name not in skipped)
+    if "weight_bits" not in skipped and notes:
+        own = notes[0].rpartition(": ")[2]
+        assert measured["weight_bits"].notes == [f"the network quantizes its weights itself ({own}); this rounds once more"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_audit_on_the_command_line_is_complete_and_exits_with_0(kind, tmp_path, capsys):
+    words = ["audit", "--model", f"{HERE}:{kind}", "--data", "digits", "--examples", "100", "--allow-low-accuracy"]
+    words += [word for name in STRESSES for word in ("--stress", name)]
+    words += ["--set", "precision.weight_bits.bits=[8, 3]", "--set", "precision.act_bits.bits=[8, 3]"]
+    words += ["--set", "device.weight_noise.chips=2", "--set", "device.weight_noise.sigma=[0, 0.1]"]
+    words += ["--set", "device.activation_variation.chips=2", "--set", "device.activation_variation.spread=[0, 0.2]"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--out", str(tmp_path / "run")])
+    assert ended.value.code == 0
+    found = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert found["run"]["status"] == "complete"
+    reasons = {entry["stress"]: entry["reason"] for entry in found["skipped"]}
+    assert told(reasons, KINDS[kind][0]), reasons
+    assert "crash" not in capsys.readouterr().out
