@@ -59,7 +59,10 @@ def test_the_report_says_which_curves_were_used(report, rectifier_csv):
 
 def chips(accuracy):
     return Measurement(
-        estimates={name: Estimate(value=accuracy, lo=accuracy, hi=accuracy, n=100, method="wilson") for name in ("accuracy", "p05")}
+        estimates={
+            name: Estimate(value=accuracy, lo=accuracy, hi=accuracy, n=100, method="wilson")
+            for name in ("accuracy", "p05", "worst")
+        }
     )
 
 
@@ -104,7 +107,7 @@ def test_a_sigmoid_in_place_of_relu_costs_accuracy_and_says_so(digits_cnn, digit
     own = report.per_example("clean")["correct"].mean()
     assert 0.8 < curve.values[0] < own - 0.02
     found = {finding.id: finding.text for finding in report.document.findings}
-    assert "With nominal devices of curves.csv" in found["device.activation_variation.shape"]
+    assert "with nominal devices of curves.csv" in found["device.activation_variation.shape"]
 
 
 def test_another_content_under_the_same_name_is_measured_anew(rectifier_csv, tmp_path):

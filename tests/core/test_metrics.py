@@ -45,7 +45,7 @@ def test_a_quantity_is_found_by_path_and_point(table, path, selector, value):
     ("path", "selector", "part"),
     [
         ("clean.acuracy", {}, "unknown metric clean.acuracy; allowed: the 4 metrics of this run. Did you mean clean.accuracy?"),
-        ("pgd.accuracy", {"eps": EPS}, "fits 2 points; allowed: one of pgd.accuracy[eps=0.03137254901960784, steps=40]"),
+        ("pgd.accuracy", {"eps": EPS}, "fits 2 points; allowed: one of pgd.accuracy[eps=8/255, steps=40]"),
         ("pgd.accuracy", {}, "fits 3 points"),
         ("pgd.accuracy", {"eps": 0.2}, "a point that was not measured; allowed: one of pgd.accuracy[eps=0, steps=40]"),
         ("pgd.accuracy", {"epsilon": EPS}, "a point that was not measured"),

@@ -3,7 +3,8 @@
 import pytest
 
 from holdfast.core.errors import InputError
-from holdfast.core.numerals import read_number
+from holdfast.core.grammar import Metric, parse_metric
+from holdfast.core.numerals import read_number, size_text
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,27 @@ def test_numbers_and_quotients_are_read(text, value):
 def test_anything_else_is_refused_with_an_example(text):
     with pytest.raises(InputError, match=r"`eps` is .*a number or a quotient of two"):
         read_number(text, "eps")
+
+
+@pytest.mark.parametrize(
+    ("size", "among", "text"),
+    [
+        (8 / 255, (), "8/255"),
+        (1 / 255, (), "1/255"),
+        (0.3, (), "0.3"),
+        (51 / 255, (), "0.2"),
+        (1.0, (), "1"),
+        (0.0, (0, 1 / 255), "0"),
+        (0.0123, (0, 1 / 255, 2 / 255), "3.14/255"),
+        (0.0123, (0, 0.1), "0.0123"),
+        (8 / 255, (0, 0.1), "8/255"),
+    ],
+)
+def test_sizes_are_written_in_levels_where_those_of_the_run_are_whole_levels(size, among, text):
+    assert size_text(size, among) == text
+
+
+@pytest.mark.parametrize("size", [k / 255 for k in range(1, 17)] + [0.05, 0.1, 0.123456789])
+def test_a_written_metric_is_read_as_the_same_point(size):
+    metric = Metric("adversarial.pgd.accuracy", (("eps", size),))
+    assert dict(parse_metric(str(metric)).selector)["eps"] == size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from holdfast.auditing.joined import WORST_CASE, is_attack, join_attacks
 from holdfast.core.runner import measurements
 from holdfast.core.stress import Axis
 from holdfast.report import CrossColumn, ImageEntry, breaking_point, cross_view, panels, row_name
+from holdfast.report.wording import strength
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,16 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["cross_of", "images_of", "joint_arrays", "per_example_arrays"]
 
 MOST_ROWS = 1000  # of the cross view, so that the page stays small
-MOST_IMAGES = 12  # rows of three thumbnails
+MOST_IMAGES = 12  # examples, each in three thumbnails
 NO_WORDS = Axis()
 
 
 def _label(stress: Stress, at: Point) -> str:
-    parts = [
-        f"{stress.axes.get(key, NO_WORDS).symbol or key}={value:.3g}" if isinstance(value, float) else str(value).replace("_", " ")
-        for key, value in at.items()
-    ]
-    return " ".join([stress.name.replace("_", " "), *parts])
+    """The stress by its short name, and its point; a number that is not whole stands behind the name of its axis."""
+    named = {key: f"{stress.axes.get(key, NO_WORDS).symbol or key} " for key, value in at.items() if isinstance(value, float)}
+    parts = [named.get(key, "") + strength(key, value) for key, value in at.items()]
+    return " ".join([stress.short or stress.name.replace("_", " "), *parts])
 
 
 def _padded(correct: NDArray[Any], n: int) -> NDArray[np.float64]:
@@ -132,26 +134,50 @@ def _class_name(names: Sequence[str], predicted: int) -> str:
 
 
 def images_of(lines: Sequence[PlannedStress], records: Sequence[Record], frame: Frame) -> list[ImageEntry]:
-    """Pictures that stresses kept: the mildest damaging points of attacks first, one of each corruption after them."""
-    images: list[ImageEntry] = []
-    names = frame.target.class_names
-    for line in lines:
-        kept = [(point, found) for point, found in measurements(line.stress, records) if "shown_index" in found.arrays]
-        attack = is_attack(line.stress)
-        for point, found in kept[:1] if attack else kept[len(kept) // 2 :: max(1, len(kept) // 4)]:
-            shown = found.arrays
-            for place, row in enumerate(shown["shown_index"]):
-                before = names[int(shown["shown_before"][place])] if "shown_before" in shown else ""
-                images.append(
-                    ImageEntry(
-                        example=int(frame.index[row]),
-                        truth=names[int(frame.labels[row])],
-                        before=before,
-                        after=_class_name(names, int(found.arrays["prediction"][row])),
-                        stress=line.stress.name,
-                        card=line.stress.card.name,
-                        at=dict(point),
-                        panels=panels(shown["shown_clean"][place], shown["shown_stressed"][place]),
-                    )
-                )
-    return images[:MOST_IMAGES]
+    """Pictures that stresses kept, of attacks the mildest damaging point; stresses take turns, and no example is shown twice."""
+    waiting = [deque(_pictured(line.stress, records)) for line in lines]
+    images: dict[int, ImageEntry] = {}
+    while any(waiting) and len(images) < MOST_IMAGES:
+        for pictures in waiting:
+            while pictures and _row(pictures[0]) in images:
+                pictures.popleft()
+            if pictures and len(images) < MOST_IMAGES:
+                images[_row(pictures[0])] = _image(pictures[0], frame=frame)
+    order = [line.stress.name for line in lines]
+    return sorted(images.values(), key=lambda image: order.index(image.stress))
+
+
+class _Pictured(NamedTuple):
+    """One picture that a point of a stress kept, by its place among the others of the point."""
+
+    stress: Stress
+    point: Point
+    found: Measurement
+    place: int
+
+
+def _row(picture: _Pictured) -> int:
+    return int(picture.found.arrays["shown_index"][picture.place])
+
+
+def _pictured(stress: Stress, records: Sequence[Record]) -> list[_Pictured]:
+    """What `stress` has pictures of; its points take turns."""
+    kept = [(point, found) for point, found in measurements(stress, records) if "shown_index" in found.arrays]
+    chosen = kept[:1] if is_attack(stress) else kept[len(kept) // 2 :: max(1, len(kept) // 4)]
+    each = [[_Pictured(stress, *entry, place) for place in range(len(entry[1].arrays["shown_index"]))] for entry in chosen]
+    return [entry for turn in zip_longest(*each) for entry in turn if entry is not None]
+
+
+def _image(picture: _Pictured, *, frame: Frame) -> ImageEntry:
+    stress, point, found, place = picture
+    names, shown, row = frame.target.class_names, found.arrays, _row(picture)
+    return ImageEntry(
+        example=int(frame.index[row]),
+        truth=names[int(frame.labels[row])],
+        before=names[int(shown["shown_before"][place])] if "shown_before" in shown else "",
+        after=_class_name(names, int(shown["prediction"][row])),
+        stress=stress.name,
+        card=stress.card.name,
+        at=dict(point),
+        panels=panels(shown["shown_clean"][place], shown["shown_stressed"][place]),
+    )

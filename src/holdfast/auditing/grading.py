@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from holdfast.auditing.joined import WORST_CASE
+from holdfast.core.numerals import size_text
 from holdfast.core.stress import Axis
 from holdfast.report import Grade, HalfPoint, StressSummary
 
@@ -21,7 +22,7 @@ __all__ = ["THRESHOLDS", "curve_summary", "grade", "half_point_text"]
 THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
 
 
-def half_point_text(axis: str, value: float | None, clause: str = "") -> str:
+def half_point_text(axis: str, value: float | None, clause: str = "", *, strengths: Sequence[float] = ()) -> str:
     """A clause for a reader.
 
     Parameters
@@ -29,6 +30,7 @@ def half_point_text(axis: str, value: float | None, clause: str = "") -> str:
     axis : name of the strength
     value : the half-point, None if the curve stays above it
     clause : where a strength lies, with ``{value}``, as :class:`holdfast.core.stress.Axis` has it
+    strengths : of the curve, whose spelling of attack sizes is used
 
     Examples
     --------
@@ -37,7 +39,8 @@ def half_point_text(axis: str, value: float | None, clause: str = "") -> str:
     """
     if value is None:
         return "keeps more than half its margin above chance at every strength"
-    place = clause.format(value=value) if clause else f"at {axis} = {value:.3g}"
+    size = size_text(value, strengths) if axis == "eps" else f"{value:.3g}"
+    place = clause.format(value=value) if clause else f"at {axis} {size}"
     return f"loses half its margin above chance {place}"
 
 
@@ -58,7 +61,8 @@ def curve_summary(curves: Sequence[Curve], *, chance: float, axes: Mapping[str, 
     above = curve.estimates[0].value > chance
     half = curve.half_point(chance) if above else curve.at[0]
     retention = curve.retention() if above else math.nan
-    text = half_point_text(curve.axis, half, axes.get(curve.axis, Axis()).clause) if above else "has no margin above chance to lose"
+    clause = axes.get(curve.axis, Axis()).clause
+    text = half_point_text(curve.axis, half, clause, strengths=curve.at) if above else "has no margin above chance to lose"
     return StressSummary(
         curve=curve.name,
         auc=curve.area(),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from holdfast.auditing.stresses.attacked import left_standing
 from holdfast.core.digest import canonical_json
 from holdfast.core.estimate import Estimate, proportion
+from holdfast.core.numerals import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +152,7 @@ def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
 def _note(joined: Sequence[_Try], norm: str) -> str:
     rows = {entry.name: entry.examples for entry in joined}
     first = {name: min(entry.eps for entry in joined if entry.name == name) for name in rows}
-    parts = ", ".join(f"{name} ({count} examples, from eps = {first[name]:.3g})" for name, count in rows.items())
+    parts = ", ".join(f"{name} ({count} examples, from eps {size_text(first[name])})" for name, count in rows.items())
     counts = "an example counts as robust only where each of those that tried it failed"
     if any(entry.selection is not None for entry in joined):
         counts = "an example counts by the attack that leaves it the smallest margin, chosen and judged by independent passes"

@@ -17,6 +17,7 @@ from holdfast.auditing.stresses.masking import Masking
 from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Finding
 from holdfast.core.grammar import Metric
+from holdfast.core.numerals import size_text
 from holdfast.core.runner import measurements
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class _Attacked:
         finding = Finding(
             id=f"{reading.card}.{reading.stress}.half",
             severity="high",
-            text=f"Accuracy under attack ({norm}, eps {eps:.3g}, {reading.words}): {reading.accuracy}.",
+            text=f"Accuracy under attack ({norm}, eps {size_text(eps)}, {reading.words}): {reading.accuracy}.",
             evidence=str(Metric(f"{reading.card}.{reading.stress}.accuracy", tuple(reading.at.items()))),
             estimate=reading.accuracy,
             threshold=f"half the clean accuracy, {clean.value / 2:.3g}" if clean is not CERTAIN else "0.5; clean was not measured",

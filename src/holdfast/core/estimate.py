@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "FEWEST_FOR_P05",
     "Estimate",
     "bootstrap",
     "cluster_bootstrap",
@@ -39,6 +40,7 @@ __all__ = [
     "spearman",
 ]
 
+FEWEST_FOR_P05 = 20  # observations: of fewer, not one is expected below the 5th percentile
 Statistic = Callable[["NDArray[Any]"], float]
 
 

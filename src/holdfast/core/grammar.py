@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, cast
 
 from holdfast.core.checks import nearest, refuse
-from holdfast.core.numerals import NUMERAL, quotient
+from holdfast.core.numerals import NUMERAL, quotient, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,13 +87,15 @@ class Metric:
     selector: tuple[tuple[str, float | str], ...] = ()
 
     def __str__(self) -> str:
-        pairs = ", ".join(f"{key}={_word(value)}" for key, value in self.selector)
+        pairs = ", ".join(f"{key}={_word(value, key)}" for key, value in self.selector)
         return f"{self.path}[{pairs}]" if pairs else self.path
 
 
-def _word(value: object) -> str:
-    """`value` as a selector would write it, with quotes only where the grammar needs them."""
+def _word(value: object, key: str = "") -> str:
+    """`value` as a selector would write it, with quotes only where the grammar needs them; attack sizes as 8/255."""
     text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    if key == "eps" and isinstance(value, float) and "/" in (size := size_text(value)):
+        text = size
     bare = not isinstance(value, str) or re.fullmatch(PATH, text, re.ASCII)
     return text if bare else f"'{text}'" if '"' in text else f'"{text}"'
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.checks import refuse
 
-__all__ = ["NUMERAL", "as_number", "quotient", "read_number"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["NUMERAL", "as_number", "quotient", "read_number", "size_text"]
 
 DIGITS = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 NUMERAL = rf"{DIGITS}(?:\s*/\s*{DIGITS})?"  # without a sign; a regular expression
@@ -63,3 +66,27 @@ def as_number(value: Any) -> Any:
     found = re.fullmatch(rf"\s*([+-]?)\s*({NUMERAL}|inf(?:inity)?|nan)\s*", value.lower(), re.ASCII)
     size = None if found is None else quotient(found[2])
     return value if found is None or size is None else -size if found[1] == "-" else size
+
+
+def size_text(size: float, among: Iterable[float] = ()) -> str:
+    """An attack size as every text of a run writes it: in levels of 1/255 where it is a whole number of them.
+
+    Parameters
+    ----------
+    size : in units of the input
+    among : the sizes of the run; where all are whole levels, so is the spelling of one in between
+
+    Examples
+    --------
+    >>> size_text(8 / 255), size_text(0.1), size_text(0.2), size_text(0), size_text(0.0123, [0, 2 / 255, 4 / 255])
+    ('8/255', '0.1', '0.2', '0', '3.14/255')
+    """
+    if _whole_levels(size):
+        return f"{round(size * 255)}/255"
+    sizes = [one for one in among if one]
+    return f"{size * 255:.3g}/255" if size and sizes and all(map(_whole_levels, sizes)) else f"{size:.3g}"
+
+
+def _whole_levels(size: float) -> bool:
+    """True for multiples of 1/255 that are no whole percents."""
+    return math.isfinite(size) and abs(size * 255 - round(size * 255)) < 1e-6 < abs(size * 100 - round(size * 100))

@@ -137,7 +137,7 @@ class Axis:
     ----------
     words : what the page calls it; empty: its own name
     symbol : for narrow labels; empty: its own name
-    clause : where a strength lies, as the end of a sentence, e.g. ``"at {value:.1f} bits"``; empty: ``"at NAME = VALUE"``
+    clause : where a strength lies, as the end of a sentence, e.g. ``"at {value:.1f} bits"``; empty: ``"at NAME VALUE"``
     """
 
     words: str = ""

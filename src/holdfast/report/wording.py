@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from holdfast.core.numerals import size_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -160,10 +162,8 @@ def strength(axis: str, value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, int | float):
-        levels, percent = value * 255, value * 100
-        if axis == "eps" and abs(levels - round(levels)) < 1e-6 < abs(percent - round(percent)):
-            return f"{round(levels)}/255"
-        return number(value)
+        size = size_text(value) if axis == "eps" else ""
+        return size if "/" in size else number(value)
     if isinstance(value, str):
         return value.replace("_", " ")
     if isinstance(value, Mapping):

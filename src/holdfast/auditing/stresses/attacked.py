@@ -47,7 +47,7 @@ __all__ = [
 Norm = Literal["linf", "l2", "l1"]
 NORMS = ("linf", "l2", "l1")
 NORM_NAMES = {"linf": "L-inf", "l2": "L2", "l1": "L1"}
-SIZE = Axis(symbol="ε", clause="at eps = {value:.3g} input units")
+SIZE = Axis()
 REMEDY = "Train on attacked inputs: holdfast.nets.fit(..., on_batch=...) with holdfast.attacks.pgd."
 SHOWN = 6  # examples kept as pictures
 CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory

@@ -12,6 +12,7 @@ from holdfast.auditing.stresses.answers import answers, chips_measured, examples
 from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.core.checks import check_whole, refuse
+from holdfast.core.estimate import FEWEST_FOR_P05
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.grammar import Metric
 from holdfast.core.runs import Runs
@@ -46,8 +47,15 @@ def _side_by_side_or_not() -> Iterator[None]:
         yield
 
 
-def _curves(axis: str, name: str, runs: Runs, *, unit: str = "relative") -> tuple[Curve, ...]:
-    return runs.curve(name, over=axis, unit=unit) + runs.curve(f"{name}, p05", over=axis, of="p05", unit=unit)
+def _low(chips: int) -> tuple[str, str]:
+    """What tells how low a chip of `chips` may lie: its metric, and its words; few chips show no 5th percentile."""
+    return ("p05", "5th percentile") if chips >= FEWEST_FOR_P05 else ("worst", f"worst of {chips} chips")
+
+
+def _curves(axis: str, name: str, runs: Runs, *, chips: int, unit: str = "relative") -> tuple[Curve, ...]:
+    metric, words = _low(chips)
+    low = runs.curve(f"{name}, {metric}", over=axis, of=metric, unit=unit)
+    return runs.curve(name, over=axis, unit=unit) + tuple(replace(curve, notes=(f"{metric}: {words}.",)) for curve in low)
 
 
 def _severity(axis: str, strength: float) -> Severity:
@@ -64,22 +72,25 @@ def _at(what: str, axis: str, strength: float) -> str:
     return f"{what} at " + ("the full measured spread" if strength == 1 else f"{strength:g} times the measured spread")
 
 
-def _finding(stress: Stress, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
-    """The least strength at which one chip in twenty loses more than two points."""
+def _finding(
+    stress: WeightNoise | ActivationVariation, what: str, measurements: Sequence[tuple[Point, Measurement]]
+) -> tuple[Finding, ...]:
+    """The least strength at which one chip in twenty, or the worst of fewer, loses more than two points."""
     if not measurements:
         return ()
     clean = measurements[0][1].estimates["accuracy"]
+    metric, words = _low(stress.chips)
     for point, found in measurements[1:]:
-        percentile = found.estimates["p05"]
-        if percentile.value < clean.value - 0.02:
+        low = found.estimates[metric]
+        if low.value < clean.value - 0.02:
             (axis, strength), *_ = point.items()
             return (
                 Finding(
                     id=f"device.{stress.name}.yield",
                     severity=_severity(axis, strength),
-                    text=f"With {_at(what, axis, strength)} the 5th percentile of the chips' accuracies falls to {percentile}.",
-                    evidence=str(Metric(f"device.{stress.name}.p05", ((axis, strength),))),
-                    estimate=percentile,
+                    text=f"Accuracy with {_at(what, axis, strength)}, {words}: {low}.",
+                    evidence=str(Metric(f"device.{stress.name}.{metric}", ((axis, strength),))),
+                    estimate=low,
                     threshold=f"two points below {clean.value:.3g}",
                     remedy=stress.remedy,
                 ),
@@ -160,10 +171,10 @@ class WeightNoise(Stress):
         return chips_measured(found)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Mean and 5th percentile over chips against strength."""
+        """Mean over chips, and how low they may lie, against strength."""
         main = [entry for entry in measurements if "kind" not in entry[0]]
-        others = (_curves("sigma", kind, Runs(measurements).where(kind=kind)) for kind in self.kinds[1:])
-        curves = sum(others, _curves("sigma", self.kinds[0], Runs(main)))
+        others = (_curves("sigma", kind, Runs(measurements).where(kind=kind), chips=self.chips) for kind in self.kinds[1:])
+        curves = sum(others, _curves("sigma", self.kinds[0], Runs(main), chips=self.chips))
         return Summary(curves=curves, findings=_finding(self, f"{self.kinds[0]} weight noise", main))
 
 
@@ -264,14 +275,13 @@ class ActivationVariation(Stress):
         )
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Mean and 5th percentile over chips against spread."""
+        """Mean over chips, and how low they may lie, against spread."""
         if self.curves is None:
-            return Summary(
-                curves=_curves("spread", "neurons", Runs(measurements)), findings=_finding(self, "a device spread", measurements)
-            )
+            curves = _curves("spread", "neurons", Runs(measurements), chips=self.chips)
+            return Summary(curves=curves, findings=_finding(self, "a device spread", measurements))
         name = f"devices of {Path(self.curves).name}"
         return Summary(
-            curves=_curves("measured_spread", name, Runs(measurements), unit="times that of the curves"),
+            curves=_curves("measured_spread", name, Runs(measurements), chips=self.chips, unit="times that of the curves"),
             findings=(
                 *_shape_finding(name, measurements),
                 *_finding(self, name, measurements),
@@ -288,7 +298,7 @@ def _shape_finding(name: str, measurements: Sequence[tuple[Point, Measurement]])
                 Finding(
                     id="device.activation_variation.shape",
                     severity="medium",
-                    text=f"With nominal {name} for its activations the network's accuracy is {nominal}, not {own.value:.3g}.",
+                    text=f"Accuracy with nominal {name} for the network's activations: {nominal}.",
                     evidence=str(Metric("device.activation_variation.accuracy", tuple(point.items()))),
                     estimate=nominal,
                     threshold=f"two points below {own.value:.3g}",

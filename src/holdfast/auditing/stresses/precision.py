@@ -58,8 +58,8 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             id=f"precision.{name}.cliff",
             severity="medium" if point["bits"] <= 4 else "high",
             text=(
-                f"{what} of {point['bits']} bits: accuracy {found.estimates['accuracy']}, "
-                f"against {reference} at {measurements[0][0]['bits']} bits; {min(harmless)} bits show no measurable loss."
+                f"Accuracy with {what} of {point['bits']} bits: {found.estimates['accuracy']}; "
+                f"{min(harmless)} bits show no measurable loss."
             ),
             evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
             estimate=found.estimates["accuracy"],
@@ -152,7 +152,7 @@ class WeightBits(Stress):
         main = [entry for entry in measurements if "scaling" not in entry[0]]
         others = (_curve(scaling, Runs(measurements).where(scaling=scaling)) for scaling in self.scalings[1:])
         curves = sum(others, _curve(self.scalings[0], Runs(main)))
-        return Summary(curves=curves, findings=_finding(self.name, "Weights", main), notes=notes_of(measurements))
+        return Summary(curves=curves, findings=_finding(self.name, "weights", main), notes=notes_of(measurements))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,4 +214,4 @@ class ActBits(Stress):
         """Accuracy against bits."""
         notes = (f"ranges were taken from the first {self.calibration} of the examples that are measured, without their labels",)
         curves = _curve("activations", Runs(measurements))
-        return Summary(curves=curves, findings=_finding(self.name, "Activations", measurements), notes=notes)
+        return Summary(curves=curves, findings=_finding(self.name, "activations", measurements), notes=notes)

@@ -16,6 +16,7 @@ from holdfast.core.estimate import Estimate, mean_t
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
+from holdfast.core.target import predicted_classes
 from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, resolution_round_trip
 
 if TYPE_CHECKING:
@@ -33,27 +34,29 @@ if TYPE_CHECKING:
 __all__ = ["Corruptions", "Resolution"]
 
 QUICK = ("gaussian_noise", "motion_blur", "fog", "contrast", "jpeg_compression")
-SHOWN = 1
+SHOWN = 3  # examples kept as pictures
 VALUES = 4_000_000  # of the inputs between two checks of the time
 
 
 def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
-    """What the target answers to changed inputs, with one of them as a picture."""
+    """What the target answers to changed inputs; some that it gets wrong, or else the first one, are kept as pictures."""
     target = context.target
     passes, first = [], 0
     rows = max(1, min(context.batch_size, VALUES // math.prod(data.shape)))
     rows = rows if target.samples == 1 else whole_blocks(rows)
     shown: dict[str, np.ndarray] = {}
-    for x, _ in data.batches(rows):
+    for x, y in data.batches(rows):
         context.check_time()
         changed = change(x, first)
-        if not shown and changed.shape == x.shape:
-            shown = {
-                "shown_index": np.arange(SHOWN),
-                "shown_clean": x[:SHOWN].cpu().numpy(),
-                "shown_stressed": changed[:SHOWN].cpu().numpy(),
-            }
         passes.append(passes_of(target, changed, context, first=first))
+        if not shown and changed.shape == x.shape:
+            wrong = (predicted_classes(passes[-1].logits) != y.cpu()).nonzero()[:SHOWN, 0]
+            places = wrong if len(wrong) else wrong.new_zeros(1)
+            shown = {
+                "shown_index": places.numpy(),
+                "shown_clean": x.cpu()[places].numpy(),
+                "shown_stressed": changed.cpu()[places].numpy(),
+            }
         first += len(x)
     return judged(Passes.joined(passes), data.y, arrays=shown)
 
