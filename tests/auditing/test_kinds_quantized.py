@@ -26,7 +26,7 @@ SETTINGS = {
 }
 PACKED = "packed or drawn in each pass"
 NO_WEIGHTS = {"weight_bits": PACKED, "weight_noise": PACKED}
-NO_GRADIENT = dict.fromkeys(STRESSES[1:], "access to weights")
+WHOLE_NUMBERS = dict.fromkeys(("act_bits", "activation_variation"), "whole numbers flow between its layers (quant, conv, head)")
 OWN = "{} are quantized by the network itself: {}"
 # kind: stresses that are skipped, with a part of the reason; notes of the report
 KINDS = {
@@ -36,10 +36,13 @@ KINDS = {
         [OWN.format("weights", "4 bits in conv1, conv2, head"), OWN.format("activations", "4 bits in relu1, relu2")],
     ),
     "torchao_weights": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3")]),
-    "torchao_both": (NO_GRADIENT, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
-    "torch_dynamic": (NO_GRADIENT, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
+    "torchao_both": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
+    "torch_dynamic": (
+        NO_WEIGHTS | {"act_bits": "no layer behind the first"},
+        [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")],
+    ),
     "torch_static": (
-        NO_GRADIENT,
+        NO_WEIGHTS | WHOLE_NUMBERS,
         [OWN.format("weights", "8 bits in conv, head"), OWN.format("activations", "8 bits in conv, head")],
     ),
     "one_linear_layer": ({"act_bits": "no layer behind the first", "activation_variation": "no activation"}, []),

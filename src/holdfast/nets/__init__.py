@@ -21,7 +21,7 @@ from holdfast.nets.functional import (
 from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
 from holdfast.nets.kept import kept
 from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn
-from holdfast.nets.widths import OwnWidths, own_widths
+from holdfast.nets.widths import OwnWidths, own_widths, whole_numbers
 
 __all__ = [
     "Epoch",
@@ -67,5 +67,6 @@ __all__ = [
     "tiny_cnn",
     "unit_counts",
     "weights_digest",
+    "whole_numbers",
     "with_weights",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["OwnWidths", "own_widths"]
+__all__ = ["OwnWidths", "own_widths", "whole_numbers"]
 
 NAMED = 4  # layers of one width that a sentence names
 TENSOR_WIDTH = re.compile(r"u?int(\d+)|(\d+)bit", re.IGNORECASE)  # in the names of classes of quantized tensors
@@ -134,6 +134,16 @@ def _simulates(module: Any) -> bool:
 
 def _is_quantized_kind(module: nn.Module) -> bool:
     return type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized"))
+
+
+def whole_numbers(model: nn.Module) -> tuple[str, ...]:
+    """Names of the modules of `model` that hand on whole numbers with a scale, a kind of tensor that other modules cannot take."""
+    static = (
+        name
+        for name, module in model.named_modules()
+        if _is_quantized_kind(module) and ".dynamic." not in type(module).__module__ and hasattr(module, "scale")
+    )
+    return tuple(static)
 
 
 def _rounds_inputs(parameter: torch.Tensor) -> bool:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from holdfast.core.errors import InputError
 from holdfast.core.seeds import seeded
 from holdfast.hardware import activation_variation, weight_noise
-from holdfast.nets import closed_weights, device_of, predict
+from holdfast.nets import closed_weights, device_of, predict, whole_numbers
 from holdfast.quantize import quantize_activations, quantize_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from torch import nn
 
     from holdfast.core.stress import Change
     from holdfast.core.target import Target
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["failed_trials"]
 
 ROWS = 8
+NAMED = 4  # modules that a reason names
 
 
 def failed_trials(target: Target, examples: Examples) -> dict[Change, str]:
@@ -44,16 +47,26 @@ def failed_trials(target: Target, examples: Examples) -> dict[Change, str]:
             predict(quantize_weights(net, 8), x)
             weight_noise(net, few, sigma=0.01, count=2)
 
-    trials: dict[Change, Callable[[], object]] = {
-        "weights": weights,
-        "activation_bits": lambda: predict(quantize_activations(net, 8, x), x),
-        "devices": lambda: activation_variation(net, few, spread=0.01, count=2),
-    }
+    def activation_bits() -> None:
+        _refuse_whole_numbers(net)
+        predict(quantize_activations(net, 8, x), x)
+
+    def devices() -> None:
+        _refuse_whole_numbers(net)
+        activation_variation(net, few, spread=0.01, count=2)
+
+    trials: dict[Change, Callable[[], None]] = {"weights": weights, "activation_bits": activation_bits, "devices": devices}
     reasons = {change: _failure(trial, str(few.x.device)) for change, trial in trials.items()}
     return {change: reason for change, reason in reasons.items() if reason}
 
 
-def _failure(trial: Callable[[], object], device: str) -> str:
+def _refuse_whole_numbers(net: nn.Module) -> None:
+    if found := whole_numbers(net):
+        named = ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+        raise InputError(f"whole numbers flow between its layers ({named}), which hold no other values")
+
+
+def _failure(trial: Callable[[], None], device: str) -> str:
     """Why `trial` fails, in one line; empty if it does not."""
     try:
         with warnings.catch_warnings(), seeded(0, device):
