@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from holdfast.auditing.loading.adapt import AdaptedNetwork, CallableNetwork
 from holdfast.auditing.loading.naming import names_in_network, names_in_weights
@@ -35,6 +36,7 @@ BINARY: dict[str, Binary] = {"binary": "either", "binary-logits": "logits", "bin
 
 MOST: dict[str, Access] = {"module": "weights", "exported": "gradients", "torchscript": "gradients", "callable": "scores"}
 BATCH_DEPENDENT = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 (the common ancestor of batch normalisation in 1, 2 and 3 dimensions)
+WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)  # noqa: SLF001 (the common ancestor of all dropouts)
 
 
@@ -141,7 +143,7 @@ def _network(obtained: Obtained, *, output_key: str | None, differentiable: bool
     if obtained.form != "module":
         return obtained.network
     network = obtained.network
-    while isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(network, "_orig_mod"):
+    while isinstance(network, WRAPPERS) or hasattr(network, "_orig_mod"):
         notes.append(f"the network was taken out of {type(network).__name__}")
         inner: Any = getattr(network, "_orig_mod", None) or network.module
         network = inner
@@ -161,8 +163,7 @@ def _load_weights(network: nn.Module, obtained: Obtained, path: Path) -> tuple[s
         what = "a callable" if obtained.form == "callable" else f"{obtained.source}, which has its own"
         refuse("weights", f"are given for {what}", allowed="weights for a module or a factory of one")
     tensors, notes = read_weights(path)
-    install(network, tensors)
-    return notes
+    return (*notes, *install(network, tensors))
 
 
 def _to_evaluation(network: nn.Module, *, fresh: bool) -> list[str]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import pickletools
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from holdfast.auditing.loading.locate import missing_file
+from holdfast.auditing.loading.state_names import Tensors, entries_of, is_lazy, renamed, tied_names
 from holdfast.core.checks import as_written, nearest, refuse
 from holdfast.core.errors import InputError, UnsafePickleError
 from holdfast.data.records import DAMAGE, check_records
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["PICKLED", "install", "named_globals", "read_tensors_only", "read_weights", "refuse_pickle"]
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar")
+CHECKPOINTS = ("state_dict", "model_state_dict", "state_dict_ema")
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights")
-WRAPPERS = ("module.", "_orig_mod.")
 HARMLESS = re.compile(r"collections\.OrderedDict|torch\._utils\..*|torch\.storage\..*|torch\.\w*Storage|torch\.Size|torch\.\w+\d+")
 SHOWN = 4
-
-Tensors = dict[str, torch.Tensor]
 
 
 def read_weights(path: Path) -> tuple[Tensors, tuple[str, ...]]:
@@ -44,7 +43,7 @@ def read_weights(path: Path) -> tuple[Tensors, tuple[str, ...]]:
     Parameters
     ----------
     path : ``.safetensors``, ``.npz`` or a file of ``torch.save``; a checkpoint such as ``{"state_dict": ..., "epoch": 3}`` is
-        unwrapped, and so are the prefixes ``module.`` (data parallel) and ``_orig_mod.`` (compiled)
+        unwrapped
 
     Raises
     ------
@@ -60,9 +59,7 @@ def read_weights(path: Path) -> tuple[Tensors, tuple[str, ...]]:
         content = read_tensors_only(path, parameter="weights")
     else:
         refuse("weights", f"is {path.name!r}", allowed=f".safetensors, .npz, {', '.join(PICKLED)}")
-    tensors, unwrapped = _unwrap(content, path)
-    bare, stripped = _strip(tensors)
-    return bare, (*unwrapped, *stripped)
+    return _unwrap(content, path)
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -112,11 +109,27 @@ def refuse_pickle(path: Path, *, parameter: str, otherwise: str = "", cause: Exc
     if not names:
         raise InputError(f"`{parameter}` is {path.name!r}, which is damaged or not a file of torch.save.") from cause
     asks = ", ".join(f"`{name}`" for name in names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    key = _container_in(path)
+    command, file = (
+        (f'torch.save(torch.load("{path.name}", weights_only=False)["{key}"], "weights.pt")', "weights.pt")
+        if key
+        else ('safetensors.torch.save_file(model.state_dict(), "weights.safetensors")', "weights.safetensors")
+    )
     raise UnsafePickleError(
         f"`{parameter}` is {path.name!r}, a pickle that asks for {asks}: reading it would execute code; allowed: files of tensors. "
-        "Nothing of it was executed. Where you trust it, convert it once with `safetensors.torch.save_file(model.state_dict(), "
-        f'"weights.safetensors")` and pass it with {as_written("weights", "weights.safetensors")}. {otherwise}'.rstrip()
+        f"Nothing of it was executed. Where you trust it, convert it once with `{command}` and pass it with "
+        f"{as_written('weights', file)}. {otherwise}".rstrip()
     ) from cause
+
+
+def _container_in(path: Path) -> str:
+    """The key of a checkpoint under which its weights stand, e.g. beside pickled hyperparameters; empty if none is seen."""
+    content = _pickle_bytes(path)
+    written = (struct.pack("<I", len(key)) + key.encode() for key in CHECKPOINTS)
+    short = (bytes([len(key)]) + key.encode() for key in CHECKPOINTS)
+    return next(
+        (key for key, *forms in zip(CHECKPOINTS, written, short, strict=True) if any(form in content for form in forms)), ""
+    )
 
 
 def named_globals(path: Path) -> list[str]:
@@ -195,39 +208,26 @@ def _unwrap(content: Any, path: Path) -> tuple[Tensors, tuple[str, ...]]:
     return dict(content[chosen]), (f"weights are taken from {chosen!r} of the checkpoint {path.name}{ignored}",)
 
 
-def _strip(tensors: Tensors) -> tuple[Tensors, tuple[str, ...]]:
-    """The tensors without the prefixes of wrappers."""
-    bare, removed = dict(tensors), []
-    for _ in WRAPPERS * 2:
-        for prefix in WRAPPERS:
-            if all(name.startswith(prefix) for name in bare):
-                bare = {name.removeprefix(prefix): tensor for name, tensor in bare.items()}
-                removed.append(prefix)
-    inner = {name.replace("._orig_mod.", "."): tensor for name, tensor in bare.items()}
-    if inner.keys() != bare.keys():
-        removed.append("_orig_mod.")
-    return inner, (f"the prefix {''.join(removed)!r} was stripped from the names of the weights",) if removed else ()
-
-
-def install(model: nn.Module, tensors: Tensors) -> None:
+def install(model: nn.Module, tensors: Tensors) -> tuple[str, ...]:
     """Put `tensors` into `model`, in place; each name must be there on both sides, with the same shape.
 
-    A name that the file leaves out is accepted if the network ties it to one that the file has.
+    Prefixes and counters of what wrapped the network are taken off (:mod:`.state_names`), and the notes say so. A name that the
+    file leaves out is accepted if the network ties it to one that the file has.
 
     Raises
     ------
     InputError : the names or shapes differ; missing and unexpected names are listed, each with the nearest name
     """
-    own = {name: value for name, value in model.state_dict(keep_vars=True).items() if isinstance(value, torch.Tensor)}
+    own = entries_of(model)
+    tensors, notes = renamed(model, tensors)
     have = {name: value for name, value in tensors.items() if isinstance(value, torch.Tensor)}
-    twins = {id(own[name]): value for name, value in have.items() if name in own}
-    tied = {name: twins[id(value)] for name, value in own.items() if name not in have and id(value) in twins}
+    tied = tied_names(own, have)
     missing = [name for name in own if name not in have and name not in tied]
     unexpected = [name for name in have if name not in own]
     shapes = [
         f"{name} (file {tuple(have[name].shape)}, network {tuple(own[name].shape)})"
         for name in own
-        if name in have and not _is_lazy(own[name]) and own[name].shape != have[name].shape
+        if name in have and not is_lazy(own[name]) and own[name].shape != have[name].shape
     ]
     if missing or unexpected or shapes:
         parts = [
@@ -245,10 +245,7 @@ def install(model: nn.Module, tensors: Tensors) -> None:
         model.load_state_dict({**tensors, **tied}, strict=True)
     except RuntimeError as error:
         raise InputError(f"`weights` do not fit the network: {error}") from error
-
-
-def _is_lazy(value: torch.Tensor) -> bool:
-    return isinstance(value, UninitializedParameter | UninitializedBuffer)
+    return notes
 
 
 def _listing(names: list[str], what: str, *, beside: list[str] | None = None) -> str:
