@@ -674,7 +674,11 @@ def test_a_limit_keeps_the_classes_in_proportion():
         ((torch.zeros(2, 4), torch.eye(2)), {}, r"argmax"),
         ((torch.full((2, 4), float("nan")), torch.tensor([0, 1])), {}, r"NaN or infinite"),
         ((torch.full((2, 4), float("inf")), torch.tensor([0, 1])), {}, r"NaN or infinite"),
-        ((torch.full((2, 4), 2.0), torch.tensor([0, 1])), {}, r"has values in \[2, 2\]; allowed: the declared bounds \(0, 1\)"),
+        (
+            (torch.full((2, 4), 2.0), torch.tensor([0, 1])),
+            {"bounds": (0, 1)},
+            r"has values in \[2, 2\]; allowed: the declared bounds \(0, 1\)",
+        ),
         ((torch.zeros(2, 4), torch.tensor([0, 1])), {"size": 8}, r"`size` is 8"),
         ((torch.zeros(2, 8, 8, 3), torch.tensor([0, 1])), {}, r"looks like NHWC"),
         ("digits", {"bounds": (0, 255)}, r"`bounds` is \(0, 255\); allowed: \(0, 1\).*--normalize 0,0.003922"),

@@ -105,6 +105,37 @@ def test_grey_images_get_their_axis_for_the_channel():
     assert examples_from((X[:, 0], Y), layout="NHW").x.shape == (6, 1, 8, 10)
 
 
+@pytest.mark.parametrize(
+    ("layout", "stored", "given"),
+    [
+        (None, (6, 2, 9), (6, 2, 9)),
+        ("NCL", (6, 2, 9), (6, 2, 9)),
+        ("NLC", (6, 9, 2), (6, 2, 9)),
+        ("NTF", (6, 9, 2), (6, 9, 2)),
+        ("NF", (6, 9), (6, 9)),
+        ("NHW", (6, 8, 10), (6, 1, 8, 10)),
+        ("NDHW", (6, 4, 8, 10), (6, 1, 4, 8, 10)),
+        ("NDHWC", (6, 4, 8, 10, 2), (6, 2, 4, 8, 10)),
+        (None, (6, 2, 4, 8, 10), (6, 2, 4, 8, 10)),
+    ],
+)
+def test_inputs_of_every_rank_are_read(layout, stored, given):
+    assert examples_from((np.zeros(stored, dtype=np.float32), Y), layout=layout).x.shape == given
+
+
+def test_channels_that_come_last_become_the_second_axis_with_their_own_numbers():
+    signals = np.random.default_rng(0).random((6, 9, 2), dtype=np.float32)
+    np.testing.assert_array_equal(examples_from((signals, Y), layout="NLC").x, signals.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64"])
+def test_token_ids_stay_integers(kind):
+    ids = np.arange(24).reshape(6, 4).astype(kind)
+    read = examples_from((ids, Y), bounds=None).x
+    assert read.dtype == torch.int64
+    np.testing.assert_array_equal(read, ids)
+
+
 def test_rows_of_features_need_no_layout():
     assert examples_from((np.zeros((4, 7), np.float32), [0, 1, 0, 1])).x.shape == (4, 7)
 
@@ -160,7 +191,8 @@ BAD = {
     "pixels as floats": ((FLOAT * 255, Y), {}, r"values in \[0, 255\]"),
     "NHWC undeclared": ((X.transpose(0, 2, 3, 1), Y), {}, "looks like NHWC.*Pass --layout NHWC"),
     "NCHW declared as NHWC": ((X, Y), {"layout": "NHWC"}, "looks like NCHW.*--layout NCHW"),
-    "grey without a channel": ((X[:, 0], Y), {}, "--layout NHW"),
+    "a layout of other axes": ((X, Y), {"layout": "NHW"}, r"is NHW, 3 axes, .* \(6, 3, 8, 10\); allowed: NCHW or NHWC or NDHW"),
+    "token ids in a range": ((Y[:, None].repeat(4, 1), Y), {}, "bounds=None in Python and no --range"),
     "an unknown layout": ((X, Y), {"layout": "CHWN"}, "`layout` is 'CHWN'"),
     "items that are no pairs": ([FLOAT[0], FLOAT[1], FLOAT[2]], {}, "gives a Tensor at item 0; allowed: pairs"),
     "triples": ([(FLOAT[0], 1, 2)], {}, "gives a tuple of 3 at item 0"),

@@ -12,6 +12,7 @@ from holdfast.auditing.crossing import cross_of, images_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.auditing.weakness import weakness_of
 from holdfast.core.digest import digest
+from holdfast.core.stress import INPUT_UNITS
 from holdfast.report import Budget, Document, RunEntry, SkippedEntry, finding_entry
 from holdfast.report.provenance import circumstances
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from holdfast.auditing.plan import AuditPlan, PlannedStress
     from holdfast.core.experiment import Finding, Summary
     from holdfast.core.store import Record
-    from holdfast.report import FindingEntry
+    from holdfast.report import CardEntry, FindingEntry, StressEntry
 
 __all__ = ["assemble"]
 
@@ -57,12 +58,28 @@ def assemble(
         data=frame.data,
         probe=dict(frame.probe),
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
-        cards=card_entries(plan.lines, records, summaries, chance=frame.chance),
+        cards=_in_unit(card_entries(plan.lines, records, summaries, chance=frame.chance), frame.facts.unit),
         cross=cross_of(plan.lines, records, index=frame.index, chance=frame.chance),
         images=images_of(plan.lines, records, frame),
         skipped=[_left_out(line) for line in plan.lines if line.decision == "skipped"],
         reduced=[_left_out(line) for line in plan.lines if line.decision == "reduced"],
     )
+
+
+def _in_unit(cards: Mapping[str, CardEntry], unit: str) -> dict[str, CardEntry]:
+    """The cards with attack sizes in the `unit` of the inputs at hand."""
+
+    def stress_in(entry: StressEntry) -> StressEntry:
+        curves = [curve.model_copy(update={"unit": unit}) if curve.unit == INPUT_UNITS else curve for curve in entry.curves]
+        half = entry.summary.half_point
+        if half is not None and half.unit == INPUT_UNITS:
+            half = half.model_copy(update={"unit": unit})
+        return entry.model_copy(update={"curves": curves, "summary": entry.summary.model_copy(update={"half_point": half})})
+
+    return {
+        name: card.model_copy(update={"stresses": {key: stress_in(entry) for key, entry in card.stresses.items()}})
+        for name, card in cards.items()
+    }
 
 
 def _findings(

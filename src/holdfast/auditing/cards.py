@@ -14,6 +14,7 @@ from holdfast.core.curve import Curve
 from holdfast.core.experiment import Finding, Summary
 from holdfast.core.grammar import Metric
 from holdfast.core.runner import measurements
+from holdfast.core.stress import INPUT_UNITS
 from holdfast.report import CardEntry, CurveEntry, EstimateEntry, PointEntry, StressEntry, StressSummary, stress_entry
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], chanc
         return {}
     whole = [(point.eps, point.accuracy) for point in found.points if point.accuracy is not None]
     sizes, estimates = tuple(eps for eps, _ in whole), tuple(accuracy for _, accuracy in whole)
-    curves = (Curve(name=WORST_CASE, axis="eps", unit="input units", at=sizes, estimates=estimates),) if whole else ()
+    curves = (Curve(name=WORST_CASE, axis="eps", unit=INPUT_UNITS, at=sizes, estimates=estimates),) if whole else ()
     late = sum(point.accuracy is None for point in found.points)
     entry = StressEntry(
         title="Worst case over all attacks",

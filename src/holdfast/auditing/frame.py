@@ -123,7 +123,7 @@ def _target_entry(inputs: Inputs) -> TargetEntry:
         access=target.access,
         classes=data.classes,
         class_names=list(data.class_names),
-        input=InputEntry(shape=list(data.shape), range=list(target.bounds)),
+        input=InputEntry(shape=list(data.shape), range=list(target.bounds), unit=inputs.facts.unit),
         parameters=sum(parameter.numel() for parameter in module.parameters()) if module is not None else None,
         outputs=target.outputs,
         unsafe_load=inputs.unsafe,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from holdfast.auditing.example import example_network
+from holdfast.auditing.kinds import UNIT, fitted
 from holdfast.auditing.likeness import EXAMPLES, likeness_of
 from holdfast.auditing.loading import load_data, load_inputs, load_target
 from holdfast.auditing.loading.locate import blame
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from holdfast.auditing.kinds import Fitted
     from holdfast.auditing.likeness import Likeness
     from holdfast.auditing.loading.target import LoadedTarget
     from holdfast.auditing.probing import Probe
@@ -112,10 +114,11 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         classes=settings.data.classes,
         known=loaded.class_names,
     )
-    used = found.examples
-    spare = _unlabelled(settings, used.shape)
+    spare = _unlabelled(settings, found.examples.shape)
     on_probe()
-    limited = replace(loaded.target, queries=QueryCounter(limit=settings.max_queries))
+    suited = fitted(loaded.target, found.examples, spare, bounds=chosen.bounds)
+    used = suited.examples
+    limited = replace(suited.target, queries=QueryCounter(limit=settings.max_queries))
     seen = probe(
         limited,
         used,
@@ -134,11 +137,11 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         index=found.index,
         total=found.total,
         probe=seen,
-        facts=_facts(target, used, unlabelled=0 if spare is None else len(spare), why_no_gradients=seen.why_no_gradients),
-        identity=Identity(target=_digest(target), data=_data_digest(used, spare), seed=settings.seed),
+        facts=_facts(target, used, seen, suited),
+        identity=Identity(target=_digest(target), data=_data_digest(found.examples, spare), seed=settings.seed),
         likeness=likeness_of(target, few, deterministic=seen.deterministic),
-        unlabelled=spare,
-        notes=(*loaded.notes, *_of_widths(target), *found.notes, *seen.notes, *_of_samples(samples)),
+        unlabelled=suited.unlabelled,
+        notes=(*loaded.notes, *_of_widths(target), *found.notes, *suited.notes, *seen.notes, *_of_samples(samples)),
         unsafe=loaded.unsafe,
     )
 
@@ -175,7 +178,7 @@ def _load(source: Any, chosen: ModelSettings, *, device: str) -> LoadedTarget:
         arguments=chosen.arguments,
         access=chosen.access,
         normalize=chosen.normalize,
-        bounds=chosen.bounds,
+        bounds=chosen.bounds or UNIT,
         outputs=chosen.outputs,
         output_key=chosen.output_key,
         unsafe_pickle=chosen.unsafe_pickle,
@@ -220,7 +223,7 @@ def _digest(target: Target) -> str:
     return digest(weights_digest(model), frame if target.samples == 1 else (*frame, target.samples))
 
 
-def _facts(target: Target, data: Examples, *, unlabelled: int, why_no_gradients: str) -> Facts:
+def _facts(target: Target, data: Examples, seen: Probe, suited: Fitted) -> Facts:
     is_module = isinstance(target.model, torch.nn.Module) and target.allows("weights")
     return Facts(
         shape=data.shape,
@@ -232,8 +235,9 @@ def _facts(target: Target, data: Examples, *, unlabelled: int, why_no_gradients:
         other_sizes=_takes_other_sizes(target, data[:2].x),
         failed=failed_trials(target, data) if is_module else {},
         examples=len(data),
-        unlabelled=unlabelled,
-        why_no_gradients=why_no_gradients,
+        unlabelled=0 if suited.unlabelled is None else len(suited.unlabelled),
+        kind=suited.kind,
+        why_no_gradients=seen.why_no_gradients,
     )
 
 

@@ -65,7 +65,13 @@ def _arrays(target: Target, x: torch.Tensor) -> dict[str, NDArray[np.float32]]:
 
 
 def _beside(x: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
-    """`x` (n, ...) with the same noise on every call, from half of the width of the `bounds` in the first row to 1/256 of it."""
+    """`x` (n, ...) with the same noise on every call, from half of the width of the `bounds` in the first row to 1/256 of it.
+
+    Of integers each place takes its token from another row, so that there is none that the network does not know.
+    """
+    if not x.is_floating_point():
+        rows = Seeds(0).numpy("likeness").integers(len(x), size=(len(x), x.shape[-1]))
+        return x.gather(0, torch.from_numpy(rows).to(x.device).reshape(len(x), *[1] * (x.ndim - 2), -1).expand_as(x))
     low, high = bounds
     width = high - low if math.isfinite(high - low) else 1.0
     sizes = width * np.geomspace(0.5, 1 / 256, len(x)).reshape(-1, *[1] * (x.ndim - 1))

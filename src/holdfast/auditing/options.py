@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
-    from holdfast.auditing.settings import Layout, OutputForm
+    from holdfast.auditing.settings import OutputForm
     from holdfast.core.stress import Preset, Stress
     from holdfast.core.target import Access
+    from holdfast.data.layouts import Layout
     from holdfast.report.result import Undecided
 
 __all__ = ["AuditOptions", "shows_options"]

@@ -33,6 +33,7 @@ from holdfast.core.numerals import as_number
 from holdfast.core.reading import read_toml
 from holdfast.core.stress import Preset
 from holdfast.core.target import Access
+from holdfast.data.layouts import Layout
 from holdfast.report.result import Undecided
 
 __all__ = [
@@ -120,7 +121,6 @@ def _key(value: Any) -> Any:
 
 PathText = Annotated[str, BeforeValidator(_path)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_single)]
-Layout = Literal["NCHW", "NHWC", "NHW"]
 OutputForm = Literal["logits", "probabilities", "binary", "binary-logits", "binary-probabilities"]
 
 
@@ -143,8 +143,9 @@ class ModelSettings(SettingsTable):
     """What the report calls the network."""
     access: Access = "weights"
     """What the simulated adversary or deployer has, at most: labels, scores, gradients or weights."""
-    bounds: Annotated[tuple[float, float], BeforeValidator(_pair)] = (0.0, 1.0)
-    """Smallest and largest input value, before any normalisation."""
+    bounds: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
+    """Smallest and largest value of an input, before any normalisation; absent: 0 and 1 for images and whatever lies within,
+    otherwise as observed."""
     normalize: Annotated[str | None, BeforeValidator(_normalisation)] = None
     """``mean,std`` or a pair, applied inside the target, so that attack sizes stay in units of the input."""
     outputs: OutputForm | None = None
@@ -163,8 +164,8 @@ class DataSettings(SettingsTable):
 
     source: str | None = None
     """``module:function``, an ``.npz`` with x and y, a folder per class, or the name of a known data set."""
-    layout: Layout = "NCHW"
-    """Order of the axes of arrays of images."""
+    layout: Layout | None = None
+    """Order of the axes of arrays; absent: as the network takes them, images as NCHW."""
     size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Side in px to which the images of a folder are brought."""
     classes: PathText | tuple[str, ...] | None = None

@@ -57,11 +57,11 @@ class AuditFlags:
     unlabelled: str | None = None
     """Unlabelled inputs for the surrogate of `transfer`: as --data, or an .npz with x alone."""
     bounds: Annotated[str | None, Parameter(name=["--bounds", "--range"], allow_leading_hyphen=True)] = None
-    """Smallest and largest input value, e.g. `0,1`."""
+    """Smallest and largest input value, e.g. `0,1`; without it 0 and 1 for images, and what is observed for other inputs."""
     normalize: str | None = None
     """`mean,std`, applied inside the network, so that attack sizes stay in input units."""
-    layout: Literal["NCHW", "NHWC", "NHW"] | None = None
-    """Order of the axes of arrays; `NHW` for grey images without an axis for the channel."""
+    layout: Literal["NCHW", "NHWC", "NHW", "NCL", "NLC", "NTF", "NF", "NCDHW", "NDHWC", "NDHW"] | None = None
+    """Order of the axes of arrays, where the network does not take them as they are: `NHW` for grey images without a channel."""
     size: int | None = None
     """Side in px to which the images of a folder are brought."""
     access: Literal["labels", "scores", "gradients", "weights"] | None = None

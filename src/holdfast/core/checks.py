@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from holdfast.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "SEVERAL",
+    "as_range",
     "as_single_labels",
     "as_written",
     "check_finite",
@@ -64,6 +65,27 @@ def as_written(name: str, value: str = "", *, python: str = "") -> str:
     """
     separator = "=" if value.startswith("-") else " " if value else ""
     return f"--{name.replace('_', '-')}{separator}{value} (Python: {name}={python or (repr(value) if value else True)})"
+
+
+def as_range(low: float, high: float) -> str:
+    """The range of inputs that holds [`low`, `high`], as the command line and as Python declare it.
+
+    Examples
+    --------
+    >>> as_range(-2.11791, 2.64003)
+    '--range=-2.118,2.641 (Python: bounds=(-2.118, 2.641))'
+    """
+    ends = [_outward(low, math.floor), _outward(high, math.ceil)]
+    text = [str(end).removesuffix(".0") for end in ends]
+    return f"--range={','.join(text)} (Python: bounds=({', '.join(text)}))"
+
+
+def _outward(value: float, rounding: Callable[[float], int]) -> float:
+    """`value` in four digits, rounded by `rounding`; a whole number as it is."""
+    if float(value).is_integer():
+        return float(value)
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 3)
+    return float(f"{rounding(value / unit) * unit:.10g}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -20,11 +20,28 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Point
     from holdfast.core.target import Access, Target
 
-__all__ = ["PRESETS", "Axis", "Card", "Change", "Cost", "Facts", "Preset", "Stress", "StressContext", "missing_parts"]
+__all__ = [
+    "INPUT_UNITS",
+    "PRESETS",
+    "TOKENS",
+    "Axis",
+    "Card",
+    "Change",
+    "Cost",
+    "Facts",
+    "InputKind",
+    "Preset",
+    "Stress",
+    "StressContext",
+    "missing_parts",
+]
 
 Preset = Literal["quick", "standard", "deep"]
 PRESETS: tuple[Preset, ...] = ("quick", "standard", "deep")
 Change = Literal["weights", "activation_bits", "devices"]
+InputKind = Literal["numbers", "features", "tokens"]
+TOKENS = "its inputs are integers (token ids)"
+INPUT_UNITS = "input units"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +85,7 @@ class Facts:
     examples : rows of evaluation data
     unlabelled : further inputs without labels that the user gave
     why_no_gradients : why no gradient of the answers reaches the input; empty if one does, or if the access does not tell
+    kind : of the inputs: ``"numbers"`` of one unit; ``"features"`` of a table, each in units of its spread; ``"tokens"``, integers
     """
 
     shape: tuple[int, ...]
@@ -81,11 +99,29 @@ class Facts:
     examples: int = 0
     unlabelled: int = 0
     why_no_gradients: str = ""
+    kind: InputKind = "numbers"
 
     @property
     def is_image(self) -> bool:
         """True for inputs of 1 or 3 channels in [0, 1]."""
-        return len(self.shape) == 3 and self.shape[0] in {1, 3} and self.bounds == (0.0, 1.0)
+        return self.kind == "numbers" and len(self.shape) == 3 and self.shape[0] in {1, 3} and self.bounds == (0.0, 1.0)
+
+    @property
+    def unit(self) -> str:
+        """What attack sizes are counted in."""
+        return "spreads of each feature" if self.kind == "features" else INPUT_UNITS
+
+    @property
+    def why_no_image(self) -> str:
+        """Why no stress of images can be applied; empty if one can."""
+        if self.kind == "tokens":
+            return f"{TOKENS}, not images"
+        return "" if self.is_image else f"its inputs of shape {self.shape} are not images of 1 or 3 channels in [0, 1]"
+
+    @property
+    def why_no_steps(self) -> str:
+        """Why no stress can change the inputs by small steps; empty if one can."""
+        return f"{TOKENS}, which cannot be changed by small steps" if self.kind == "tokens" else ""
 
     @property
     def why_no_weights(self) -> str:

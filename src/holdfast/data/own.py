@@ -18,21 +18,30 @@ from typing import Any
 import numpy as np
 import torch
 
-from holdfast.core.checks import as_written, check_finite, check_labels, check_one_of, check_same_length, check_whole, refuse
+from holdfast.core.checks import (
+    as_range,
+    as_written,
+    check_finite,
+    check_labels,
+    check_one_of,
+    check_same_length,
+    check_whole,
+    refuse,
+)
 from holdfast.data.examples import Examples, classes_in
 from holdfast.data.files import load_npz_arrays
 from holdfast.data.image_folder import load_folder
 from holdfast.data.items import class_names_of, collected, items_of, pair_of, plain
+from holdfast.data.layouts import LAYOUTS, reordered
 from holdfast.data.pixels import Pixels
 from holdfast.data.room import check_room
 
-__all__ = ["LAYOUTS", "arrays_of", "as_examples", "examples_from", "load_npz", "name_of", "stream_of"]
+__all__ = ["arrays_of", "as_examples", "examples_from", "load_npz", "name_of", "stream_of"]
 
-LAYOUTS = ("NCHW", "NHWC", "NHW")
-"""Orders of the axes that are understood; the result is always NCHW."""
-CHANNELS = (1, 3, 4)
 DIVIDED = "pixels 0 to 255 were divided by 255; pass %s to keep them"
 PART = 2**22  # values converted at a time
+INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
+TOKENS = " Token ids, one row of whole numbers per example, need bounds=None in Python and no --range on the command line."
 Bounds = tuple[float, float]
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +49,7 @@ LOG = logging.getLogger(__name__)
 def examples_from(
     source: Any,
     *,
-    layout: str = "NCHW",
+    layout: str | None = None,
     bounds: Bounds | None = (0.0, 1.0),
     name: str | None = None,
     classes: int = 0,
@@ -52,20 +61,22 @@ def examples_from(
     ----------
     source : Examples; a pair ``(x, y)`` of tensors or arrays; a mapping with ``"x"`` and ``"y"``; a torch ``Dataset`` or any
         iterable of pairs, which may be single examples or batches; a path to an ``.npz`` file or to a folder of class folders
-    layout : order of the axes of x as it comes, one of :data:`LAYOUTS` (a single example has the same without N)
-    bounds : range in which every value must lie after ``uint8`` became [0, 1]; None: any finite value
+    layout : order of the axes of x as it comes, one of :data:`~holdfast.data.layouts.LAYOUTS` (a single example has the same
+        without N); None: as networks take it, images as NCHW
+    bounds : range in which every value must lie after ``uint8`` became [0, 1]; None: any finite value, and whole numbers of two or
+        three axes stay integers, as token ids are
     name : for tables; default: from the source
     classes : number of classes; default: the source's own class names, else the largest label + 1
     n : read at most this many rows, the first ones; default: all
 
     Returns
     -------
-    Examples with x float32 and y int64.
+    Examples with x float32, or int64 for token ids, and y int64.
 
     Raises
     ------
     InputError : no rows; items that are not pairs; labels that are not whole numbers in range; NaN; values outside `bounds`;
-        integers other than ``uint8``; an order of axes that contradicts `layout`
+        integers that are neither ``uint8`` nor token ids; an order of axes that contradicts `layout`
 
     Examples
     --------
@@ -73,14 +84,15 @@ def examples_from(
     >>> len(examples_from((numpy.zeros((4, 1, 8, 8), "float32"), numpy.array([0, 1, 1, 0]))))
     4
     """
-    check_one_of(layout, "layout", allowed=LAYOUTS)
+    if layout is not None:
+        check_one_of(layout, "layout", allowed=LAYOUTS)
     if n is not None:
         check_whole(n, "n", low=1)
     options: dict[str, Any] = {"layout": layout, "bounds": bounds, "classes": classes}
     if isinstance(source, str | PathLike):
         return _from_path(Path(source), name, n, options)
     if isinstance(source, Examples):
-        options["layout"] = "NCHW"
+        options["layout"] = None
         found = as_examples(source.x[:n], source.y[:n], name=name or source.name, class_names=source.class_names, **options)
         return replace(found, numbering=source.numbering)
     held = arrays_of(source)
@@ -91,7 +103,7 @@ def examples_from(
 def load_npz(
     path: str | PathLike[str],
     *,
-    layout: str = "NCHW",
+    layout: str | None = None,
     bounds: Bounds | None = (0.0, 1.0),
     classes: int = 0,
     n: int | None = None,
@@ -109,7 +121,8 @@ def load_npz(
     DataUnavailableError : no such file
     """
     x, y = load_npz_arrays(path)
-    check_one_of(layout, "layout", allowed=LAYOUTS)
+    if layout is not None:
+        check_one_of(layout, "layout", allowed=LAYOUTS)
     return as_examples(x[:n], y[:n], layout=layout, bounds=bounds, classes=classes, name=Path(path).stem)
 
 
@@ -117,7 +130,7 @@ def as_examples(  # noqa: PLR0913 (each says how the arrays are read)
     x: Any,
     y: Any,
     *,
-    layout: str = "NCHW",
+    layout: str | None = None,
     bounds: Bounds | None = (0.0, 1.0),
     classes: int = 0,
     name: str = "data",
@@ -146,12 +159,18 @@ def as_examples(  # noqa: PLR0913 (each says how the arrays are read)
     return Examples(inputs, chosen, classes=classes, name=name, class_names=names)
 
 
-def _inputs(x: Any, *, layout: str, bounds: Bounds | None, rows: np.ndarray | None, as_stored: bool) -> torch.Tensor | Pixels:
-    """The `rows` of `x` in the order NCHW, checked; pixels in [0, 1] as they are stored if asked for."""
-    if as_stored and bounds in (None, (0.0, 1.0)) and _taken(x[:1], None).dtype == torch.uint8:
+def _inputs(
+    x: Any, *, layout: str | None, bounds: Bounds | None, rows: np.ndarray | None, as_stored: bool
+) -> torch.Tensor | Pixels:
+    """The `rows` of `x` as networks take them, checked; pixels in [0, 1] as they are stored if asked for."""
+    kind = _taken(x[:1], None).dtype
+    if as_stored and bounds in (None, (0.0, 1.0)) and kind == torch.uint8:
         LOG.info(DIVIDED, as_written("bounds", "0,255", python="(0, 255)"))
-        return Pixels(_reordered(_taken(x, rows), layout).contiguous())
-    x = _reordered(_floating(x, bounds, rows), layout)
+        return Pixels(reordered(_taken(x, rows), layout).contiguous())
+    if kind in INTEGERS and bounds != (0.0, 1.0) and len(x.shape) in {2, 3} and layout in {None, "NF", "NTF"}:
+        x = _taken(x, rows).long()  # as token ids are
+    else:
+        x = reordered(_floating(x, bounds, rows), layout)
     check_finite(x, "x")
     if bounds is not None:
         _check_bounds(x, bounds)
@@ -184,7 +203,7 @@ def _floating(x: Any, bounds: Bounds | None, rows: np.ndarray | None) -> torch.T
             "x",
             f"has dtype {str(kind).removeprefix('torch.')}, whose range is unknown",
             allowed="floating point, or uint8 for pixels 0 to 255",
-            remedy="Convert with x.astype('uint8') if these are pixels, else scale and convert to float32.",
+            remedy=f"Convert with x.astype('uint8') if these are pixels, else scale and convert to float32.{TOKENS}",
         )
     if kind == torch.float32:
         return _taken(x, rows)
@@ -200,37 +219,14 @@ def _floating(x: Any, bounds: Bounds | None, rows: np.ndarray | None) -> torch.T
     return whole.div_(255) if scaled else whole
 
 
-def _reordered(x: torch.Tensor, layout: str) -> torch.Tensor:
-    """`x` as NCHW; an order of axes that contradicts the layout is refused."""
-    if x.ndim != len(layout):
-        if x.ndim in {3, 4} or layout != "NCHW":
-            hint = f"Grey images without an axis for the channel need {as_written('layout', 'NHW')}." if x.ndim == 3 else ""
-            refuse("x", f"has shape {tuple(x.shape)}", allowed=f"{layout}, {len(layout)} axes", remedy=hint)
-        return x
-    if layout == "NHW":
-        return x[:, None]
-    channels = x.shape[layout.index("C")]
-    other = {"NCHW": "NHWC", "NHWC": "NCHW"}[layout]
-    suspect = x.shape[other.index("C")]
-    if channels not in CHANNELS and suspect in CHANNELS and all(x.shape[other.index(side)] > suspect for side in "HW"):
-        refuse(
-            "x",
-            f"has shape {tuple(x.shape)}, which looks like {other}",
-            allowed=f"{layout}",
-            remedy=f"Pass {as_written('layout', other)}.",
-        )
-    return x.permute(0, 3, 1, 2) if layout == "NHWC" else x
-
-
 def _check_bounds(x: torch.Tensor, bounds: Bounds) -> None:
     low, high = x.min().item(), x.max().item()
     if low < bounds[0] or high > bounds[1]:
-        declared = as_written("bounds", f"{low:.4g},{high:.4g}", python=f"({low:.4g}, {high:.4g})")
         refuse(
             "x",
             f"has values in [{low:.4g}, {high:.4g}]",
             allowed=f"the declared bounds ({bounds[0]:g}, {bounds[1]:g})",
-            remedy=f"Pass raw images and let the target normalise them, or declare {declared}.",
+            remedy=f"Pass raw inputs and let the target normalise them, or declare {as_range(low, high)}.",
         )
 
 

@@ -23,7 +23,8 @@ from holdfast.data.files import load_npz_arrays
 from holdfast.data.image_folder import list_images
 from holdfast.data.images import scaled_images, stored_images
 from holdfast.data.items import Items, as_items, class_names_of, collected, is_sorted_by_folder, without_loader
-from holdfast.data.own import LAYOUTS, arrays_of, as_examples, name_of, stream_of
+from holdfast.data.layouts import LAYOUTS
+from holdfast.data.own import arrays_of, as_examples, name_of, stream_of
 from holdfast.data.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def choose(
     *,
     n: int | None = None,
     seed: int = 0,
-    layout: str = "NCHW",
+    layout: str | None = None,
     bounds: tuple[float, float] | None = (0.0, 1.0),
     name: str | None = None,
     classes: Classes | None = None,
@@ -120,7 +121,8 @@ def choose(
     ------
     InputError : as in :func:`~holdfast.data.own.examples_from`; a class of the source that `classes` lacks
     """
-    check_one_of(layout, "layout", allowed=LAYOUTS)
+    if layout is not None:
+        check_one_of(layout, "layout", allowed=LAYOUTS)
     if n is not None:
         check_whole(n, "n", low=1)
     source = without_loader(source)
@@ -141,7 +143,7 @@ def _only_numbers(examples: Examples) -> bool:
 def _chosen(source: Any, *, n: int | None, seed: int, options: dict[str, Any], name: str | None) -> Selection:
     """The selection of any source but a folder, with labels as the source numbers them."""
     if isinstance(source, Examples):
-        kept = {**options, "layout": "NCHW", "classes": source.classes}
+        kept = {**options, "layout": None, "classes": source.classes}
         return _from_arrays(source.x, source.y, n=n, seed=seed, options={**kept, "name": name or source.name})
     if isinstance(source, str | PathLike):
         path = Path(source)

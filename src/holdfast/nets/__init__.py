@@ -5,6 +5,7 @@ from holdfast.nets.augment import random_flip, random_shift, sign_noise
 from holdfast.nets.computed import bake_weights, closed_weights, computed_weights, copied
 from holdfast.nets.digest import weights_digest
 from holdfast.nets.evaluate import Evaluation, device_of, evaluate, predict, restore_batchnorm
+from holdfast.nets.features import FeatureUnits, InFeatureUnits
 from holdfast.nets.fit import Epoch, FitResult, fit
 from holdfast.nets.functional import (
     StackedModels,
@@ -26,7 +27,9 @@ from holdfast.nets.widths import OwnWidths, own_widths, whole_numbers
 __all__ = [
     "Epoch",
     "Evaluation",
+    "FeatureUnits",
     "FitResult",
+    "InFeatureUnits",
     "LayerRecord",
     "Normalized",
     "OwnWidths",

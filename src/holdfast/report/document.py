@@ -93,6 +93,8 @@ class InputEntry(Entry):
     shape: list[int] = []
     """Of one example."""
     range: list[float] | None = None
+    unit: str = "input units"
+    """Of the range and of attack sizes; the features of a table are counted in their spread, the standard deviation."""
 
 
 class TargetEntry(Entry):

@@ -12,7 +12,7 @@ from torch import nn
 from holdfast.auditing.loading.locate import suggestion
 from holdfast.auditing.loading.two_classes import Binary, is_one_number, two_classes
 from holdfast.core.checks import refuse
-from holdfast.nets import Normalized
+from holdfast.nets import InFeatureUnits, Normalized
 
 __all__ = ["AdaptedNetwork", "CallableNetwork", "LabelScores", "behind_door", "door_of", "select"]
 
@@ -49,7 +49,7 @@ def select(answer: Any, key: str) -> Any:
 
 
 class AdaptedNetwork(nn.Module):
-    """A network that is handed its own dtype, and whose answer is taken out of its container and given in float32.
+    """A network that is handed its own dtype, or integers as they are, and whose answer comes out of its container in float32.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class AdaptedNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Any:
         """The logits of the batch `x`."""
-        answer = self.model(x if self.dtype is None else x.to(self.dtype))
+        answer = self.model(x.to(self.dtype) if self.dtype is not None and x.is_floating_point() else x)
         if self.output_key is not None:
             answer = select(answer, self.output_key)
         answer = answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
@@ -87,9 +87,10 @@ class AdaptedNetwork(nn.Module):
 
 
 def door_of(model: Any) -> AdaptedNetwork | None:
-    """The adapter around the user's network, which a normalisation may stand before; None if it needs none."""
-    inner = model.model if isinstance(model, Normalized) else model
-    return inner if isinstance(inner, AdaptedNetwork) else None
+    """The adapter around the user's network, which units of features and a normalisation may stand before; None without one."""
+    while isinstance(model, InFeatureUnits | Normalized):
+        model = model.model
+    return model if isinstance(model, AdaptedNetwork) else None
 
 
 def behind_door(model: Any, **changes: Any) -> nn.Module:
@@ -101,6 +102,8 @@ def behind_door(model: Any, **changes: Any) -> nn.Module:
     >>> two(torch.rand(3, 4)).shape, door_of(two).binary
     (torch.Size([3, 2]), 'logits')
     """
+    if isinstance(model, InFeatureUnits):
+        return InFeatureUnits(behind_door(model.model, **changes), model.units).eval()
     if isinstance(model, Normalized):
         inner = behind_door(model.model, **changes)
         return Normalized(inner, model.mean.tolist(), model.std.tolist()).to(model.mean.device).eval()

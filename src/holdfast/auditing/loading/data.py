@@ -29,8 +29,8 @@ UNIT = (0.0, 1.0)
 def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     source: Any,
     *,
-    bounds: tuple[float, float] = UNIT,
-    layout: str = "NCHW",
+    bounds: tuple[float, float] | None = None,
+    layout: str | None = None,
     name: str | None = None,
     size: int | tuple[int, int] | None = None,
     limit: int | None = None,
@@ -45,8 +45,8 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     source : ``"digits"``, ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"`` or ``"emnist-letters"`` (their test split);
         ``"package.module:make_loader"`` or ``"file.py:make_loader"``, which is or makes one of the following; ``"file.npz"`` with
         x and y; a folder with one folder of images per class; tensors, arrays, a ``Dataset``, an iterable of pairs
-    bounds : range in which every value must lie
-    layout : order of the axes, ``"NCHW"``, ``"NHWC"`` or ``"NHW"``
+    bounds : range in which every value must lie; None: any finite value, of image files and built-in sets [0, 1]
+    layout : order of the axes, one of :data:`~holdfast.data.layouts.LAYOUTS`; None: as networks take them, images as NCHW
     name : for tables; default: from the source
     size : height and width to which the images of a folder are resized
     limit : keep a stratified part of this many rows
@@ -81,8 +81,8 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
 def load_inputs(
     source: Any,
     *,
-    bounds: tuple[float, float] = UNIT,
-    layout: str = "NCHW",
+    bounds: tuple[float, float] | None = None,
+    layout: str | None = None,
     size: int | tuple[int, int] | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -110,13 +110,13 @@ def load_inputs(
 def _images(
     text: str,
     *,
-    bounds: tuple[float, float],
+    bounds: tuple[float, float] | None,
     name: str | None,
     size: int | tuple[int, int] | None,
     choice: Mapping[str, Any],
 ) -> Selection:
     """A built-in set or a folder of images; both are read as [0, 1]."""
-    if tuple(bounds) != UNIT:
+    if bounds is not None and tuple(bounds) != UNIT:
         scaled = as_written("normalize", "0,0.003922")
         remedy = f"Leave out --bounds (Python: bounds) and let the network scale its input, e.g. {scaled} for one of 0 to 255."
         refuse("bounds", f"is {tuple(bounds)}", allowed="(0, 1) for image files and built-in sets", remedy=remedy)

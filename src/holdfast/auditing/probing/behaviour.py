@@ -15,6 +15,7 @@ import torch
 from holdfast.auditing.probing.outputs import ask
 from holdfast.core.checks import refuse
 from holdfast.core.errors import HoldfastError, InputError
+from holdfast.core.stress import TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ LARGEST_BATCH, SMALLEST_BATCH = 256, 8
 NUMBERS_PER_BATCH = 4_000_000  # 16 MB of inputs
 SECONDS_PER_BATCH = 0.5
 REPETITIONS = 5
+INTEGERS = f"{TOKENS}, which have no gradient"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,8 @@ def batch_size(x: torch.Tensor, seconds: float) -> int:
 
 def input_gradients(target: Target, x: torch.Tensor, y: torch.Tensor) -> Gradients:
     """The gradient of the cross entropy in the input: whether there is one, and on how many examples it is of no use."""
+    if not x.is_floating_point():
+        return Gradients(exist=False, n=len(x), reason=INTEGERS)
     try:
         gradient, reason = _gradient(target, x, y)
     except HoldfastError:

@@ -12,11 +12,14 @@ import torch
 from torch import nn
 
 from holdfast.auditing.batching import rows_per_pass
-from holdfast.core.checks import as_written, check_finite, check_within, refuse
+from holdfast.core.checks import as_range, as_written, check_finite, check_within, refuse
+from holdfast.core.errors import QueryBudgetError
 from holdfast.core.estimate import Estimate, mcnemar, proportion
-from holdfast.nets import Normalized
+from holdfast.nets import InFeatureUnits, Normalized
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
@@ -28,6 +31,7 @@ GAIN, SIGNIFICANCE = 0.05, 1e-3
 BARELY = "its accuracy is not significantly above chance, which the largest class alone gives"
 SECONDS, FEWEST = 2.0, 32
 PART = 1024  # rows looked at together
+WITHOUT = "without --normalize (Python: normalize), because the network normalises its own input"
 
 
 def check_mode(target: Target) -> None:
@@ -51,14 +55,14 @@ def check_inputs(target: Target, examples: Examples) -> tuple[str, ...]:
         ends += [float(x.min()), float(x.max())]
     (low, high), (least, most) = target.bounds, (min(ends), max(ends))
     if least < low or most > high:
-        declared = as_written("bounds", f"{least:.4g},{most:.4g}", python=f"({least:.4g}, {most:.4g})")
         refuse(
             "data",
             f"has values in [{least:.4g}, {most:.4g}]",
-            allowed=f"the declared range ({low:g}, {high:g})",
-            remedy=f"Pass raw inputs and {as_written('normalize', 'mean,std')}, or declare {declared}.",
+            allowed=f"the range ({low:g}, {high:g})",
+            remedy=f"If these inputs are normalised, pass raw ones and {as_written('normalize', 'mean,std')}; otherwise declare "
+            f"their range: {as_range(least, most)}.",
         )
-    if most - least < (high - low) / 10:
+    if most - least < (high - low) / 10 and x.is_floating_point():
         return (f"the data lie in [{least:.4g}, {most:.4g}], a small part of the declared range ({low:g}, {high:g}): is it right?",)
     return ()
 
@@ -91,8 +95,9 @@ class Alternative:
 def better_normalisation(target: Target, examples: Examples, correct: torch.Tensor, *, seconds: float = 0.0) -> Alternative | None:
     """The normalisation under which the network does best, if that is better than as declared; None otherwise.
 
-    Tried are, for a network without declared normalisation, the [-1, 1], [0, 255], and the data's own mean and standard deviation;
-    for one with it, none. Only modules are asked: a service behind a callable expects inputs in its bounds.
+    Tried are, for a network without declared normalisation, the [-1, 1], [0, 255], and the data's own mean and standard deviation
+    (of the features of a table each its own); for one with it, none. Only modules are asked: a service behind a callable expects
+    inputs in its bounds.
 
     Parameters
     ----------
@@ -101,7 +106,7 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
     correct : boolean (n,), its answers so far
     seconds : per example of a forward pass; fewer examples are asked where all would take longer than 2 s
     """
-    if not isinstance(target.model, nn.Module) or not target.allows("gradients"):
+    if not isinstance(target.model, nn.Module) or not target.allows("gradients") or not examples.x[:1].is_floating_point():
         return None
     n = max(FEWEST, int(SECONDS / max(3 * seconds, 1e-9)))
     examples, correct = examples[:n], correct[:n]
@@ -109,8 +114,13 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
     best: Alternative | None = None
     for advice, model in _alternatives(target.model, examples.x):
         other = replace(target, model=model)
-        with torch.no_grad():
-            right = torch.cat([other.labels(x) == y for x, y in examples.batches(rows)])
+        try:
+            with torch.no_grad():
+                right = torch.cat([other.labels(x) == y for x, y in examples.batches(rows)])
+        except QueryBudgetError:
+            raise
+        except Exception:  # noqa: BLE001, S112 (a network may refuse inputs that it was not made for in any way: it is not they)
+            continue
         accuracy = proportion(int(right.sum()), len(right))
         gain = (int(right.sum()) - int(correct.sum())) / len(right)
         if gain > 0 and (best is None or gain > best.gain):
@@ -119,15 +129,28 @@ def better_normalisation(target: Target, examples: Examples, correct: torch.Tens
 
 
 def _alternatives(model: nn.Module, x: torch.Tensor) -> list[tuple[str, nn.Module]]:
+    """Other normalisations, each with the advice that leads to it."""
+    if isinstance(model, InFeatureUnits):
+        return _other_features(model)
     if isinstance(model, Normalized):
-        return [("without --normalize (Python: normalize), because the network normalises its own input", model.model)]
+        return [(WITHOUT, model.model)]
     over = [0, *range(2, x.ndim)]
     mean, std = (x.mean(over), x.std(over)) if x.ndim > 2 else (x.mean()[None], x.std()[None])
     tried = [([0.5], [0.5]), ([0.0], [1 / 255]), (mean.tolist(), std.clamp_min(1e-6).tolist())]
-    return [
-        (f"with {as_written('normalize', ','.join(f'{number:.4g}' for number in (*m, *s)))}", Normalized(model, m, s).to(x.device))
-        for m, s in tried
-    ]
+    return [(_normalised(m, s), Normalized(model, m, s).to(x.device)) for m, s in tried]
+
+
+def _other_features(model: InFeatureUnits) -> list[tuple[str, nn.Module]]:
+    """The features of a table without a normalisation that is declared, else in units of their spread."""
+    if isinstance(model.model, Normalized):
+        return [(WITHOUT, InFeatureUnits(model.model.model, model.units))]
+    mean, spread = model.mean.tolist(), model.spread.tolist()
+    inside = Normalized(model.model, mean, spread).to(model.mean.device)
+    return [(_normalised(mean, spread, digits=6), InFeatureUnits(inside, model.units))]
+
+
+def _normalised(mean: Sequence[float], std: Sequence[float], *, digits: int = 4) -> str:
+    return f"with {as_written('normalize', ','.join(f'{number:.{digits}g}' for number in (*mean, *std)))}"
 
 
 def check_accuracy(

@@ -13,7 +13,7 @@ from holdfast.auditing.stresses.answers import Draws, Passes, judged, measured, 
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
-from holdfast.core.stress import Axis
+from holdfast.core.stress import INPUT_UNITS, Axis
 from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
@@ -49,12 +49,15 @@ NORMS = ("linf", "l2", "l1")
 NORM_NAMES = {"linf": "L-inf", "l2": "L2", "l1": "L1"}
 SIZE = Axis()
 REMEDY = "Train on attacked inputs: holdfast.nets.fit(..., on_batch=...) with holdfast.attacks.pgd."
+SPREADS = (0.0, 0.1, 0.25, 0.5, 1.0)
 SHOWN = 6  # examples kept as pictures
 CHUNK = 1000  # examples attacked by one call, whatever fits into a pass, so that random starts do not depend on memory
 
 
 def default_eps(facts: Facts) -> tuple[float, ...]:
-    """Attack sizes: tenths of the range for one channel (digits, glyphs), 1/255 to 16/255 of it otherwise."""
+    """Attack sizes: 1/255 to 16/255 of the range for images in colour, tenths of it for other inputs, and spreads for tables."""
+    if facts.kind == "features":
+        return SPREADS
     width = facts.bounds[1] - facts.bounds[0]
     grey = len(facts.shape) != 3 or facts.shape[0] == 1
     steps = (0.0, 0.05, 0.1, 0.2, 0.3) if grey else (0.0, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255)
@@ -155,7 +158,7 @@ def with_pictures(
     before : array (len(data),), what the target answered to the data
     """
     rows = rows[:SHOWN]
-    if not len(rows) or len(data.shape) != 3:
+    if not len(rows) or len(data.shape) != 3 or data.shape[0] not in {1, 3}:
         return found
     shown = {
         "shown_index": rows,
@@ -168,4 +171,4 @@ def with_pictures(
 
 def accuracy_curve(name: str, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
     """Accuracy against attack size."""
-    return Summary(curves=Runs(measurements).curve(name, over="eps", unit="input units"))
+    return Summary(curves=Runs(measurements).curve(name, over="eps", unit=INPUT_UNITS))

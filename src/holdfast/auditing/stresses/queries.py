@@ -66,6 +66,10 @@ class QueryAttack(Stress):
         queries, examples = {"quick": (300, 50), "standard": (2000, 200), "deep": (10_000, 1000)}[preset]
         return cls(eps=middle_eps(facts), queries=queries, examples=examples)
 
+    def unfit(self, facts: Facts) -> str:
+        """Needs inputs that small steps can change."""
+        return facts.why_no_steps
+
     def strength(self, point: Point) -> tuple[str, float]:
         """Norm and radius."""
         del point

@@ -103,7 +103,7 @@ class Corruptions(Stress):
 
     def unfit(self, facts: Facts) -> str:
         """Needs images in [0, 1] of 1 or 3 channels."""
-        return "" if facts.is_image else f"the inputs of shape {facts.shape} are no images of 1 or 3 channels in [0, 1]"
+        return facts.why_no_image
 
     def points(self) -> list[Point]:
         """One per kind and severity."""
@@ -206,8 +206,8 @@ class Resolution(Stress):
 
     def unfit(self, facts: Facts) -> str:
         """Needs images; native sizes need a network that takes them."""
-        if not facts.is_image:
-            return f"the inputs of shape {facts.shape} are no images of 1 or 3 channels in [0, 1]"
+        if facts.why_no_image:
+            return facts.why_no_image
         return "the network takes one size only; use mode = round_trip" if self.mode == "native" and not facts.other_sizes else ""
 
     def points(self) -> list[Point]:

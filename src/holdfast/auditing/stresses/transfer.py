@@ -78,7 +78,9 @@ class Transfer(Stress):
         return cls(eps=middle_eps(facts), queries=queries, surrogates=surrogates, examples=examples)
 
     def unfit(self, facts: Facts) -> str:
-        """Needs inputs besides those that are attacked."""
+        """Needs inputs that small steps can change, and some besides those that are attacked."""
+        if facts.why_no_steps:
+            return facts.why_no_steps
         pool = facts.unlabelled or facts.examples - min(self.examples or facts.examples, facts.examples)
         if pool >= FEWEST:
             return ""

@@ -1,0 +1,224 @@
+"""An audit takes inputs of any rank and kind, by the command line and from Python, and every stress measures or says why not."""
+
+import io
+import json
+from contextlib import chdir, redirect_stderr, redirect_stdout
+
+import numpy as np
+import pytest
+import torch
+from input_kinds import FACTORS, make_case
+
+import holdfast
+from holdfast.auditing.stresses import BUILT_IN
+from holdfast.cli import main
+
+SMALL = """
+[adversarial.pgd]
+steps = 3
+[adversarial.square]
+examples = 10
+queries = 10
+[adversarial.hopskipjump]
+examples = 4
+queries = 60
+[adversarial.masking]
+examples = 20
+steps = 3
+queries = 10
+[device.weight_noise]
+chips = 2
+[device.activation_variation]
+chips = 2
+[run]
+threads = 1
+"""
+KINDS = ("table", "signal", "sequence", "volume", "grey", "tokens")
+FLAGS = {"grey": ("--layout", "NHW")}
+GRADIENTS = {"fgsm", "pgd", "masking"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("kinds")
+    (place / "small.toml").write_text(SMALL)
+    return place
+
+
+@pytest.fixture(scope="module")
+def cases(folder):
+    return {kind: make_case(kind, folder) for kind in KINDS}
+
+
+def command(*words, folder):
+    """The exit code and the words of a command, run in `folder`."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ending:
+        main([*map(str, words)])
+    return ending.value.code, out.getvalue() + err.getvalue()
+
+
+def audited(case, *words):
+    """The report of a whole audit on the command line."""
+    out = case.folder / "runs" / case.kind
+    code, said = command("audit", *case.model_words, "-c", "small.toml", *words, "--out", out, "--fresh", folder=case.folder)
+    assert code in {0, 1}, said
+    report = json.loads((out / "report.json").read_text())
+    check_whole(report)
+    return report
+
+
+def stresses_of(report):
+    return {name: stress for card in report["cards"].values() for name, stress in card["stresses"].items()}
+
+
+def check_whole(report):
+    """Nothing crashed, and what is left out says why."""
+    assert report["run"]["status"] == "complete"
+    stresses = stresses_of(report)
+    left_out = {entry["stress"]: entry["reason"] for entry in report["skipped"]}
+    assert {name for name, stress in stresses.items() if stress["status"] == "skipped"} == set(left_out)
+    assert all(left_out.values())
+    assert {stress["status"] for stress in stresses.values()} <= {"ok", "skipped"}
+    assert stresses["clean"]["points"][0]["metrics"]["accuracy"]["value"] > 0.8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_command_line_audits_every_kind_of_inputs(cases, kind):
+    report = audited(cases[kind], "--data", cases[kind].npz, *FLAGS.get(kind, ()))
+    left_out = {entry["stress"]: entry["reason"] for entry in report["skipped"]}
+    expected = {"corruptions", "resolution"} if kind != "grey" else set()
+    if kind == "tokens":
+        expected |= {*GRADIENTS, "square", "hopskipjump"}
+        assert {left_out[name] for name in GRADIENTS} == {"its inputs are integers (token ids), which have no gradient"}
+        assert "cannot be changed by small steps" in left_out["square"]
+    assert set(left_out) == expected
+    assert all("images" in left_out[name] for name in expected & {"corruptions", "resolution"})
+    assert report["target"]["input"]["shape"] == ([1, 10, 10] if kind == "grey" else list(cases[kind].x.shape[1:]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_python_audits_every_kind_of_inputs(cases, kind, tmp_path):
+    case = cases[kind]
+    options = {"layout": "NHW"} if kind == "grey" else {}
+    stresses = ["clean", "fgsm", "weight_bits", "act_bits"]
+    report = holdfast.audit(case.network(), (case.x, case.y), stresses=stresses, out=tmp_path, **options)
+    check_whole(json.loads(report.to_json()))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:DLR needs 4 classes")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_stresses_of_a_thorough_audit_measure_every_kind_of_inputs(cases, kind):
+    """Also those that a quick audit leaves out."""
+    limits = ("adversarial.apgd.steps=3", "adversarial.transfer.queries=50", "adversarial.transfer.examples=20")
+    words = [part for limit in limits for part in ("--set", limit)]
+    named = [part for stress in BUILT_IN for part in ("--stress", stress)]
+    source = cases[kind].npz
+    spare = ("--unlabelled", source)
+    report = audited(cases[kind], "--data", source, *FLAGS.get(kind, ()), *words, *named, *spare)
+    assert set(BUILT_IN) <= set(stresses_of(report))
+
+
+# --- tables ---
+
+
+def test_attack_sizes_of_a_table_are_in_spreads_of_each_feature(cases):
+    report = audited(cases["table"], "--data", cases["table"].npz, "--stress", "fgsm", "--stress", "clean")
+    points = stresses_of(report)["fgsm"]["points"]
+    assert [point["at"]["eps"] for point in points] == [0, 0.1, 0.25, 0.5, 1]
+    assert any("in units of each feature's spread" in note for note in report["target"]["notes"])
+    assert report["target"]["input"]["unit"] == "spreads of each feature"
+
+
+def test_the_unit_of_a_feature_does_not_change_the_audit_of_a_table(cases, tmp_path):
+    """Metres or millimetres: the same network gives the same accuracy under attack."""
+    case = cases["table"]
+    figures = []
+    for factor in (torch.ones(5), 1 / FACTORS):
+        net = case.network()
+        net.mean, net.std = net.mean * factor, net.std * factor
+        report = holdfast.audit(net, (case.x * factor, case.y), stresses=["pgd"], out=tmp_path / str(float(factor[1])))
+        figures.append([point.metrics["accuracy"].value for point in report.document.stresses()["pgd"].points])
+    assert figures[0] == figures[1]
+    assert figures[0][-1] < figures[0][0]
+
+
+def test_a_declared_range_keeps_a_table_in_its_own_units(cases):
+    report = audited(cases["table"], "--data", cases["table"].npz, "--range=-1e6,1e6", "--stress", "fgsm", "--stress", "clean")
+    assert report["target"]["input"] == {"shape": [5], "range": [-1e6, 1e6], "unit": "input units"}
+
+
+def test_a_table_that_the_network_needs_normalised_is_refused_with_the_words_that_mend_it(cases):
+    case = cases["table"]
+    bare = ("--model", "bare.py:bare", "--weights", "bare.safetensors", "--data", case.npz)
+    (case.folder / "bare.py").write_text("from kinds import table\n\n\ndef bare():\n    return table().model\n")
+    from safetensors.torch import save_file
+
+    save_file(case.network().model.state_dict(), case.folder / "bare.safetensors")
+    code, said = command("audit", *bare, folder=case.folder)
+    assert code == 2
+    assert "Normalisation is probably missing" in said
+    advice = next(word for word in said.split() if word.startswith("--normalize="))
+    code, said = command("plan", *bare, advice, folder=case.folder)
+    assert code == 0, said
+
+
+# --- other ranks ---
+
+
+def test_the_range_of_a_signal_is_what_is_observed_and_the_note_says_so(cases):
+    case = cases["signal"]
+    report = audited(case, "--data", case.npz, "--stress", "clean")
+    assert report["target"]["input"]["range"] == pytest.approx([float(case.x.min()), float(case.x.max())])
+    assert any("declares another range" in note for note in report["target"]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "moved", "layout"), [("signal", lambda x: x.transpose(1, 2), "NLC"), ("grey", lambda x: x, "NHW")]
+)
+def test_a_refused_order_of_axes_is_refused_with_the_layout_that_works(cases, kind, moved, layout):
+    case = cases[kind]
+    np.savez(case.folder / "moved.npz", x=moved(case.x).numpy(), y=case.y.numpy())
+    code, said = command("plan", *case.model_words, "--data", "moved.npz", folder=case.folder)
+    said = " ".join(said.split())
+    assert code == 2
+    assert f"The network takes them with --layout {layout} (Python: layout='{layout}')" in said
+    code, said = command("plan", *case.model_words, "--data", "moved.npz", "--layout", layout, folder=case.folder)
+    assert code == 0, said
+
+
+# --- token ids ---
+
+
+def test_token_ids_as_floats_are_given_to_the_network_as_integers(cases, tmp_path):
+    case = cases["tokens"]
+    report = holdfast.audit(case.network(), (case.x.float(), case.y), stresses=["clean", "pgd", "weight_noise"], out=tmp_path)
+    assert report.document.run.status == "complete"
+    assert {entry.stress for entry in report.document.skipped} == {"pgd"}
+    assert any("they are token ids" in note for note in report.document.target.notes)
+
+
+def test_no_token_outside_of_the_data_is_tried(cases, tmp_path):
+    case = cases["tokens"]
+
+    class Strict(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = case.network()
+
+        def forward(self, ids):
+            assert 0 <= int(ids.min()) <= int(ids.max()) <= 59, "out of vocabulary"
+            return self.net(ids)
+
+    for ids in (case.x, case.x.float()):
+        report = holdfast.audit(Strict(), (ids, case.y), out=tmp_path / str(ids.dtype))
+        assert report.document.run.status == "complete"
+
+
+def test_integers_for_a_network_of_floats_are_features(cases, tmp_path):
+    case = cases["table"]
+    whole = case.x.round().long()
+    report = holdfast.audit(case.network(), (whole, case.y), stresses=["clean", "fgsm"], out=tmp_path)
+    assert not report.document.skipped
+    assert any("not token ids" in note for note in report.document.target.notes)
