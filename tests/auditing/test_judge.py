@@ -2,8 +2,7 @@
 
 import pytest
 
-from holdfast.auditing.judge import check_gates, judge_gates
-from holdfast.core.errors import InputError
+from holdfast.auditing.judge import judge_gates
 from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Quantity, Summary
 from holdfast.report import CardEntry, Document, EstimateEntry, PointEntry, RunEntry, StressEntry
@@ -85,15 +84,6 @@ def test_a_quantity_of_several_points_is_selected_by_what_they_share(gate, statu
 def test_a_baseline_is_the_same_quantity_of_the_other_run():
     [worse] = judge_gates(["adversarial.pgd.accuracy[eps=8/255] >= baseline - 0.02"], document(pgd=300), baseline=document(pgd=600))
     assert (worse.status, worse.id, worse.source) == ("fail", "gate.1", "user")
-
-
-def test_gates_on_stresses_that_are_not_planned_are_refused_before_the_run():
-    planned = {"clean": "clean", "pgd": "adversarial"}
-    check_gates(["clean.accuracy >= 0.9", "adversarial.pgd.accuracy[eps=0.1] > 0"], planned)
-    with pytest.raises(
-        InputError, match=r"'adversarial.pdg.accuracy', which the plan does not measure.*Did you mean adversarial.pgd.accuracy\?"
-    ):
-        check_gates(["adversarial.pdg.accuracy[eps=0.1] > 0"], planned)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,8 @@ def test_a_stress_is_listed_under_its_name_and_card(name, kind):
     assert kind.requires in ACCESS_LEVELS
     assert kind.title[0].isupper()
     assert kind in KINDS, "no preset gives this stress to any target"
+    assert kind.metrics, "gates are checked before anything is run"
+    assert all(map(is_path, (*kind.metrics, *kind.joint_metrics))), "a gate must be able to name them"
 
 
 @each_stress
@@ -191,8 +193,9 @@ def test_measuring_repeats_and_leaves_everything_as_it_was(name, small):
         assert one.estimates == other.estimates, f"{point} depends on the order"
         assert digest_arrays(one.arrays) == digest_arrays(other.arrays)
         assert json.loads(canonical_json(one.details)) == jsonable(one.details)
-        assert all(is_path(metric) for metric in one.estimates), "a gate must be able to name it"
-    assert stress.summarise(list(zip(ends, forwards, strict=True)))
+        assert set(one.estimates) <= set(stress.metrics), "gates are checked by the names of the class"
+    together = stress.summarise(list(zip(ends, forwards, strict=True)))
+    assert {quantity.name for quantity in together.quantities} == set(stress.joint_metrics)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in BUILT_IN.items() if kind.requires in {"labels", "scores"}])

@@ -9,8 +9,10 @@ from typing import Any
 
 from holdfast.auditing.stresses import known_stresses
 from holdfast.core.checks import check_one_of
+from holdfast.core.grammar import Metric
 from holdfast.core.runner import settings_of
-from holdfast.core.stress import PRESETS, Facts
+from holdfast.core.stress import PRESETS, Facts, Stress
+from holdfast.report import metric_prefix
 
 __all__ = ["describe", "presets", "stresses"]
 
@@ -48,8 +50,22 @@ def describe(name: str) -> tuple[str, list[dict[str, Any]]]:
         for field in dataclasses.fields(kind)  # type: ignore[arg-type]
     ]
     text = f"{kind.title} (card {kind.card.name}, needs access to {kind.requires})\n\n{inspect.getdoc(kind)}\n"
+    text += _metrics(kind)
     text += f"\nRemedy: {kind.remedy}\n" if kind.remedy else ""
     return text, rows
+
+
+def _metrics(kind: type[Stress]) -> str:
+    """What gates can name, with one point as an example; empty where the class does not say."""
+    stress = next((found for preset in PRESETS if (found := kind.preset(preset, TYPICAL)) is not None), None)
+    if stress is None or not (kind.metrics or kind.joint_metrics):
+        return ""
+    prefix = metric_prefix(kind.card.name, kind.name)
+    points = [point for point in stress.points() if len(point) == len(stress.points()[0])]
+    at = tuple(points[len(points) // 2].items())
+    named = [str(Metric(f"{prefix}.{name}", at)) for name in kind.metrics]
+    joint = [f"{prefix}.{name}" for name in kind.joint_metrics]
+    return "\nNumbers that gates can name:\n" + "".join(f"  {text}\n" for text in dict.fromkeys([*named, *joint]))
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Point
     from holdfast.core.store import Record
 
-__all__ = ["WORST_CASE", "Attack", "WorstCasePoint", "WorstCases", "is_attack", "join_attacks"]
+__all__ = ["WORST_CASE", "Attack", "WorstCasePoint", "WorstCases", "is_attack", "join_attacks", "joined_sizes"]
 
 WORST_CASE = "worst_case"  # the name under which gates find it
 SLACK = 1 + 1e-9
@@ -109,13 +109,27 @@ def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> W
     tries = [entry for line in lines if line.decision != "skipped" for entry in _tries(line, records)]
     if not tries:
         return None
-    norm = Counter(entry.norm for entry in tries).most_common(1)[0][0]
-    joined = [entry for entry in tries if entry.norm == norm]
+    norm, joined, sizes = _of_one_norm(tries)
     n = max(entry.examples for entry in joined)
-    sizes = sorted({entry.eps for entry in joined if entry.examples == n})
     points = tuple(_point([entry for entry in joined if entry.eps <= size * SLACK], size, n) for size in sizes)
     apart = sorted({entry.name for entry in tries if entry.norm != norm})
     return WorstCases(norm=norm, points=points, examples=n, notes=(_note(joined, norm), *_others(apart, norm)))
+
+
+def joined_sizes(lines: Sequence[PlannedStress]) -> tuple[float, ...]:
+    """The sizes at which :func:`join_attacks` will join the planned attacks; of all attacks where each of them is skipped."""
+    for kept in ([line for line in lines if line.decision != "skipped"], lines):
+        if tries := [entry for line in kept for entry in _tries(line, ())]:
+            return tuple(_of_one_norm(tries)[2])
+    return ()
+
+
+def _of_one_norm(tries: Sequence[_Try]) -> tuple[str, list[_Try], list[float]]:
+    """The norm of most tries, these tries, and the sizes of the largest attacks among them."""
+    norm = Counter(entry.norm for entry in tries).most_common(1)[0][0]
+    joined = [entry for entry in tries if entry.norm == norm]
+    n = max(entry.examples for entry in joined)
+    return norm, joined, sorted({entry.eps for entry in joined if entry.examples == n})
 
 
 def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from holdfast.core.checks import nearest, refuse
 from holdfast.core.claim import Claim, judge
-from holdfast.core.grammar import parse
 from holdfast.report import Behind, ClaimEntry, metric_prefix, metric_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdfast.core.estimate import Estimate
     from holdfast.core.metrics import MetricTable
     from holdfast.core.paired import PerExample
     from holdfast.report import Document
 
-__all__ = ["check_gates", "judge_gates", "report_table"]
+__all__ = ["judge_gates", "report_table"]
 
 
 def report_table(run: Document | Behind) -> MetricTable:
@@ -36,23 +34,6 @@ def report_table(run: Document | Behind) -> MetricTable:
         return run.find(names[prefix], at, metric, estimate) if isinstance(run, Behind) else None
 
     return metric_table(entries, find)
-
-
-def check_gates(gates: Iterable[str], planned: Mapping[str, str]) -> None:
-    """Refuse gates that name a stress which the plan does not have.
-
-    Parameters
-    ----------
-    gates : texts
-    planned : stress -> card
-    """
-    known = [metric_prefix(card, name) for name, card in planned.items()]
-    for gate in gates:
-        for metric in parse(gate).metrics:
-            if not any(f"{metric.path}.".startswith(f"{prefix}.") for prefix in known):
-                close = nearest(metric.path, known)
-                remedy = f"Did you mean {close}.{metric.path.rsplit('.', 1)[-1]}?" if close else ""
-                refuse("gates", f"name {metric.path!r}, which the plan does not measure", allowed=", ".join(known), remedy=remedy)
 
 
 def judge_gates(gates: Sequence[str], run: Document | Behind, *, baseline: Document | Behind | None = None) -> list[ClaimEntry]:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.auditing.joined import WORST_CASE, is_attack
-from holdfast.auditing.judge import check_gates
+from holdfast.auditing.gates import check_gates, planned_metrics
 from holdfast.auditing.plan import AuditPlan, Prices, check_choice, choose, make_plan
 from holdfast.auditing.stresses import known_stresses
-from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import jsonable
 from holdfast.core.executors import thread_budget
@@ -57,8 +55,6 @@ def new_plan(
     limited : keep to the budgets; False: what would be run without any
     """
     chosen = _chosen(settings, inputs.facts, stresses)
-    planned = {stress.name: stress.card.name for stress in chosen}
-    check_gates(settings.gates, planned | ({WORST_CASE: ADVERSARIAL.name} if any(map(is_attack, chosen)) else {}))
     seconds = settings.budget - spent if limited and settings.budget is not None else None
     prices = Prices(
         forward=inputs.probe.t_forward,
@@ -67,7 +63,9 @@ def new_plan(
         samples=inputs.target.samples,
     )
     queries = inputs.target.queries.left if limited else None
-    return make_plan(chosen, inputs.facts, prices, skip=settings.skip, seconds=seconds, queries=queries)
+    plan = make_plan(chosen, inputs.facts, prices, skip=settings.skip, seconds=seconds, queries=queries)
+    check_gates(settings.gates, planned_metrics(plan.lines))
+    return plan
 
 
 def _chosen(settings: AuditSettings, facts: Facts, stresses: Sequence[str | Stress] | None = None) -> list[Stress]:

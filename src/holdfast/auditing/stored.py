@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from holdfast.auditing.judge import check_gates, judge_gates
+from holdfast.auditing.gates import check_gates, stored_metrics
+from holdfast.auditing.judge import judge_gates
 from holdfast.core.checks import refuse
 from holdfast.core.grammar import parse
 from holdfast.core.reading import read_toml
@@ -78,7 +79,7 @@ def judge_run(
     """
     document = load(folder)
     if gates:
-        check_gates(gates, {name: card for card, entry in document.cards.items() for name in entry.stresses})
+        check_gates(gates, stored_metrics(document))
         before = None if baseline is None else _examples_of(load(baseline), baseline)
         judged = judge_gates(gates, _examples_of(document, folder), baseline=before)
         document = document.model_copy(update={"gates": judged})

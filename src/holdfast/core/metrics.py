@@ -156,16 +156,25 @@ class MetricTable:
         InputError : nothing fits, several points fit, or what fits was not measured; the message lists what there is
         """
         wanted = dict(selector)
-        known = [entry for entry in self._measured if entry.path == path]
-        missing = [entry for entry in self._missing if entry.covers(path)]
-        candidates = [*known, *missing]
-        fitting = [one for one in candidates if one.fits(wanted)] or [one for one in candidates if one.fits(wanted, _prints_as)]
-        chosen = [entry for entry in fitting if entry.at is not None and entry.at.keys() == wanted.keys()] or fitting
+        chosen = self._chosen(path, wanted)
         measured = [entry.outcome for entry in chosen if isinstance(entry.outcome, Estimate)]
         name = str(Metric(path, tuple(wanted.items())))
         if measured and len(chosen) > 1:
             refuse("check", f"names {name}, which fits {len(chosen)} points", allowed=f"one of {', '.join(map(str, chosen))}")
         return measured[0] if measured else self._refuse(name, path, wanted, chosen)
+
+    def named(self, path: str, selector: Selector = ()) -> tuple[Metric, ...]:
+        """The points among which :meth:`find` would choose: one if the selector is clear, none if no point has its values."""
+        return tuple(Metric(entry.path, tuple((entry.at or {}).items())) for entry in self._chosen(path, dict(selector)))
+
+    def _chosen(self, path: str, wanted: Mapping[str, float | str]) -> list[_Entry]:
+        """The entries that fit best."""
+        candidates = [
+            *(entry for entry in self._measured if entry.path == path),
+            *(entry for entry in self._missing if entry.covers(path)),
+        ]
+        fitting = [one for one in candidates if one.fits(wanted)] or [one for one in candidates if one.fits(wanted, _prints_as)]
+        return [entry for entry in fitting if entry.at is not None and entry.at.keys() == wanted.keys()] or fitting
 
     def _refuse(self, name: str, path: str, wanted: Mapping[str, float | str], missing: Sequence[_Entry]) -> NoReturn:
         """Say why `path` has no estimate: the reasons of what is missing, or else what there is."""

@@ -202,7 +202,8 @@ class Stress(Experiment[StressContext], Protocol):
     `title` names it in the report, `card` is its section there, `requires` the least access. The rest has defaults: `short` is its
     name where space is scarce (empty: made from `name`), `axes` the words for the axes of its points, `remedy` what to try next
     where it finds something, and `importance` its rank when a budget cannot hold all stresses: the least important one is left out
-    first.
+    first. `metrics` names what each point may estimate and `joint_metrics` what its summary gives of several points, so that gates
+    are checked before anything is run; where both are empty only the points of a gate are.
     """
 
     title: ClassVar[str]
@@ -212,6 +213,8 @@ class Stress(Experiment[StressContext], Protocol):
     axes: ClassVar[Mapping[str, Axis]] = MappingProxyType({})
     remedy: ClassVar[str] = ""
     importance: ClassVar[float] = 0.0
+    metrics: ClassVar[tuple[str, ...]] = ()
+    joint_metrics: ClassVar[tuple[str, ...]] = ()
 
     @property
     def examples(self) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from holdfast.attacks import ThreatModel, apgd, apgd_targeted, fgsm, pgd
 from holdfast.attacks.worst import with_rows
-from holdfast.auditing.stresses.answers import examples_of
+from holdfast.auditing.stresses.answers import ANSWERED, examples_of
 from holdfast.auditing.stresses.attacked import (
     NORMS,
     REMEDY,
@@ -49,6 +49,7 @@ class GradientAttack(Stress):
     version: ClassVar[int] = 2
     card: ClassVar[Card] = ADVERSARIAL
     requires: ClassVar[Access] = "gradients"
+    metrics: ClassVar[tuple[str, ...]] = ANSWERED
     axes: ClassVar[Mapping[str, Axis]] = {"eps": SIZE}
     remedy: ClassVar[str] = REMEDY
     eps: tuple[float, ...]

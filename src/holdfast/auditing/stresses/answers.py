@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from holdfast.hardware import ChipResults
 
 __all__ = [
+    "ANSWERED",
     "BLOCK",
     "NOT_FINITE",
+    "OVER_CHIPS",
+    "SINGLE",
     "Draws",
     "Passes",
     "answers",
@@ -43,6 +46,9 @@ __all__ = [
 Draws = Literal["answers", "selection"]
 BLOCK = 50  # examples that a random network is asked about from one seed, in one batch or several
 NOT_FINITE = "not_finite"  # the estimate of a point some of whose answers are NaN or infinite
+SINGLE = "one_pass_accuracy"  # of a network that answers at random
+ANSWERED = ("accuracy", NOT_FINITE, SINGLE)  # what the answers to inputs may be measured by
+OVER_CHIPS = ("accuracy", "p05", "sd", "worst", NOT_FINITE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +152,7 @@ def judged(
     single = mean_t(rights)
     return replace(
         found,
-        estimates={**found.estimates, "one_pass_accuracy": replace(single, lo=max(0.0, single.lo), hi=min(1.0, single.hi))},
+        estimates={**found.estimates, SINGLE: replace(single, lo=max(0.0, single.lo), hi=min(1.0, single.hi))},
         arrays={**found.arrays, "share_of_passes": rights.astype(np.float32)},
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from holdfast.auditing.stresses.answers import examples_of, judged, passes_of
+from holdfast.auditing.stresses.answers import ANSWERED, examples_of, judged, passes_of
 from holdfast.auditing.stresses.cards import CLEAN
 from holdfast.core import calibration
 from holdfast.core.checks import check_whole
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Clean"]
 
+CALIBRATION = ("nll", "brier", "ece", "ece_debiased", "overconfidence", "aurc", "temperature", "ece_after_temperature")
 DENSE = 100  # classes up to which all confusions stand in one square table
 MOST_PAIRS = 10_000  # confusions that are listed beyond it
 LEAST_FIT = 20  # examples to fit a temperature on
@@ -49,6 +50,7 @@ class Clean(Stress):
     requires: ClassVar[Access] = "scores"
     short: ClassVar[str] = "Clean"
     importance: ClassVar[float] = 1.0
+    metrics: ClassVar[tuple[str, ...]] = (*ANSWERED, "chance", *CALIBRATION)
     examples: int | None = None
     bins: int = 15
 

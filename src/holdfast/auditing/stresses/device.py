@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from holdfast.auditing.stresses.answers import answers, chips_measured, examples_of
+from holdfast.auditing.stresses.answers import ANSWERED, OVER_CHIPS, answers, chips_measured, examples_of
 from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.core.checks import check_whole, refuse
@@ -117,6 +117,7 @@ class WeightNoise(Stress):
     requires: ClassVar[Access] = "weights"
     short: ClassVar[str] = "Weight noise"
     importance: ClassVar[float] = 0.85
+    metrics: ClassVar[tuple[str, ...]] = OVER_CHIPS
     axes: ClassVar[Mapping[str, Axis]] = {"sigma": Axis(symbol="σ", clause="at weight noise of {value:.1%}")}
     remedy: ClassVar[str] = (
         "Train with weights that are drawn anew around their values in every batch (holdfast.nets.fit, on_batch=...)."
@@ -206,6 +207,7 @@ class ActivationVariation(Stress):
     requires: ClassVar[Access] = "weights"
     short: ClassVar[str] = "Activation variation"
     importance: ClassVar[float] = 0.55
+    metrics: ClassVar[tuple[str, ...]] = (*OVER_CHIPS, *(f"own_activations_{name}" for name in ANSWERED))
     axes: ClassVar[Mapping[str, Axis]] = {"spread": Axis(clause="at a device spread of {value:.1%}")}
     remedy: ClassVar[str] = "Train with devices drawn anew (holdfast.hardware.fresh_devices) or trim each chip (recalibrate)."
     spread: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)

@@ -44,6 +44,8 @@ class Masking(Stress):
     requires: ClassVar[Access] = "gradients"
     short: ClassVar[str] = "Gradient masking"
     importance: ClassVar[float] = 0.75
+    metrics: ClassVar[tuple[str, ...]] = ("flags",)
+    joint_metrics: ClassVar[tuple[str, ...]] = ("flags",)
     remedy: ClassVar[str] = "Look for saturated logits, rounding without a gradient, or randomness; attack a copy without them."
     eps: float
     steps: int = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from holdfast.auditing.stresses.answers import answers, examples_of
+from holdfast.auditing.stresses.answers import ANSWERED, answers, examples_of
 from holdfast.auditing.stresses.cards import PRECISION
 from holdfast.auditing.stresses.noted import noted, notes_of
 from holdfast.core.checks import refuse
@@ -88,6 +88,7 @@ class WeightBits(Stress):
     requires: ClassVar[Access] = "weights"
     short: ClassVar[str] = "Weight bits"
     importance: ClassVar[float] = 0.9
+    metrics: ClassVar[tuple[str, ...]] = ANSWERED
     axes: ClassVar[Mapping[str, Axis]] = {"bits": BITS_AXIS}
     remedy: ClassVar[str] = REMEDY
     bits: tuple[int, ...] = BITS
@@ -173,6 +174,7 @@ class ActBits(Stress):
     requires: ClassVar[Access] = "weights"
     short: ClassVar[str] = "Activation bits"
     importance: ClassVar[float] = 0.6
+    metrics: ClassVar[tuple[str, ...]] = ANSWERED
     axes: ClassVar[Mapping[str, Axis]] = {"bits": BITS_AXIS}
     remedy: ClassVar[str] = REMEDY
     bits: tuple[int, ...] = BITS

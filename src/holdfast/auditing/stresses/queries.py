@@ -10,7 +10,7 @@ import torch
 
 from holdfast.attacks import ThreatModel
 from holdfast.attacks.query import hopskipjump, square
-from holdfast.auditing.stresses.answers import examples_of
+from holdfast.auditing.stresses.answers import ANSWERED, examples_of
 from holdfast.auditing.stresses.attacked import NORMS, REMEDY, Norm, chunk_of, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
@@ -49,6 +49,7 @@ class QueryAttack(Stress):
     card: ClassVar[Card] = ADVERSARIAL
     axes: ClassVar[Mapping[str, Axis]] = {"queries": Axis(clause="after {value:.0f} queries per example")}
     remedy: ClassVar[str] = REMEDY
+    metrics: ClassVar[tuple[str, ...]] = ANSWERED
     norms: ClassVar[tuple[str, ...]] = NORMS
     eps: float
     queries: int = 2000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
-from holdfast.auditing.stresses.answers import Passes, examples_of, judged, passes_of, whole_blocks
+from holdfast.auditing.stresses.answers import ANSWERED, Passes, examples_of, judged, passes_of, whole_blocks
 from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
@@ -79,6 +79,8 @@ class Corruptions(Stress):
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "Corruptions"
     importance: ClassVar[float] = 0.8
+    metrics: ClassVar[tuple[str, ...]] = ANSWERED
+    joint_metrics: ClassVar[tuple[str, ...]] = ("mean_accuracy",)
     axes: ClassVar[Mapping[str, Axis]] = {"severity": Axis(symbol="s", clause="at severity {value:.1f}")}
     remedy: ClassVar[str] = "Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt."
     kinds: tuple[str, ...] = BENCHMARK_CORRUPTIONS
@@ -183,6 +185,7 @@ class Resolution(Stress):
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "Resolution"
     importance: ClassVar[float] = 0.35
+    metrics: ClassVar[tuple[str, ...]] = ANSWERED
     axes: ClassVar[Mapping[str, Axis]] = {"scale": Axis(clause="at {value:.2f} times its own resolution")}
     scales: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     mode: Literal["native", "round_trip"] = "round_trip"

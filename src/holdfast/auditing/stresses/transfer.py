@@ -9,7 +9,7 @@ import torch
 
 from holdfast.attacks import ThreatModel, pgd
 from holdfast.attacks.transfer import distil
-from holdfast.auditing.stresses.answers import examples_of, logits_of
+from holdfast.auditing.stresses.answers import ANSWERED, examples_of, logits_of
 from holdfast.auditing.stresses.attacked import NORMS, Norm, left_standing, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import as_written, check_one_of, check_whole, check_within
@@ -54,6 +54,8 @@ class Transfer(Stress):
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "Transfer"
     importance: ClassVar[float] = 0.4
+    metrics: ClassVar[tuple[str, ...]] = (*ANSWERED, "agreement", "surrogate_accuracy")
+    joint_metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     remedy: ClassVar[str] = "Limit and watch queries to the service, and see the finding on all attacks together."
     eps: float
     queries: int = 1000
