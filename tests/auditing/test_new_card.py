@@ -7,7 +7,8 @@ import pytest
 
 import holdfast
 from holdfast.auditing import plan_audit, read_settings
-from holdfast.auditing.plan import LEAST_EXAMPLES, Prices, choose, make_plan
+from holdfast.auditing.plan import LEAST_EXAMPLES, choose, make_plan
+from holdfast.auditing.pricing import Prices
 from holdfast.auditing.stresses import known_stresses
 from holdfast.core.errors import InputError
 from holdfast.core.stress import Facts
@@ -135,9 +136,9 @@ def test_the_page_is_drawn_from_the_store_alone(report, plugin, monkeypatch):
 
 def test_its_importance_decides_what_a_budget_leaves_out(plugin):
     facts = Facts(shape=(1, 8, 8), classes=10, examples=1000)
-    stresses = choose(["clean", "lost_rows"], preset="quick", facts=facts, known=known_stresses())
+    stresses = choose(["resolution", "lost_rows"], preset="quick", facts=facts, known=known_stresses())
     lines = make_plan(stresses, facts, Prices(forward=1e-3, backward=2e-3), queries=5 * LEAST_EXAMPLES - 1).lines
-    assert {line.stress.name: line.decision for line in lines} == {"clean": "skipped", "lost_rows": "reduced"}
+    assert {line.stress.name: line.decision for line in lines} == {"resolution": "skipped", "lost_rows": "reduced"}
 
 
 def test_the_command_that_repeats_it_carries_its_settings(plugin):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from holdfast.auditing.joined import WORST_CASE, joined_sizes
+from holdfast.auditing.joined import WORST_CASE, is_attack, joined_sizes
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import nearest, refuse
 from holdfast.core.estimate import exact
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from holdfast.core.experiment import Point
     from holdfast.report import Document, StressEntry
 
-__all__ = ["Measurable", "check_gates", "planned_metrics", "stored_metrics"]
+__all__ = ["Measurable", "check_gates", "gated_stresses", "planned_metrics", "stored_metrics"]
 
 MOST_LISTED = 8  # points in one message
 
@@ -125,6 +125,24 @@ def check_gates(gates: Iterable[str], known: Sequence[Measurable]) -> None:
                 _refuse_metric(metric, stress)
             elif stress.points or stress.joint:
                 _check_point(metric, stress)
+
+
+def gated_stresses(gates: Iterable[str], lines: Sequence[PlannedStress]) -> frozenset[str]:
+    """Names of the stresses whose metrics the `gates` read; the worst case needs every attack.
+
+    Parameters
+    ----------
+    gates : texts in the grammar of :mod:`holdfast.core.grammar`
+    lines : of a plan
+    """
+    paths = [f"{metric.path}." for gate in gates for metric in parse(gate).metrics]
+
+    def read(card: str, name: str) -> bool:
+        return any(path.startswith(f"{metric_prefix(card, name)}.") for path in paths)
+
+    together = read(ADVERSARIAL.name, WORST_CASE)
+    stresses = [line.stress for line in lines]
+    return frozenset(stress.name for stress in stresses if read(stress.card.name, stress.name) or (together and is_attack(stress)))
 
 
 def _refuse_stress(metric: Metric, known: Sequence[Measurable]) -> None:

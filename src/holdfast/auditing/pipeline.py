@@ -88,13 +88,13 @@ def audit_with(
 def _gathered(settings: AuditSettings, model: Any, data: Any, *, watch: Watch, begun: float) -> Inputs:
     """The inputs of the audit; loading them counts against the budget, and probing has the limit of a point as well."""
 
-    def probing() -> None:
+    def within_limits(doing: str) -> None:
         left = math.inf if settings.budget is None else max(0.0, begun + settings.budget - time.time())
-        watch.phase("probing the model", seconds=min(left, settings.run.point_limit or LEAST_LIMIT))
+        watch.phase(doing, seconds=min(left, settings.run.point_limit or LEAST_LIMIT))
 
     watch.phase("loading the model and the data", seconds=settings.budget)
-    inputs = gather(settings, model, data, on_probe=probing)
-    watch.phase("planning")
+    inputs = gather(settings, model, data, on_probe=lambda: within_limits("probing the model"))
+    within_limits("planning")
     return inputs
 
 
@@ -110,7 +110,7 @@ def _completed(
     begun: float,
 ) -> Document:
     """Plan, measure what `store` does not hold, and write the report; `again` is the command that completes it, if there is one."""
-    plan = kept_plan(store, settings, inputs, stresses, spent=time.time() - begun)
+    plan = kept_plan(store, settings, inputs, stresses, begun=begun)
     console.plan(plan.rows(), seconds=plan.seconds)
     started = store.fact("started") or clock()
     with threads_of_run(store, settings, inputs) as notes:
@@ -149,7 +149,7 @@ def plan_audit(
     check_names(settings, stresses)
     with thread_budget(settings.run.threads):
         inputs = _gathered(settings, model, data, watch=watch, begun=begun)
-        plan = new_plan(settings, inputs, stresses, spent=time.time() - begun)
+        plan = new_plan(settings, inputs, stresses, begun=begun)
     console.plan(plan.rows(), seconds=plan.seconds)
     return plan
 

@@ -1,7 +1,8 @@
 """What will be run, on how many examples, for how long: decided before anything is run, and shown.
 
-A budget is met in two steps: first all stresses share one smaller cap on the number of examples (a prefix of the same stratified
-subset, so that they can still be crossed), then, if even the least cap is not enough, the least important stresses are left out.
+A limit gives each stress a number of examples of its own (:mod:`.allocation`), always the first ones of the same stratified order,
+so that they can still be crossed: `clean` keeps all of its examples, then those stresses that a gate names, then all others share
+the rest. Where not even a few examples fit, the least important stresses are left out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdfast.auditing.allocation import Want, allocate
+from holdfast.auditing.pricing import Prices, seconds_of
+from holdfast.auditing.stresses.cards import CLEAN
 from holdfast.auditing.typed import read_changes
 from holdfast.core.checks import as_written, check_one_of, check_whole, refuse
 from holdfast.core.errors import InputError
@@ -21,33 +25,16 @@ from holdfast.report.console import Console
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Experiment, Point
-    from holdfast.core.stress import Cost, Facts, Preset, Stress
+    from holdfast.core.stress import Facts, Preset, Stress
 
-__all__ = ["AuditPlan", "PlannedStress", "Prices", "check_choice", "choose", "make_plan"]
+__all__ = ["AuditPlan", "PlannedStress", "check_choice", "choose", "make_plan", "within"]
 
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
 LEAST_LIMIT, LIMIT_IN_PREDICTIONS = 600.0, 20.0  # s, and a factor that a busy machine does not reach
-RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.12  # for judging and drawing
+RESERVE_SECONDS, RESERVE_SHARE = 2.0, 0.05  # for judging and drawing
 Decision = Literal["run", "reduced", "skipped"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prices:
-    """What a pass costs on this machine.
-
-    Parameters
-    ----------
-    forward : seconds per example
-    backward : seconds per example on top of the forward pass
-    values : numbers that an example consists of
-    samples : passes for one answer of the target
-    """
-
-    forward: float
-    backward: float
-    values: int = 0
-    samples: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +51,7 @@ class PlannedStress:
     queries : queries that count against a budget
     seconds : predicted
     longest : predicted for the longest of its points, in s
+    whole : rows that each point would use without limits
     """
 
     stress: Stress
@@ -74,14 +62,23 @@ class PlannedStress:
     seconds: float
     reason: str = ""
     longest: float = 0.0
+    whole: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditPlan:
-    """All lines, in the order in which they are run, and how many passes of the target are one answer."""
+    """What is run.
+
+    Parameters
+    ----------
+    lines : in the order in which they are run
+    samples : passes of the target that are one answer
+    accuracy : clean, as the probe measured it; None if it did not
+    """
 
     lines: tuple[PlannedStress, ...]
     samples: int = 1
+    accuracy: Estimate | None = None
 
     @property
     def stresses(self) -> list[Stress]:
@@ -112,7 +109,7 @@ class AuditPlan:
         kept = {row["stress"]: row for row in rows}
         lines = []
         for line in self.lines:
-            decided = {key: value for key, value in kept[line.stress.name].items() if key != "stress"}
+            decided = {key: kept[line.stress.name][key] for key in PlannedStress.__dataclass_fields__ if key != "stress"}
             stress = replace(line.stress, examples=decided["examples"]) if decided["decision"] == "reduced" else line.stress  # type: ignore[type-var]
             lines.append(replace(line, stress=stress, **decided))
         return replace(self, lines=tuple(lines))
@@ -134,8 +131,10 @@ class AuditPlan:
         return data_frame([{name: row[name] for name in columns} for row in lines], columns=columns)
 
     def rows(self) -> list[dict[str, Any]]:
-        """JSON-able lines, for the store and the table."""
-        return [{**asdict(replace(line, stress=None)), "stress": line.stress.name} for line in self.lines]  # type: ignore[arg-type]
+        """JSON-able lines, for the store and the table; that of the clean accuracy holds what the probe measured as `probed`."""
+        rows = [{**asdict(replace(line, stress=None)), "stress": line.stress.name} for line in self.lines]  # type: ignore[arg-type]
+        probed = {} if self.accuracy is None else {"probed": self.accuracy.to_json()}
+        return [{**row, **probed} if row["stress"] == CLEAN.name else row for row in rows]
 
 
 def _counts(stress: Stress) -> bool:
@@ -223,6 +222,7 @@ def make_plan(
     skip: Collection[str] = (),
     seconds: float | None = None,
     queries: int | None = None,
+    gated: Collection[str] = (),
 ) -> AuditPlan:
     """Decide what is run, reduced or skipped.
 
@@ -234,26 +234,42 @@ def make_plan(
     skip : names of those that the user leaves out; the plan keeps a line for each
     seconds : time that is left for running, judging and drawing, or None
     queries : limit, or None
+    gated : names of the stresses that gates need; they are reduced last
     """
-    lines = [_line(stress, facts, prices, left_out=stress.name in skip) for stress in stresses]
-    lines = _within(
-        lines,
-        queries,
-        cost=lambda line: line.queries,
-        cap=_capped(prices),
-        why="the query limit",
-        reducible=lambda line: _counts(line.stress),
+    plan = AuditPlan(
+        lines=tuple(_line(stress, facts, prices, left_out=stress.name in skip) for stress in stresses), samples=prices.samples
     )
+    granted = None if seconds is None else max(0.0, seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
+    return within(plan, prices, seconds=granted, queries=queries, gated=gated)
+
+
+def within(
+    plan: AuditPlan, prices: Prices, *, seconds: float | None, queries: int | None = None, gated: Collection[str] = ()
+) -> AuditPlan:
+    """The plan with fewer examples or stresses, so that it keeps to both limits.
+
+    Parameters
+    ----------
+    plan : what would be run without limits
+    prices : of a pass
+    seconds : for running alone, or None
+    queries : limit, or None
+    gated : names of the stresses that gates need
+    """
+    lines = list(plan.lines)
+    if queries is not None:
+        lines = _kept(lines, queries, prices, gated=gated, cost=lambda line: line.queries, why="the query limit")
     if seconds is not None:
-        granted = max(0.0, seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
-        lines = _within(lines, granted, cost=lambda line: line.seconds, cap=_capped(prices), why="the time budget")
-    return AuditPlan(lines=tuple(lines), samples=prices.samples)
+        lines = _kept(lines, seconds, prices, gated=gated, cost=lambda line: line.seconds, why="the time budget")
+    return replace(plan, lines=tuple(lines))
 
 
 def _line(stress: Stress, facts: Facts, prices: Prices, *, left_out: bool) -> PlannedStress:
     reason = f"you left it out: {as_written('skip', stress.name)}" if left_out else _why_not(stress, facts)
     examples = facts.examples if stress.examples is None else min(stress.examples, facts.examples)
-    line = PlannedStress(stress=stress, decision="run", examples=examples, points=len(stress.points()), queries=0, seconds=0.0)
+    line = PlannedStress(
+        stress=stress, decision="run", examples=examples, points=len(stress.points()), queries=0, seconds=0.0, whole=examples
+    )
     return replace(line, decision="skipped", reason=reason) if reason else _priced(line, examples, prices)
 
 
@@ -268,59 +284,45 @@ def _why_not(stress: Stress, facts: Facts) -> str:
 
 def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress:
     costs = [line.stress.estimate(point) for point in line.stress.points()]
-    times = [_seconds(cost, examples, prices) for cost in costs]
+    times = [seconds_of(cost, examples, prices) for cost in costs]
     asked = sum(cost.queries * examples + cost.fixed_queries for cost in costs) if _counts(line.stress) else 0
     queries = prices.samples * asked
     return replace(line, examples=examples, queries=queries, seconds=sum(times), longest=max(times, default=0.0))
 
 
-def _seconds(cost: Cost, examples: int, prices: Prices) -> float:
-    passes = prices.samples * (cost.forward * prices.forward + cost.backward * prices.backward)
-    return (passes + cost.seconds + cost.seconds_per_value * prices.values) * examples + cost.fixed_seconds
-
-
-def _capped(prices: Prices) -> Callable[[PlannedStress, int, str], PlannedStress]:
-    def cap(line: PlannedStress, examples: int, why: str) -> PlannedStress:
-        if line.examples <= examples:
-            return line
-        reason = f"{examples} instead of {line.examples} examples, to keep within {why}"
-        smaller = replace(line.stress, examples=examples)  # type: ignore[type-var]
-        return replace(_priced(replace(line, stress=smaller), examples, prices), decision="reduced", reason=reason)
-
-    return cap
-
-
-def _within(
-    lines: list[PlannedStress],
-    limit: float | None,
+def _kept(
+    lines: Sequence[PlannedStress],
+    limit: float,
+    prices: Prices,
     *,
+    gated: Collection[str],
     cost: Callable[[PlannedStress], float],
-    cap: Callable[[PlannedStress, int, str], PlannedStress],
     why: str,
-    reducible: Callable[[PlannedStress], bool] = lambda line: True,  # noqa: ARG005 (every line)
 ) -> list[PlannedStress]:
-    """Lines whose total cost is at most `limit`: one common cap on examples first, then the least important are skipped."""
+    """Lines whose total cost is at most `limit`; those that cost nothing of it stay as they are."""
+    costly = [place for place, line in enumerate(lines) if line.decision != "skipped" and cost(line) > 0]
 
-    def total(some: Sequence[PlannedStress]) -> float:
-        return sum(cost(line) for line in some if line.decision != "skipped")
+    def want(line: PlannedStress) -> Want:
+        return Want(
+            most=line.examples,
+            least=min(LEAST_EXAMPLES, line.examples),
+            weight=line.stress.importance,
+            cost=lambda examples: cost(_priced(line, examples, prices)),
+            rank=0 if line.stress.name == CLEAN.name else 1 if line.stress.name in gated else 2,
+        )
 
-    def capped(examples: int) -> list[PlannedStress]:
-        return [cap(line, examples, why) if line.decision != "skipped" and reducible(line) else line for line in lines]
+    found = list(lines)
+    for place, examples in zip(costly, allocate([want(lines[place]) for place in costly], limit), strict=True):
+        found[place] = _cut(lines[place], examples, prices, why)
+    return found
 
-    if limit is None or total(lines) <= limit:
-        return lines
-    low, high = LEAST_EXAMPLES, max(line.examples for line in lines)
-    if total(capped(low)) <= limit:
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if total(capped(middle)) <= limit else (low, middle)
-        return capped(low)
-    reduced = capped(low)
-    order = sorted(range(len(reduced)), key=lambda place: reduced[place].stress.importance)
-    for place in order:
-        if total(reduced) <= limit:
-            break
-        line = reduced[place]
-        if line.decision != "skipped" and cost(line) > 0:
-            reduced[place] = replace(line, decision="skipped", reason=f"it does not fit into {why}")
-    return reduced
+
+def _cut(line: PlannedStress, examples: int, prices: Prices, why: str) -> PlannedStress:
+    """The line on so many `examples`."""
+    if examples == line.examples:
+        return line
+    if not examples:
+        return replace(line, decision="skipped", reason=f"it does not fit into {why}")
+    reason = f"{examples} instead of {line.whole} examples, to keep within {why}"
+    smaller = replace(line.stress, examples=examples)  # type: ignore[type-var]
+    return replace(_priced(replace(line, stress=smaller), examples, prices), decision="reduced", reason=reason)

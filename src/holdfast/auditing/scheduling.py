@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.auditing.gates import check_gates, planned_metrics
-from holdfast.auditing.plan import AuditPlan, Prices, check_choice, choose, make_plan
+from holdfast.auditing.gates import check_gates, gated_stresses, planned_metrics
+from holdfast.auditing.pilot import prices_of
+from holdfast.auditing.plan import AuditPlan, check_choice, choose, make_plan
+from holdfast.auditing.pricing import Prices
 from holdfast.auditing.stresses import known_stresses
 from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import jsonable
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_names", "kept_plan", "new_plan", "stored_plan", "threads_of_run"]
 
+FREE = Prices(forward=0.0, backward=0.0)  # for a plan whose times are stored
+
 
 def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None = None) -> None:
     """Refuse unknown stresses and settings before anything is loaded."""
@@ -38,12 +43,7 @@ def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None
 
 
 def new_plan(
-    settings: AuditSettings,
-    inputs: Inputs,
-    stresses: Sequence[str | Stress] | None = None,
-    *,
-    spent: float = 0.0,
-    limited: bool = True,
+    settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None = None, *, begun: float | None = None
 ) -> AuditPlan:
     """The plan for these inputs.
 
@@ -51,21 +51,23 @@ def new_plan(
     ----------
     settings, inputs : of the audit
     stresses : in place of those that the settings name
-    spent : part of the time budget that is over, in s
-    limited : keep to the budgets; False: what would be run without any
+    begun : Unix time in s since which the time budget runs; None: all of it is left
     """
     chosen = _chosen(settings, inputs.facts, stresses)
-    seconds = settings.budget - spent if limited and settings.budget is not None else None
-    prices = Prices(
-        forward=inputs.probe.t_forward,
-        backward=inputs.probe.t_backward,
-        values=math.prod(inputs.facts.shape),
-        samples=inputs.target.samples,
+    whole = make_plan(chosen, inputs.facts, FREE, skip=settings.skip)
+    check_gates(settings.gates, planned_metrics(whole.lines))
+    prices = prices_of(inputs, whole.stresses, batch_size=settings.run.batch_size, seconds=settings.budget)
+    spent = 0.0 if begun is None else time.time() - begun
+    plan = make_plan(
+        chosen,
+        inputs.facts,
+        prices,
+        skip=settings.skip,
+        seconds=None if settings.budget is None else settings.budget - spent,
+        queries=inputs.target.queries.left,
+        gated=gated_stresses(settings.gates, whole.lines),
     )
-    queries = inputs.target.queries.left if limited else None
-    plan = make_plan(chosen, inputs.facts, prices, skip=settings.skip, seconds=seconds, queries=queries)
-    check_gates(settings.gates, planned_metrics(plan.lines))
-    return plan
+    return replace(plan, accuracy=inputs.probe.accuracy)
 
 
 def _chosen(settings: AuditSettings, facts: Facts, stresses: Sequence[str | Stress] | None = None) -> list[Stress]:
@@ -80,15 +82,17 @@ def _chosen(settings: AuditSettings, facts: Facts, stresses: Sequence[str | Stre
 
 def stored_plan(store: Store, settings: AuditSettings, frame: Frame) -> AuditPlan:
     """The plan of the run in `store`, without its network and data."""
-    prices = Prices(forward=frame.probe["t_forward"], backward=frame.probe["t_backward"], values=math.prod(frame.facts.shape))
-    return make_plan(_chosen(settings, frame.facts), frame.facts, prices).like(store.fact("plan")["rows"])
+    return make_plan(_chosen(settings, frame.facts), frame.facts, FREE, skip=settings.skip).like(store.fact("plan")["rows"])
 
 
 def kept_plan(
-    store: Store, settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None = None, *, spent: float = 0.0
+    store: Store, settings: AuditSettings, inputs: Inputs, stresses: Sequence[str | Stress] | None = None, *, begun: float
 ) -> AuditPlan:
     """The plan that the run in `store` was begun with, so that a restart changes nothing; a new one if settings changed."""
-    whole = new_plan(settings, inputs, stresses, limited=False)
+    chosen = _chosen(settings, inputs.facts, stresses)
+    free = make_plan(chosen, inputs.facts, FREE, skip=settings.skip)
+    check_gates(settings.gates, planned_metrics(free.lines))
+    whole = replace(free, samples=inputs.target.samples, accuracy=inputs.probe.accuracy)
     asked = {
         "limits": [settings.budget, settings.max_queries],
         "access": inputs.facts.access,
@@ -99,7 +103,7 @@ def kept_plan(
     if isinstance(kept, dict) and kept.get("asked") == jsonable(asked):
         with suppress(KeyError, TypeError, ValueError, AttributeError):  # rows that no plan of ours has are not followed
             return whole.like(kept["rows"])
-    plan = new_plan(settings, inputs, stresses, spent=spent)
+    plan = new_plan(settings, inputs, stresses, begun=begun)
     store.remember(plan={"asked": asked, "rows": plan.rows()})
     return plan
 

@@ -24,6 +24,7 @@ __all__ = [
     "INPUT_UNITS",
     "PRESETS",
     "TOKENS",
+    "ActivePasses",
     "Axis",
     "Card",
     "Change",
@@ -45,12 +46,34 @@ INPUT_UNITS = "input units"
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActivePasses:
+    """Passes of an attack that leaves an example as soon as it is fooled, and one that is answered wrongly from the start alone.
+
+    Parameters
+    ----------
+    norm, eps : size of the attack, in units of the input
+    forward, backward : passes per example that is active to the end
+    steps : of the attack; each is one call of the network, whatever the number of examples
+    afterwards : True: passes that follow a whole attack of this size, for the examples that it did not fool
+    """
+
+    norm: str
+    eps: float
+    forward: float = 0.0
+    backward: float = 0.0
+    steps: int = 0
+    afterwards: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a point costs.
 
     Parameters
     ----------
-    forward, backward : passes per example; a step of a gradient attack is one of each
+    forward, backward : passes per example, whatever becomes of it
+    forward_per_layer : forward passes for each layer with weights, whatever the number of examples
+    active : passes that an attack spends on the examples that are still right; how many these are is measured before a plan is made
     seconds : time per example that does not scale with passes, e.g. the making of corrupted images, in s
     seconds_per_value : the same per number of the input (channels x height x width)
     fixed_seconds : time that does not depend on the number of examples, in s
@@ -60,6 +83,8 @@ class Cost:
 
     forward: float = 0.0
     backward: float = 0.0
+    forward_per_layer: float = 0.0
+    active: tuple[ActivePasses, ...] = ()
     seconds: float = 0.0
     seconds_per_value: float = 0.0
     fixed_seconds: float = 0.0

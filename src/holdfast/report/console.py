@@ -66,7 +66,8 @@ class Console:
 
         Parameters
         ----------
-        rows : mappings with stress, decision, examples, points, queries, seconds (predicted) and reason
+        rows : mappings with stress, decision, examples, points, queries, seconds (predicted) and reason; `probed` is the clean
+            accuracy that a first look measured
         seconds : predicted for all
         """
         if not self.prints:
@@ -86,6 +87,9 @@ class Console:
                 table.add_row(row["stress"], str(row["points"]), str(row["examples"]), queries, _duration(row["seconds"]), reason)
         self._rich.tabulate(table)
         self._rich.print(f"[dim]about {_duration(seconds)} in all[/]")
+        for probed in (row["probed"] for row in rows if "probed" in row):
+            measured = _measured(probed["value"], probed["lo"], probed["hi"])
+            self.note(f"clean accuracy on the {probed['n']} examples of the probe: {measured}")
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Print mappings with the same keys as a table; the keys are its header."""

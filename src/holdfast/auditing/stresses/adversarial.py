@@ -16,11 +16,12 @@ from holdfast.auditing.stresses.attacked import (
     accuracy_curve,
     attacked,
     check_sizes,
+    climbs,
     default_eps,
 )
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole
-from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
+from holdfast.core.stress import ActivePasses, Axis, Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,9 +109,9 @@ class FGSM(GradientAttack):
         return cls(eps=default_eps(facts), examples=1000 if preset == "quick" else None)
 
     def estimate(self, point: Point) -> Cost:
-        """One step and two forward passes."""
-        del point
-        return Cost(forward=4, backward=1)
+        """Three forward passes, and a step of the examples that are right."""
+        step = ActivePasses(norm=self.norm, eps=0.0, forward=2, backward=1, steps=1)
+        return Cost(forward=3, active=(step,) if point["eps"] > 0 else (), fixed_seconds=0.005)
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """FGSM."""
@@ -150,9 +151,9 @@ class PGD(GradientAttack):
         return cls(eps=default_eps(facts), steps=steps, restarts=restarts, examples=1000 if preset == "quick" else None)
 
     def estimate(self, point: Point) -> Cost:
-        """All steps of all restarts; early stopping makes large sizes cheaper than this."""
-        passes = self.steps * self.restarts if point["eps"] > 0 else 0
-        return Cost(forward=passes + 3, backward=passes)
+        """All steps of all restarts; the examples that are fooled leave."""
+        active = climbs(self.norm, point["eps"], steps=self.steps, restarts=self.restarts)
+        return Cost(forward=3, active=active, fixed_seconds=0.005)
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """PGD; each part of the examples has its own random starts."""
@@ -210,9 +211,9 @@ class APGD(GradientAttack):
         return cls(eps=default_eps(facts), steps=steps, goals=min(goals, max(1, facts.classes - 1)), examples=examples)
 
     def estimate(self, point: Point) -> Cost:
-        """All steps toward all goals; an example that is fooled early costs less."""
-        passes = self.steps * (1 + self.goals) if point["eps"] > 0 else 0
-        return Cost(forward=passes + 6, backward=passes)
+        """All steps, then those toward all goals; the examples that are fooled leave."""
+        active = climbs(self.norm, point["eps"], steps=self.steps, restarts=1 + self.goals)
+        return Cost(forward=6, active=active, fixed_seconds=0.01)
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, *, threat: ThreatModel, index: int) -> AttackResult:
         """The worse of both attacks."""

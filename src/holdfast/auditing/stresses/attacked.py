@@ -13,7 +13,7 @@ from holdfast.auditing.stresses.answers import Draws, Passes, judged, measured, 
 from holdfast.core.checks import refuse
 from holdfast.core.experiment import Measurement, Summary
 from holdfast.core.runs import Runs
-from holdfast.core.stress import INPUT_UNITS, Axis
+from holdfast.core.stress import INPUT_UNITS, ActivePasses, Axis
 from holdfast.core.target import predicted_classes
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "attacked",
     "check_sizes",
     "chunk_of",
+    "climbs",
     "default_eps",
     "left_standing",
     "middle_eps",
@@ -74,6 +75,17 @@ def check_sizes(eps: tuple[float, ...]) -> None:
     """Refuse attack sizes that do not increase from 0 or above."""
     if not eps or any(size < 0 for size in eps) or list(eps) != sorted(set(eps)):
         refuse("eps", f"is {eps}", allowed="increasing sizes >= 0 in units of the input, e.g. (0, 0.1, 0.3)")
+
+
+def climbs(norm: str, eps: float, *, steps: int, restarts: int = 1) -> tuple[ActivePasses, ...]:
+    """The passes of an attack along the gradient with several `restarts`, each for the examples that are still right."""
+    if eps <= 0:
+        return ()
+    first = ActivePasses(norm=norm, eps=eps, forward=steps + 1, backward=steps, steps=steps)
+    if restarts == 1:
+        return (first,)
+    more = steps * (restarts - 1)
+    return first, ActivePasses(norm=norm, eps=eps, forward=more, backward=more, steps=more, afterwards=True)
 
 
 def chunk_of(data: Examples) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from holdfast.attacks import ThreatModel, check_masking, masking_passes
+from holdfast.attacks import ThreatModel, check_masking
 from holdfast.auditing.stresses.answers import examples_of
-from holdfast.auditing.stresses.attacked import NORMS, Norm, middle_eps
+from holdfast.auditing.stresses.attacked import NORMS, Norm, climbs, middle_eps
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.estimate import exact
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
-from holdfast.core.stress import Card, Cost, Stress, StressContext
+from holdfast.core.stress import ActivePasses, Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from holdfast.core.target import Access
 
 __all__ = ["Masking"]
+
+WHOLE_RANGE = 10.0  # times the attack size: at least the whole range of the input, at the sizes that one chooses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +72,15 @@ class Masking(Stress):
         return [{}]
 
     def estimate(self, point: Point) -> Cost:
-        """The checks' own count of passes; early stopping makes them cheaper."""
+        """The checks' own count of passes."""
         del point
-        forward, backward = masking_passes(steps=self.steps, queries=self.queries)
-        return Cost(forward=forward, backward=backward)
+        once = ActivePasses(norm=self.norm, eps=0.0, forward=12, backward=1, steps=11)  # the single step, the draws of noise
+        more = 4 * self.steps  # twice the steps and two new restarts
+        again = ActivePasses(norm=self.norm, eps=self.eps, forward=more, backward=more, steps=more, afterwards=True)
+        search = ActivePasses(norm=self.norm, eps=self.eps, forward=self.queries, steps=self.queries, afterwards=True)
+        sizes = (climbs(self.norm, times * self.eps, steps=self.steps) for times in (0.5, 2.0, WHOLE_RANGE))
+        own = climbs(self.norm, self.eps, steps=self.steps, restarts=2)
+        return Cost(forward=8, backward=1, active=(once, *own, *sum(sizes, ()), again, search))
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
         """All checks with their evidence."""

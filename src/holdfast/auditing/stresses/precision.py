@@ -120,9 +120,9 @@ class WeightBits(Stress):
         ]
 
     def estimate(self, point: Point) -> Cost:
-        """One forward pass."""
-        del point
-        return Cost(forward=1, fixed_seconds=0.02)
+        """One forward pass, and some for each layer alone at one width."""
+        layers = min(FEW, self.examples or FEW) if point["bits"] == self.layers_at and "scaling" not in point else 0
+        return Cost(forward=1, forward_per_layer=layers, fixed_seconds=0.003)
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy of a rounded copy."""
@@ -201,7 +201,7 @@ class ActBits(Stress):
     def estimate(self, point: Point) -> Cost:
         """A forward pass and the calibration."""
         del point
-        return Cost(forward=1.5, fixed_seconds=0.05)
+        return Cost(forward=1.5, fixed_seconds=0.005)
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy of a copy with rounded activations."""

@@ -17,7 +17,7 @@ from holdfast.core.checks import check_one_of, check_whole, check_within
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Measurement, Summary
-from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
+from holdfast.core.stress import ActivePasses, Axis, Card, Cost, Stress, StressContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["HopSkipJump", "QueryAttack", "Square"]
 
-SECONDS_PER_QUERY = 2e-5  # of the search itself, on one core
 LOOKS = (1, 3, 10, 30, 100, 300, 1000, 3000)  # queries at which the curve is read off
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryAttack(Stress):
     """An attack at one size with a budget of queries for each example.
+
+    Its class says as `reach` which share of its size a gradient attack needs to fool as many.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ class QueryAttack(Stress):
     remedy: ClassVar[str] = REMEDY
     metrics: ClassVar[tuple[str, ...]] = ANSWERED
     norms: ClassVar[tuple[str, ...]] = NORMS
+    reach: ClassVar[float] = 0.5
     eps: float
     queries: int = 2000
     norm: Norm = "linf"
@@ -83,7 +85,9 @@ class QueryAttack(Stress):
     def estimate(self, point: Point) -> Cost:
         """All queries; an example that is fooled needs no more."""
         del point
-        return Cost(forward=self.queries + 1, queries=self.queries + 1, seconds=SECONDS_PER_QUERY * self.queries)
+        size = self.reach * self.eps
+        search = ActivePasses(norm=self.norm, eps=size, forward=self.queries, steps=self.queries)
+        return Cost(forward=2, active=(search,), queries=self.queries + 1)
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
         """The attack on a part of the examples."""
