@@ -220,7 +220,7 @@ def test_hostile_names_stay_text():
 
 
 def test_sections_come_in_the_order_of_the_design(pages):
-    places = [pages["audit"].index(f'id="{name}"') for name in ("glance", "verdicts", "findings", "card-clean", "card-adversarial")]
+    places = [pages["audit"].index(f'id="{name}"') for name in ("verdicts", "glance", "findings", "card-clean", "card-adversarial")]
     places += [
         pages["audit"].index(f'id="{name}"')
         for name in ("card-precision", "card-device", "card-shift", "cross", "untested", "provenance")

@@ -50,6 +50,12 @@ return Math.min(...[...document.querySelectorAll('svg.plot text')].map((text) =>
   return parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
 }));
 """
+SMALLEST_WORD = """
+return Math.min(...[...document.querySelectorAll('body *')]
+  .filter((element) => !element.closest('svg, script'))
+  .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+  .map((element) => parseFloat(getComputedStyle(element).fontSize)));
+"""
 WIDER = """
 const width = document.documentElement.clientWidth;
 return [...document.querySelectorAll('body *')]
@@ -112,8 +118,8 @@ def test_the_page_fits_its_screen_and_its_labels_fit_their_figures(show, name, w
     assert page.execute_script(WIDER) == []
     if name != "hostile":  # its labels are longer than any figure
         assert page.execute_script(OVERLAPS) == []
-    # 9 px is the smallest that common guidelines for captions on screens allow
-    assert page.execute_script(SMALLEST_LETTER) >= 9
+    assert page.execute_script(SMALLEST_LETTER) >= 11, "px, in figures"
+    assert page.execute_script(SMALLEST_WORD) >= 11, "px, everywhere else"
 
 
 def test_the_search_for_overlaps_finds_one(show):
@@ -197,7 +203,7 @@ def test_a_click_sorts_by_number_and_a_second_click_turns_it_round(show):
 def test_long_tables_are_folded_filtered_and_unfolded(show):
     page = show("audit")
     shown = "return [...document.querySelectorAll('#stress-corruptions tbody tr')].filter((row) => row.offsetHeight).length"
-    assert page.execute_script(shown) == 12
+    assert page.execute_script(shown) == 10
     search = page.find_element("css selector", "#stress-corruptions input")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", search)
     search.send_keys("fog")

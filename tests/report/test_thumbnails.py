@@ -34,7 +34,7 @@ def test_values_outside_the_range_are_cut_and_undefined_ones_are_black():
 def test_the_difference_is_enlarged_about_mid_grey():
     clean, stressed = np.full((1, 2, 2), 0.5), np.full((1, 2, 2), 0.52)
     captions = [panel.caption for panel in panels(clean, stressed)]
-    assert captions == ["clean", "stressed", "10x difference"]
+    assert captions == ["clean", "stressed", "10× difference"]
     # 0.5 + 10 x 0.02 = 0.7 of 255 levels, to the level
     assert abs(int(pixels(panels(clean, stressed)[2].png)[0, 0]) - 0.7 * 255) < 1
 

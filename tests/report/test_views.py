@@ -15,6 +15,7 @@ from holdfast.report import (
     StressEntry,
     StressSummary,
     TargetEntry,
+    glance,
     views,
 )
 from holdfast.report.measured import Check
@@ -96,7 +97,7 @@ def test_curves_of_several_stresses_in_one_chart_carry_the_names_of_the_stresses
 
 
 def tile_rows(stress, name="pgd"):
-    return views.tiles(Document(run=RunEntry(id="a"), cards={"adversarial": CardEntry(stresses={name: stress})}))[0].rows
+    return glance.tiles(Document(run=RunEntry(id="a"), cards={"adversarial": CardEntry(stresses={name: stress})}))[0].rows
 
 
 def test_a_tile_says_where_the_half_point_lies_in_the_strengths_own_unit():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.auditing.cards import card_entries
 from holdfast.auditing.command import command_line
 from holdfast.auditing.crossing import cross_of, images_of
+from holdfast.auditing.headline import headline_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.auditing.weakness import weakness_of
 from holdfast.core.digest import digest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from holdfast.auditing.plan import AuditPlan, PlannedStress
     from holdfast.core.experiment import Finding, Summary
     from holdfast.core.store import Record
-    from holdfast.report import CardEntry, FindingEntry, StressEntry
+    from holdfast.report import CardEntry, DataEntry, FindingEntry, StressEntry
 
 __all__ = ["assemble"]
 
@@ -52,13 +53,15 @@ def assemble(
     interrupted : the user stopped the run
     """
     findings = _findings(settings, plan, records, summaries, repeatable=repeatable)
+    cards = card_entries(plan.lines, records, summaries, chance=frame.chance)
     return Document(
         run=_run_entry(settings, frame, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(update=dict(run)),
         target=frame.target,
-        data=frame.data,
+        data=_data_entry(frame, cards),
         probe=dict(frame.probe),
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
-        cards=_in_unit(card_entries(plan.lines, records, summaries, chance=frame.chance), frame.facts.unit),
+        headline=headline_of(plan.lines, records, cards, facts=frame.facts),
+        cards=_in_unit(cards, frame.facts.unit),
         cross=cross_of(plan.lines, records, index=frame.index, chance=frame.chance),
         images=images_of(plan.lines, records, frame),
         skipped=[_left_out(line) for line in plan.lines if line.decision == "skipped"],
@@ -80,6 +83,12 @@ def _in_unit(cards: Mapping[str, CardEntry], unit: str) -> dict[str, CardEntry]:
         name: card.model_copy(update={"stresses": {key: stress_in(entry) for key, entry in card.stresses.items()}})
         for name, card in cards.items()
     }
+
+
+def _data_entry(frame: Frame, cards: Mapping[str, CardEntry]) -> DataEntry:
+    """The examples, with the number of those that were used: budgets and presets may leave some out."""
+    used = [point.n for card in cards.values() for stress in card.stresses.values() for point in stress.points if point.metrics]
+    return frame.data.model_copy(update={"n": max(used, default=0)})
 
 
 def _findings(
@@ -138,7 +147,7 @@ def _run_entry(
         budget=Budget(seconds=settings.budget, queries=settings.max_queries),
         threads=frame.threads,
         config=settings.model_dump(mode="json"),
-        **circumstances(settings.run.device),
+        **{**circumstances(settings.run.device), "commit": frame.commit},
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from holdfast.auditing.joined import WORST_CASE, is_attack, join_attacks
+from holdfast.auditing.joined import WORST_CASE, Attack, join_attacks
 from holdfast.core.runner import measurements
 from holdfast.core.stress import Axis
 from holdfast.report import CrossColumn, ImageEntry, breaking_point, cross_view, panels, row_name
@@ -163,7 +163,7 @@ def _row(picture: _Pictured) -> int:
 def _pictured(stress: Stress, records: Sequence[Record]) -> list[_Pictured]:
     """What `stress` has pictures of; its points take turns."""
     kept = [(point, found) for point, found in measurements(stress, records) if "shown_index" in found.arrays]
-    chosen = kept[:1] if is_attack(stress) else kept[len(kept) // 2 :: max(1, len(kept) // 4)]
+    chosen = kept[:1] if isinstance(stress, Attack) else kept[len(kept) // 2 :: max(1, len(kept) // 4)]
     each = [[_Pictured(stress, *entry, place) for place in range(len(entry[1].arrays["shown_index"]))] for entry in chosen]
     return [entry for turn in zip_longest(*each) for entry in turn if entry is not None]
 
@@ -178,6 +178,6 @@ def _image(picture: _Pictured, *, frame: Frame) -> ImageEntry:
         after=_class_name(names, int(shown["prediction"][row])),
         stress=stress.name,
         card=stress.card.name,
-        at=dict(point),
+        at=dict(point) | ({"eps": stress.strength(point)[1]} if isinstance(stress, Attack) else {}),
         panels=panels(shown["shown_clean"][place], shown["shown_stressed"][place]),
     )

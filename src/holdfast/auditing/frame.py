@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
+from holdfast.auditing.sources import code_files
 from holdfast.core.digest import jsonable
 from holdfast.core.runner import Identity
 from holdfast.core.stress import Facts
 from holdfast.data.examples import chance_level
 from holdfast.report import DataEntry, InputEntry, TargetEntry
+from holdfast.report.provenance import commit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +43,7 @@ class Frame:
     threads : of torch
     index : array (n,), place of each used example in the user's data
     labels : array (n,), class of each used example
+    commit : git commit of the user's code, see :class:`holdfast.report.RunEntry`
     """
 
     identity: Identity
@@ -52,6 +55,7 @@ class Frame:
     threads: int
     index: NDArray[np.int64]
     labels: NDArray[np.int64]
+    commit: str = ""
 
     @classmethod
     def of(cls, inputs: Inputs) -> Self:
@@ -74,6 +78,7 @@ class Frame:
             threads=torch.get_num_threads(),
             index=inputs.index,
             labels=inputs.data.y.cpu().numpy(),
+            commit=_commit(inputs.target.model),
         )
 
     @property
@@ -93,6 +98,7 @@ class Frame:
             "threads": self.threads,
             "index": self.index.tolist(),
             "labels": self.labels.tolist(),
+            "commit": self.commit,
         }
 
     @classmethod
@@ -111,7 +117,14 @@ class Frame:
             threads=stored["threads"],
             index=np.asarray(stored["index"], dtype=np.int64),
             labels=np.asarray(stored["labels"], dtype=np.int64),
+            commit=stored.get("commit", ""),
         )
+
+
+def _commit(model: object) -> str:
+    """The commit of the repository that holds the code of `model`, or else of the working folder; empty without one."""
+    files = code_files(model) if isinstance(model, torch.nn.Module) else []
+    return next(filter(None, (commit(file.parent, files=files) for file in files[:1])), "") or commit()
 
 
 def _target_entry(inputs: Inputs) -> TargetEntry:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["source_digests", "without_comments"]
+__all__ = ["code_files", "source_digests", "without_comments"]
 
 KNOWN = ("torch", "builtins", "holdfast", "collections", "typing", "abc")  # their versions are recorded with the run
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -51,6 +51,13 @@ def source_digests(network: nn.Module) -> dict[str, str]:
         except (OSError, TypeError):  # typed at a prompt, or compiled
             continue
     return found
+
+
+def code_files(network: nn.Module) -> list[Path]:
+    """The files of the user's own classes that `network` is made of, that of the network itself first."""
+    classes = [kind for module in network.modules() for kind in type(module).__mro__ if _is_own(kind.__module__)]
+    files = [getattr(sys.modules.get(kind.__module__), "__file__", None) for kind in classes]
+    return [Path(file).resolve() for file in dict.fromkeys(files) if file]
 
 
 def _named_by(piece: Any) -> Iterator[Any]:

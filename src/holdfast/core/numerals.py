@@ -88,5 +88,5 @@ def size_text(size: float, among: Iterable[float] = ()) -> str:
 
 
 def _whole_levels(size: float) -> bool:
-    """True for multiples of 1/255 that are no whole percents."""
+    """True for multiples of 1/255 that are not whole percents."""
     return math.isfinite(size) and abs(size * 255 - round(size * 255)) < 1e-6 < abs(size * 100 - round(size * 100))

@@ -29,6 +29,7 @@ __all__ = [
     "Document",
     "DrawingEntry",
     "FindingEntry",
+    "HeadlineEntry",
     "InputEntry",
     "RunEntry",
     "SkippedEntry",
@@ -81,7 +82,7 @@ class RunEntry(Entry):
     versions: dict[str, str] = {}
     hardware: dict[str, Json] = {}
     commit: str = ""
-    """Git commit of the working folder, if there is one."""
+    """Git commit of the folder of the network's code, or else of the working folder; a ``+`` behind it: files are changed."""
     config: dict[str, Json] = {}
     """The resolved configuration."""
     notes: list[str] = []
@@ -120,13 +121,28 @@ class DataEntry(Entry):
     name: str = ""
     digest: str = ""
     n: int = 0
-    """Examples used."""
+    """Examples used, by the stress that used the most."""
     total: int | None = None
     """Examples available."""
     subset_seed: int = 0
     chance: Number = None
     """Accuracy of guessing: the share of the largest class, at least 1/classes."""
     notes: list[str] = []
+
+
+class HeadlineEntry(Entry):
+    """One of the numbers that stand for a whole audit."""
+
+    id: Literal["clean", "worst_case", "safe_bits"]
+    title: str
+    estimate: EstimateEntry | None = None
+    """The number; null where it was not measured."""
+    at: dict[str, Json] = {}
+    """The strength at which it holds."""
+    metric: str = ""
+    """The quantity behind it, as gates name it."""
+    text: str = ""
+    """At which strength and on how many examples, or why there is no number."""
 
 
 class FindingEntry(Entry):
@@ -173,6 +189,8 @@ class Document(Entry):
     data: DataEntry | None = None
     probe: dict[str, Json] = {}
     """Facts of the first seconds: t_forward and t_backward (s per example), determinism, batch invariance, accuracy, ..."""
+    headline: list[HeadlineEntry] = []
+    """Of an audit: clean accuracy, worst case at the nominal attack size, fewest bits of the weights without a loss."""
     gates: list[ClaimEntry] = []
     claims: list[ClaimEntry] = []
     sentences: list[SentenceEntry] = []

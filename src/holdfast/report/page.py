@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from holdfast.report import charts, studied, views, wording
+from holdfast.report import charts, glance, opening, studied, views, wording
 from holdfast.report.charts.intervals import verdict_strip
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def _environment() -> Environment:
     environment.filters["anchor"] = _anchor
     environment.filters["strength_of"] = lambda value, axis: wording.strength(axis, value)
     environment.filters["setting"] = wording.setting
+    environment.filters["measured_value"] = views.measured_value
+    environment.filters["commit_words"] = opening.commit_words
     environment.globals |= {
         "script": Markup(script),  # noqa: S704  a file of this package
         "style": Markup(style),  # noqa: S704  a file of this package
@@ -56,7 +58,7 @@ def _environment() -> Environment:
         "widest_interval": views.widest_interval,
         "WORDS": wording.WORDS,
         "PLURALS": wording.PLURALS,
-        "MARKS": {"pass": "✓", "fail": "✗", "undecided": "?", "error": "!"},
+        "MARKS": {"pass": "✓", "fail": "✗", "undecided": "?", "error": "!", "none": "–"},
     }
     return environment
 
@@ -88,8 +90,10 @@ def render(document: Document) -> str:
         "verdict": studied.answer(document) or wording.verdict(document),
         "view": studied.study_view(document),
         "study_pictures": views.study_pictures(document),
+        "badge": opening.badge(document) if document.run.kind == "audit" else None,
+        "examples": opening.examples_words(document),
         "tally": views.tally(document.judged),
-        "tiles": views.tiles(document) if document.run.kind == "audit" else [],
+        "tiles": glance.tiles(document) if document.run.kind == "audit" else [],
         "findings": views.findings_by_severity(document),
         "cards": views.card_views(document),
         "cross_pictures": _cross_pictures(document),
@@ -99,6 +103,7 @@ def render(document: Document) -> str:
         "untested": document.run.kind == "audit" or bool(document.skipped or document.reduced),
         "comparison": _comparison_context(document.baseline, names) if document.baseline else None,
         "low_power": _low_power(document) if document.run.kind == "audit" else [],
+        "probe": views.probe_facts(document),
         "failed_points": [entry for entry in document.points() if entry[2].error],
     }
     return _draw("page.html.j2", context)

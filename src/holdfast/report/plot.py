@@ -19,10 +19,13 @@ from holdfast.report.wording import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Plot", "Scale", "nice_ticks", "spread", "text_width", "thin_ticks"]
+__all__ = ["TEXT", "Plot", "Scale", "nice_ticks", "spread", "text_width", "thin_ticks"]
 
 
-def text_width(text: str, size: float = 11.0) -> float:
+TEXT = 12.0  # px, of all letters in a figure, as the style sheet has it; no page shrinks a figure by more than 4 %
+
+
+def text_width(text: str, size: float = TEXT) -> float:
     """Width in px that a sans-serif text takes, estimated from above so that labels are never cut."""
     return size * sum(0.36 if letter in "iljtf.,:;|'!()[] /" else 1.0 if letter in "mMwW@%" else 0.64 for letter in text)
 
@@ -70,7 +73,7 @@ def thin_ticks(scale: Scale, ticks: Sequence[tuple[float, str]], *, gap: float =
     placed: list[tuple[float, float, float, str]] = []
     order = [*ticks[-1:], *ticks[:1], *ticks[1:-1]] if len(ticks) > 1 else list(ticks)
     for value, label in order:
-        half, centre = text_width(label, 10.5) / 2 + gap / 2, scale(value)
+        half, centre = text_width(label) / 2 + gap / 2, scale(value)
         if all(centre + half <= left or centre - half >= right for left, right, _, _ in placed):
             placed.append((centre - half, centre + half, value, label))
     return [(value, label) for _, _, value, label in sorted(placed)]
@@ -165,14 +168,14 @@ class Plot:
         rows = y_ticks if y_ticks is not None else [(tick, number(tick)) for tick in nice_ticks(*self.y, 5)]
         for value, label in rows:
             self.add(f'<path class="grid" d="M{_fixed(self.left)} {_fixed(self.up(value))}H{_fixed(right)}"/>')
-            self.text(self.left - 6, self.up(value) + 3.5, label, anchor="end")
+            self.text(self.left - 6, self.up(value) + 4, label, anchor="end")
         for value, label in thin_ticks(self.across, x_ticks):
             at = self.across(value)
             self.add(f'<path class="tick" d="M{_fixed(at)} {_fixed(base)}v4"/>')
-            self.text(at, base + 15, label, anchor="middle")
+            self.text(at, base + 17, label, anchor="middle")
         if x_label:
-            self.text((self.left + right) / 2, base + 31, x_label, style="ax name", anchor="middle")
-        return self.text(0, 9, y_label, style="ax name") if y_label else self
+            self.text((self.left + right) / 2, base + 33, x_label, style="ax name", anchor="middle")
+        return self.text(0, 11, y_label, style="ax name") if y_label else self
 
     def line(self, points: Sequence[tuple[float, float]], style: str) -> Self:
         """A line through data points."""
@@ -204,12 +207,12 @@ class Plot:
         marks = "".join(f"M{_fixed(self.across(x))} {_fixed(self.up(y))}h0" for x, y in points)
         return self.add(f'<path class="speckle {style}" d="{marks}"/>')
 
-    def labels(self, entries: Sequence[tuple[float, str, str]], *, x: float, gap: float = 13) -> Self:
+    def labels(self, entries: Sequence[tuple[float, str, str]], *, x: float, gap: float = 14) -> Self:
         """Names beside the ends of lines, moved apart where they would touch; entries are value, words, style."""
         wanted = [self.up(value) for value, _, _ in entries]
         places = spread(wanted, gap=gap, low=self.top + 2, high=self.height - self.bottom)
         for (_, words, style), place in zip(entries, places, strict=True):
-            self.text(x, place + 3.5, words, style=f"name {style}")
+            self.text(x, place + 4, words, style=f"name {style}")
         return self
 
     def render(self, alt: str, *, style: str = "plot", stretch: bool = False) -> Markup:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from holdfast.core.store import Record
 
 __all__ = ["circumstances", "clock", "commit", "hardware", "shown_path", "time_used", "versions"]
 
+PATIENCE = 10.0  # s, for git in a large repository on a slow disk
 PACKAGES = ("holdfast", "torch", "numpy", "scipy", "numba", "scikit-learn", "matplotlib")
 
 
@@ -57,18 +58,30 @@ def hardware(device: str = "cpu") -> dict[str, Any]:
     return found
 
 
-def commit(folder: str | Path = ".") -> str:
-    """The git commit of `folder`, with ``+`` behind it if files are changed; empty outside a repository."""
+def commit(folder: str | Path = ".", *, files: Sequence[Path] = ()) -> str:
+    """The git commit of `folder`, with ``+`` behind it if files that git knows are changed; empty outside a repository.
+
+    Parameters
+    ----------
+    folder : in a repository
+    files : count as changed as well if git does not know them
+    """
     git = shutil.which("git")
     if git is None:
         return ""
 
     def ask(*words: str) -> str:
-        answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 (fixed words)
+        try:
+            answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE)  # noqa: S603 (fixed words)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
         return answer.stdout.strip() if answer.returncode == 0 else ""
 
     head = ask("rev-parse", "--short=12", "HEAD")
-    return head + ("+" if head and ask("status", "--porcelain") else "")
+    if not head:
+        return ""
+    new = ask("status", "--porcelain", "--", *map(str, files)) if files else ""
+    return head + ("+" if new or ask("status", "--porcelain", "--untracked-files=no") else "")
 
 
 def circumstances(device: str = "cpu") -> dict[str, Any]:

@@ -52,5 +52,5 @@ def panels(clean: ArrayLike, stressed: ArrayLike, *, gain: float = 10.0) -> list
     return [
         Panel(caption="clean", png=thumbnail(before)),
         Panel(caption="stressed", png=thumbnail(after)),
-        Panel(caption=f"{gain:g}x difference", png=thumbnail(0.5 + gain * (after - before))),
+        Panel(caption=f"{gain:g}× difference", png=thumbnail(0.5 + gain * (after - before))),
     ]

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from holdfast.core.estimate import FEWEST_FOR_P05
 from holdfast.report import charts
 from holdfast.report.charts.chips import chip_groups
 from holdfast.report.charts.heat import heat_axes
-from holdfast.report.wording import axis_words, estimate_text, heading, level, number, short_name, strength
+from holdfast.report.measured import EstimateEntry
+from holdfast.report.wording import axis_words, estimate_text, heading, number, plain, setting, short_name, strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from markupsafe import Markup
 
     from holdfast.report.charts import Picture
     from holdfast.report.document import Document, FindingEntry
     from holdfast.report.examples import ImageEntry
     from holdfast.report.judged import ClaimEntry
-    from holdfast.report.measured import CardEntry, Check, CurveEntry, EstimateEntry, StressEntry
+    from holdfast.report.measured import CardEntry, Check, CurveEntry, StressEntry
 
 __all__ = [
     "CardView",
     "StressView",
-    "Tile",
-    "TileRow",
+    "attack_size",
     "card_views",
+    "curves_before",
     "findings_by_severity",
+    "measured_value",
+    "probe_facts",
+    "says",
     "study_pictures",
     "tally",
-    "tiles",
     "widest_interval",
 ]
 
+NUMERAL = re.compile(r"(?<![\w.])([-−]?\d+(?:\.(\d+))?)(\s?%)?(?![\w/])")
 SEVERITY = ("high", "medium", "low", "info")
 VERDICTS = ("fail", "error", "undecided", "pass")
 
@@ -52,12 +56,14 @@ class StressView:
     facts: list[tuple[str, str]]
     """Pairs of a word and a number, where one point or the summary says it all."""
     checks: list[Check]
+    settings: list[tuple[str, str]]
+    """Pairs of a word and its value."""
 
     @property
     def silent(self) -> bool:
         """True if its figures say all that there is."""
         entry = self.entry
-        told = entry.reason or entry.notes or entry.config or self.facts or self.checks
+        told = entry.reason or entry.notes or self.settings or self.facts or self.checks
         return not told and entry.status == "ok" and len(entry.points) < 2
 
     @property
@@ -94,29 +100,32 @@ class CardView:
     images: list[ImageEntry] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TileRow:
-    """One stress in a card's tile."""
-
-    name: str
-    spark: Markup | None
-    text: str
-    aside: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tile:
-    """A card at a glance."""
-
-    name: str
-    title: str
-    entry: CardEntry
-    rows: list[TileRow]
-
-
 def findings_by_severity(document: Document) -> list[FindingEntry]:
     """Findings, the most severe first, otherwise in their own order."""
     return sorted(document.findings, key=lambda finding: SEVERITY.index(finding.severity))
+
+
+def measured_value(finding: FindingEntry) -> str:
+    """The number of a finding with its interval; empty where its text says it already."""
+    found = finding.estimate
+    if found is None or (found.value is not None and says(finding.text, found.value)):
+        return ""
+    return estimate_text(found)
+
+
+def says(text: str, value: float) -> bool:
+    """True if `text` names the number `value`, as a share or in percent, to the places that it writes.
+
+    Examples
+    --------
+    >>> says("accuracy 0.44 [0.39, 0.48]", 0.438), says("62.8 % are left", 0.628), says("at eps 0.1", 0.438)
+    (True, True, False)
+    """
+    for found in NUMERAL.finditer(text):
+        written, percent = float(found[1].replace("−", "-")), 100 if found[3] else 1
+        if abs(written - percent * value) <= 0.5000001 * 10.0 ** -len(found[2] or ""):
+            return True
+    return False
 
 
 def tally(judged: Iterable[ClaimEntry]) -> list[tuple[str, int]]:
@@ -164,6 +173,17 @@ def _curve_pictures(document: Document, card: CardEntry) -> list[Picture]:
     return [picture for group in groups.values() for picture in _group_pictures(document, group)]
 
 
+def probe_facts(document: Document) -> list[tuple[str, str]]:
+    """What the first look found, in words; what it did not find is left out."""
+    facts = []
+    for key, value in document.probe.items():
+        known = isinstance(value, dict) and {"value", "lo", "hi"} <= value.keys()
+        told = estimate_text(EstimateEntry.model_validate(value)) if known else setting(value, key)
+        if told != "none":
+            facts.append((plain(key), told))
+    return facts
+
+
 def study_pictures(document: Document) -> list[Picture]:
     """The charts of a study, in the order of its curves: those of one title together, others by their axes."""
     if document.run.kind != "study":
@@ -199,8 +219,8 @@ def _group_pictures(document: Document, group: Sequence[tuple[str, CurveEntry]])
             title=f"{title}: {name}" if name else title,
             axis=words,
             chance=chance,
-            baseline=_before(document, group) if len(group) == 1 else [],
-            note=_power([curve for _, curve in members]),
+            baseline=curves_before(document, group) if len(group) == 1 else [],
+            note=" ".join(filter(None, [_size_of([stresses[name] for name, _ in group]), _power([curve for _, curve in members])])),
             zoom=document.run.kind == "study",
         )
         for name, members in families.items()
@@ -226,7 +246,8 @@ def _families(pairs: Sequence[tuple[str, CurveEntry]]) -> dict[str, list[tuple[s
     return {}
 
 
-def _before(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list[CurveEntry]:
+def curves_before(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list[CurveEntry]:
+    """The curves of the network before that correspond to those of `group`."""
     if document.baseline is None:
         return []
     return [
@@ -237,10 +258,31 @@ def _before(document: Document, group: Sequence[tuple[str, CurveEntry]]) -> list
     ]
 
 
+def _size_of(stresses: Sequence[StressEntry]) -> str:
+    """The attack size of curves over something else."""
+    sizes = {attack_size(stress) for stress in stresses}
+    return f"At {sizes.pop()}." if len(sizes) == 1 and "" not in sizes else ""
+
+
+def attack_size(stress: StressEntry) -> str:
+    """The one size of an attack whose curve runs over something else; empty for others.
+
+    Examples
+    --------
+    >>> from holdfast.report.measured import StressEntry
+    >>> attack_size(StressEntry(config={"eps": 8 / 255, "queries": 300})), attack_size(StressEntry())
+    ('eps 8/255', '')
+    """
+    size = stress.config.get("eps")
+    return f"eps {strength('eps', size)}" if isinstance(size, int | float) else ""
+
+
 def _power(curves: Sequence[CurveEntry]) -> str:
+    """How wide the intervals of `curves` are, and what a reader must know of each."""
     widths = [e.hi - e.lo for curve in curves for e in curve.estimates if e.lo is not None and e.hi is not None]
     widest = max(widths, default=0.0)
-    return f"95 % intervals, at most {number(widest, 2)} wide." if widest > 0 else ""
+    notes = dict.fromkeys(note[:1].upper() + note[1:] for curve in curves for note in curve.notes)
+    return " ".join([f"95 % intervals, at most {number(widest, 2)} wide."] * (widest > 0) + list(notes))
 
 
 def _stress_pictures(document: Document, name: str, stress: StressEntry) -> list[Picture]:
@@ -273,7 +315,24 @@ def _stress_pictures(document: Document, name: str, stress: StressEntry) -> list
 
 
 def _metric_names(stress: StressEntry) -> list[str]:
-    return list(dict.fromkeys(name for point in stress.points for name in point.metrics))
+    """What the points measured; a 5th percentile only where it was seen."""
+    names = list(dict.fromkeys(name for point in stress.points for name in point.metrics))
+    few = all(len(point.details.chips or ()) < FEWEST_FOR_P05 for point in stress.points)
+    chips = any(point.details.chips for point in stress.points)
+    return [name for name in names if not (name == "p05" and chips and few)]
+
+
+def _settings(stress: StressEntry) -> list[tuple[str, str]]:
+    """The settings in words, with the examples that were used; lists of strengths stand in the table, what is not given nowhere."""
+    rows = len(stress.points) > 1
+    used = max((point.n for point in stress.points), default=0)
+    given = {**stress.config, **({"examples": used} if used else {})}
+    shown = {key: value for key, value in given.items() if value is not None and value != ""}
+    return [(plain(key), setting(value, key)) for key, value in shown.items() if not (rows and _are_strengths(value))]
+
+
+def _are_strengths(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, int | float) and not isinstance(entry, bool) for entry in value)
 
 
 def _facts(stress: StressEntry) -> list[tuple[str, str]]:
@@ -303,6 +362,7 @@ def _stress_view(name: str, stress: StressEntry) -> StressView:
         metrics=_metric_names(stress),
         facts=_facts(stress),
         checks=[check for point in stress.points for check in point.details.checks or []],
+        settings=_settings(stress),
     )
 
 
@@ -323,50 +383,6 @@ def card_views(document: Document) -> list[CardView]:
             ],
             stresses=[_stress_view(stress_name, stress) for stress_name, stress in card.stresses.items()],
             images=[image for image in document.images if image.card == name or image.stress in card.stresses],
-        )
-        for name, card in document.cards.items()
-    ]
-
-
-def _tile_rows(document: Document, name: str, stress: StressEntry) -> list[TileRow]:
-    title = short_name(name, stress)
-    if stress.status in {"skipped", "error"}:
-        return [TileRow(name=title, spark=None, text="not run" if stress.status == "skipped" else "crashed")]
-    checks = [check for point in stress.points for check in point.details.checks or []]
-    if checks:
-        flags = sum(check.flag is True for check in checks)
-        return [TileRow(name=title, spark=None, text=f"{flags} of {len(checks)} checks flagged")]
-    chosen = [curve for curve in stress.curves if curve.name == stress.summary.curve] or stress.curves
-    drawn = [curve for curve in chosen if len(curve.at) > 1]
-    if drawn:
-        before = _before(document, [(name, drawn[0])])
-        spark = charts.sparkline(drawn[0], before[0] if before else None)
-        ends = f"{level(drawn[0].estimates[0].value)} → {level(drawn[0].estimates[-1].value)}"
-        return [TileRow(name=title, spark=spark, text=ends, aside=_half(stress, drawn[0]))]
-    if "accuracy" in stress.metrics:
-        return [TileRow(name=title, spark=None, text=estimate_text(stress.metrics["accuracy"]))]
-    shown = {**(stress.points[0].metrics if stress.points else {}), **stress.metrics}
-    return [TileRow(name=heading(metric), spark=None, text=estimate_text(entry)) for metric, entry in list(shown.items())[:4]]
-
-
-def _half(stress: StressEntry, curve: CurveEntry) -> str:
-    """The half-point of the margin above chance, in the fewest words."""
-    half = stress.summary.half_point
-    if half is None:
-        return ""
-    if half.value is None:
-        return "above half throughout"
-    return f"half-point at {axis_words(stress, curve.axis)} {strength(curve.axis, half.value)}"
-
-
-def tiles(document: Document) -> list[Tile]:
-    """All cards at a glance."""
-    return [
-        Tile(
-            name=name,
-            title=card.title or heading(name),
-            entry=card,
-            rows=[row for stress_name, stress in card.stresses.items() for row in _tile_rows(document, stress_name, stress)],
         )
         for name, card in document.cards.items()
     ]

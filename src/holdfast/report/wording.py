@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PLURALS",
     "WORDS",
+    "at_strength",
     "at_text",
     "axis_label",
     "axis_words",
@@ -47,11 +48,13 @@ PLURALS = {"pass": "hold", "fail": "fail", "undecided": "undecided", "error": "n
 TITLES = {
     "p05": "5th percentile",
     "sd": "standard deviation",
+    "worst": "worst chip",
     "t_forward": "forward pass, per example",
     "t_backward": "backward pass, per example",
 }
 ACRONYMS = {"auc", "aurc", "ece", "hmc", "nll", "psnr", "ssim"}
 METRIC = re.compile(r"^\s*([A-Za-z_]\w*(?:\.\w+)+)(?:\[([^\]]*)\])?\s*(?:(?:>=|<=|==|>|<)|$)")
+COUNTED = ("bits", "queries")
 EXPECTED = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:\s*/\s*([\d.]+))?")
 
 
@@ -221,6 +224,28 @@ def plain(name: str) -> str:
     if name in TITLES:
         return TITLES[name]
     return " ".join(word.upper() if word.lower() in ACRONYMS else word for word in name.replace("_", " ").replace(".", " ").split())
+
+
+def at_strength(words: str, axis: str, value: float, *, among: Sequence[float] = ()) -> str:
+    """Where a number of a curve holds.
+
+    Parameters
+    ----------
+    words : what the axis is called
+    axis : its name; numbers of bits and of queries stand before the word
+    value : on the axis
+    among : strengths of the curve, whose spelling of attack sizes is used
+
+    Examples
+    --------
+    >>> at_strength("eps", "eps", 8 / 255), at_strength("bits", "bits", 2), at_strength("queries", "queries", 300.0)
+    ('at eps 8/255', 'at 2 bits', 'at 300 queries')
+    >>> at_strength("eps", "eps", 0.0123, among=[1 / 255, 4 / 255])
+    'at eps 3.14/255'
+    """
+    size = size_text(value, among) if axis == "eps" else ""
+    shown = size if "/" in size else strength(axis, value)
+    return f"at {shown} {words}" if axis in COUNTED else f"at {words} {shown}"
 
 
 def axis_label(axis: str, unit: str) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "default_eps",
     "left_standing",
     "middle_eps",
+    "nominal_eps",
     "survived",
     "tried",
     "with_pictures",
@@ -69,6 +70,12 @@ def middle_eps(facts: Facts) -> float:
     """The middle one of :func:`default_eps`, for attacks that are tried at one size."""
     sizes = default_eps(facts)
     return sizes[len(sizes) // 2]
+
+
+def nominal_eps(facts: Facts) -> float:
+    """The size at which attacks are usually quoted: 8/255 of the range for colour images, otherwise :func:`middle_eps`."""
+    colour = len(facts.shape) == 3 and facts.shape[0] == 3
+    return 8 / 255 * (facts.bounds[1] - facts.bounds[0]) if colour else middle_eps(facts)
 
 
 def check_sizes(eps: tuple[float, ...]) -> None:

@@ -9,6 +9,7 @@ from holdfast.auditing.stresses.answers import ANSWERED, answers, examples_of
 from holdfast.auditing.stresses.cards import PRECISION
 from holdfast.auditing.stresses.noted import noted, notes_of
 from holdfast.core.checks import refuse
+from holdfast.core.estimate import mcnemar
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast.core.stress import Facts, Preset
     from holdfast.core.target import Access
 
-__all__ = ["ActBits", "WeightBits"]
+__all__ = ["ActBits", "WeightBits", "fewest_safe_bits"]
 
 Scaling = Literal["per_channel", "per_tensor"]
 BITS = (8, 6, 5, 4, 3, 2)
@@ -43,12 +44,32 @@ def _curve(name: str, runs: Runs) -> tuple[Curve, ...]:
     return runs.curve(name.replace("_", " "), over="bits", unit="bits, sign included")
 
 
+def fewest_safe_bits(measurements: Sequence[tuple[Point, Measurement]], before: Measurement | None = None) -> int | None:
+    """The least width that, as every wider one, is not significantly less accurate than `before`; None where no width is safe.
+
+    Widths are tested one after another on the same examples (exact McNemar test, p < 0.05), down to the first that loses.
+
+    Parameters
+    ----------
+    measurements : points of falling width with right and wrong per example
+    before : the network that is not rounded, at least on the same first examples; None: the widest one stands for it
+    """
+    safe = None
+    start = (before or measurements[0][1]).arrays["correct"]
+    for point, found in measurements:
+        right = found.arrays["correct"]
+        first = start[: len(right)]
+        if right.sum() < first.sum() and mcnemar(first, right) < 0.05:
+            break
+        safe = int(point["bits"])
+    return safe
+
+
 def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measurement]]) -> tuple[Finding, ...]:
     """The first width with a significant loss, and the least width without a measurable one."""
     if len(measurements) < 2:
         return ()
     reference = measurements[0][1].estimates["accuracy"]
-    harmless = [point["bits"] for point, found in measurements if found.estimates["accuracy"].hi >= reference.value]
     fallen = [(point, found) for point, found in measurements if found.estimates["accuracy"].hi < reference.lo]
     if not fallen:
         return ()
@@ -59,7 +80,7 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             severity="medium" if point["bits"] <= 4 else "high",
             text=(
                 f"Accuracy with {what} of {point['bits']} bits: {found.estimates['accuracy']}; "
-                f"{min(harmless)} bits show no measurable loss."
+                f"{fewest_safe_bits(measurements)} bits show no significant loss."
             ),
             evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
             estimate=found.estimates["accuracy"],

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from holdfast.core.estimate import proportion
 from holdfast.report.charts.picture import Picture, clip, join
-from holdfast.report.plot import Plot, nice_ticks
+from holdfast.report.plot import Plot, nice_ticks, text_width
 from holdfast.report.wording import interval, number
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ __all__ = ["confusion", "listed_confusions", "reliability"]
 
 MOST_CLASSES = 12
 MOST_PAIRS = 12
+UPRIGHT = 3  # letters of a name that fits over its column; longer ones are turned
+LONGEST = 14  # letters of a class's name in the table
+COLUMN = 330  # px, the narrowest column of the page
 
 
 def reliability(bins: ReliabilityEntry, *, note: str = "") -> Picture | None:
@@ -60,7 +63,8 @@ def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Picture 
     if classes > MOST_CLASSES:
         return _most_frequent(wrong, labels, totals, errors=sum(entry[0] for entry in wrong))
     note = _note(wrong, labels, errors=sum(entry[0] for entry in wrong), total=sum(totals))
-    return Picture(title="Confusion", note=note, body=_square(counts, labels))
+    widest = max(text_width(clip(label, LONGEST)) for label in labels) + sum(_column(counts, place) for place in range(classes))
+    return Picture(title="Confusion", note=note, body=_square(counts, labels), span=1 if widest < COLUMN else 2)
 
 
 def listed_confusions(entry: ConfusionsEntry, names: Sequence[str]) -> Picture:
@@ -103,8 +107,18 @@ def _pairs(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], totals:
     return Markup('<div class="scroll"><table>{}<tbody>{}</tbody></table></div>').format(head, join(rows))
 
 
+def _column(counts: Sequence[Sequence[int]], place: int) -> float:
+    """Width of a column of the square table in px."""
+    return max(28.0, 9 + max(text_width(str(row[place])) for row in counts))
+
+
+def _full(label: str) -> Markup:
+    """The whole name as a tooltip, where it is cut."""
+    return Markup(' title="{}"').format(label) if len(label) > LONGEST else Markup("")
+
+
 def _square(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Markup:
-    head = join(Markup('<th scope="col" title="{}">{}</th>').format(label, clip(label, 6)) for label in labels)
+    head = join(Markup('<th scope="col"{}><span>{}</span></th>').format(_full(label), clip(label, LONGEST)) for label in labels)
     rows = []
     for true, row in enumerate(counts):
         total = sum(row) or 1
@@ -121,9 +135,9 @@ def _square(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Markup:
             for guess, count in enumerate(row)
         ]
         rows.append(
-            Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(labels[true], clip(labels[true], 8), join(cells))
+            Markup('<tr><th scope="row"{}>{}</th>{}</tr>').format(_full(labels[true]), clip(labels[true], LONGEST), join(cells))
         )
     return Markup(
-        '<div class="scroll"><table class="grid confusion"><caption>rows: true class, columns: predicted class</caption>'
+        '<div class="scroll"><table class="grid confusion{}"><caption>rows: true class, columns: predicted class</caption>'
         "<thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div>"
-    ).format(head, join(rows))
+    ).format(" named" if max(map(len, labels)) > UPRIGHT else "", head, join(rows))

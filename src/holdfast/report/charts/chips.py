@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from holdfast.core.estimate import FEWEST_FOR_P05
 from holdfast.report.charts.picture import Picture, clip
 from holdfast.report.plot import Plot, nice_ticks, text_width, thin_ticks
 from holdfast.report.wording import number, strength
@@ -36,8 +37,10 @@ def _varying(points: Sequence[PointEntry]) -> str:
     return (changing or numeric or [""])[0]
 
 
-def _fifth(chips: Sequence[float]) -> float:
-    """The 5th percentile, linear between order statistics."""
+def _low(chips: Sequence[float]) -> float:
+    """The 5th percentile, linear between order statistics; of few chips, which do not show it, the worst one."""
+    if len(chips) < FEWEST_FOR_P05:
+        return min(chips)
     order = sorted(chips)
     place = 0.05 * (len(order) - 1)
     below = int(place)
@@ -46,7 +49,7 @@ def _fifth(chips: Sequence[float]) -> float:
 
 
 def chip_strip(points: Sequence[PointEntry], *, title: str) -> Picture | None:
-    """One column per strength: each chip a point, a long bar at the mean, a short one at the 5th percentile."""
+    """One column per strength: each chip a point, a long bar at the mean, a short one at the 5th percentile or the worst."""
     rows: Mapping[str, list[float]] = {
         strength(_varying(points), point.at.get(_varying(points))): point.details.chips for point in points if point.details.chips
     }
@@ -60,14 +63,16 @@ def chip_strip(points: Sequence[PointEntry], *, title: str) -> Picture | None:
     for column, (label, chips) in enumerate(rows.items()):
         scatter = [(column + 0.56 * (((place + 1) * GOLDEN) % 1 - 0.5), value) for place, value in enumerate(chips)]
         plot.speckle(scatter, "s0")
-        mean, fifth = sum(chips) / len(chips), _fifth(chips)
-        for value, half, style in ((mean, 0.38, "mean"), (fifth, 0.2, "fifth")):
+        mean, low_chip = sum(chips) / len(chips), _low(chips)
+        for value, half, style in ((mean, 0.38, "mean"), (low_chip, 0.2, "fifth")):
             left, right, up = plot.across(column - half), plot.across(column + half), plot.up(value)
             plot.add(f'<path class="{style}" d="M{left:.1f} {up:.1f}H{right:.1f}"/>')
-        words = f"mean {number(mean)}, 5th percentile {number(fifth)}, worst {number(min(chips))} of {len(chips)} chips"
+        percentile = f"5th percentile {number(low_chip)}, " if len(chips) >= FEWEST_FOR_P05 else ""
+        words = f"mean {number(mean)}, {percentile}worst of {len(chips)} chips {number(min(chips))}"
         plot.dot((column, mean), "none", f"{label}\n{words.replace(', ', chr(10))}", radius=0)
         told.append(f"at {label} {words}")
-    note = f"{max(map(len, rows.values()))} chips each. Long bar: mean; short bar: 5th percentile."
+    most = max(map(len, rows.values()))
+    note = f"{most} chips each. Long bar: mean; short bar: {'5th percentile' if most >= FEWEST_FOR_P05 else 'worst chip'}."
     return Picture(title=title, note=note, body=plot.render(f"Accuracy over chips: {'; '.join(told)}."))
 
 
@@ -84,7 +89,7 @@ def yield_curve(points: Sequence[PointEntry], *, title: str) -> Picture | None:
     least = min(chips[0] for _, chips in chosen)
     low = 0.0 if least < 0.6 else math.floor(10 * least) / 10 - 0.1
     names = [clip(label, 12) for label, _ in chosen]
-    right = 14 + max(text_width(name, 10.5) for name in names)
+    right = 14 + max(text_width(name) for name in names)
     plot = Plot(x=(low, 1.0), y=(0.0, 1.0), left=36, top=24, bottom=38, height=224, right=right)
     ticks = [(tick, number(tick)) for tick in nice_ticks(low, 1, 5)]
     plot.axes(thin_ticks(plot.across, ticks), x_label="accuracy demanded", y_label="share of chips that reach it")

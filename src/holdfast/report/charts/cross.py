@@ -80,7 +80,7 @@ def margin_scatter(cross: Cross, entry: CrossBreaking, *, title: str = "", axis:
         return None
     low, high = min(margin for margin, _ in pairs), max(margin for margin, _ in pairs)
     names = [strength(entry.axis, level) for level in levels] + ["never"]
-    left = 12 + max(text_width(name, 10.5) for name in names)
+    left = 12 + max(text_width(name) for name in names)
     plot = Plot(x=(low, high), y=(-0.5, len(levels) + 0.5), left=left, top=24, bottom=38, height=224)
     ticks = [(tick, number(tick)) for tick in nice_ticks(low, high, 5)]
     step = max(1, math.ceil(len(names) / 12))

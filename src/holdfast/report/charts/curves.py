@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, distinct, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
-from holdfast.report.wording import axis_label, common_factor, estimate_text, heading, level, number, plain, strength
+from holdfast.report.wording import at_strength, axis_label, common_factor, estimate_text, heading, level, number, plain, strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -158,7 +158,7 @@ def curve_chart(
     named = len(shown) > 1
     right = 10 + max(text_width(label) for label in shown) if named else 14
     tall = _upright(everything, zoom=zoom, log="y" in first.log)
-    left = 12 + max((text_width(label, 10.5) for _, label in tall.ticks), default=0)
+    left = 12 + max((text_width(label) for _, label in tall.ticks), default=0)
     plot = Plot(x=drawn.ends, y=tall.ends, right=right, top=24, bottom=38, height=224, left=left)
     plot.axes(drawn.ticks, tall.ticks, x_label=across + drawn.factor, y_label=plain(first.quantity) + tall.factor)
     if chance is not None and tall.ends == (0.0, 1.0):
@@ -191,7 +191,7 @@ def sparkline(
     curve: CurveEntry,
     baseline: CurveEntry | None = None,
     *,
-    size: tuple[float, float] = (104, 26),
+    size: tuple[float, float] = (140, 36),
     ends: tuple[float, float] | None = None,
 ) -> Markup:
     """A word-sized curve with its band; the model before is dashed; `ends` are those of the vertical axis."""
@@ -218,8 +218,12 @@ def small_multiples(curves: Sequence[tuple[str, CurveEntry]], *, title: str, axi
     first = curves[0][1]
     shape = _height([entry for _, curve in curves for entry in curve.estimates], zoom=True)
     cells = [
-        Markup('<div class="multiple"><span class="what">{}</span>{}<span class="ends">{} → {}</span></div>').format(
-            label, sparkline(curve, size=(96, 36), ends=shape), level(curve.estimates[0].value), level(curve.estimates[-1].value)
+        Markup('<div class="multiple"><span class="what">{}</span>{}<span class="ends">{} → {} {}</span></div>').format(
+            label,
+            sparkline(curve, size=(112, 40), ends=shape),
+            level(curve.estimates[0].value),
+            level(curve.estimates[-1].value),
+            at_strength(axis or plain(curve.axis), curve.axis, curve.at[-1], among=curve.at),
         )
         for label, curve in curves
     ]
@@ -246,7 +250,7 @@ def loss_chart(points: Sequence[PointEntry], *, title: str) -> Picture | None:
     ticks = nice_ticks(min(0.0, low), high or 1.0, 5)
     names = distinct(list(lines), LONGEST_LABEL)
     right = 12 + max(map(text_width, names))
-    left = 12 + max(text_width(number(tick), 10.5) for tick in ticks)
+    left = 12 + max(text_width(number(tick)) for tick in ticks)
     plot = Plot(x=(0, steps - 1), y=(min(0.0, low), max(high, ticks[-1])), right=right, left=left, top=24, bottom=38, height=224)
     steps_shown = [(tick, number(tick)) for tick in nice_ticks(0, steps - 1, 5)]
     plot.axes(steps_shown, [(tick, number(tick)) for tick in ticks], x_label="step", y_label="mean loss")

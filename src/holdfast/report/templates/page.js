@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const FOLD = 12;
+  const FOLD = 10;
 
   // Tooltips: native titles become a box that appears at once.
   const box = document.createElement("div");
@@ -63,7 +63,7 @@
   // Long tables: folded to their first rows, with a filter; printing shows them whole.
   for (const table of document.querySelectorAll("table.long")) {
     const body = table.tBodies[0];
-    if (body.rows.length <= FOLD + 3) continue;
+    if (body.rows.length <= FOLD + 2) continue;
     const tools = document.createElement("p");
     tools.className = "tools";
     const filter = document.createElement("input");
