@@ -274,6 +274,7 @@ def test_a_network_that_names_classes_has_the_access_of_labels(net, digits, form
         (lambda z: z[:, 0], r"returns one number per example, shape \(8,\).*cannot name one of 10 classes"),
         (lambda z: z[:, :1], r"returns one number per example, shape \(8, 1\).*cannot name one of 10 classes"),
         (lambda z: z[:, :, None, None], r"returns shape \(8, 10, 1, 1\).*End its forward with \.flatten\(1\)"),
+        (lambda z: z.squeeze(), r"returns \(10,\) for one example: keep the batch axis; allowed: \(1, 10\).*\.flatten\(1\)"),
         (lambda z: z.mean(0), r"answers 8 examples with shape \(10,\)"),
         (lambda z: z.sum(), r"answers 8 examples with shape \(\)"),
         (lambda z: z.round().long(), r"returns int64 scores"),

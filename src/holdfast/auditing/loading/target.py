@@ -163,7 +163,7 @@ def _load_weights(network: nn.Module, obtained: Obtained, path: Path) -> tuple[s
         what = "a callable" if obtained.form == "callable" else f"{obtained.source}, which has its own"
         refuse("weights", f"are given for {what}", allowed="weights for a module or a factory of one")
     tensors, notes = read_weights(path)
-    return (*notes, *install(network, tensors))
+    return (*notes, *install(network, tensors, path=path))
 
 
 def _to_evaluation(network: nn.Module, *, fresh: bool) -> list[str]:

@@ -208,8 +208,8 @@ def _unwrap(content: Any, path: Path) -> tuple[Tensors, tuple[str, ...]]:
     return dict(content[chosen]), (f"weights are taken from {chosen!r} of the checkpoint {path.name}{ignored}",)
 
 
-def install(model: nn.Module, tensors: Tensors) -> tuple[str, ...]:
-    """Put `tensors` into `model`, in place; each name must be there on both sides, with the same shape.
+def install(model: nn.Module, tensors: Tensors, *, path: Path) -> tuple[str, ...]:
+    """Put `tensors`, read from `path`, into `model`, in place; each name must be there on both sides, with the same shape.
 
     Prefixes and counters of what wrapped the network are taken off (:mod:`.state_names`), and the notes say so. A name that the
     file leaves out is accepted if the network ties it to one that the file has.
@@ -239,13 +239,24 @@ def install(model: nn.Module, tensors: Tensors) -> tuple[str, ...]:
             "weights",
             f"do not fit the network: {'; '.join(part for part in parts if part)}",
             allowed=f"exactly the {len(own)} entries of the network's state dict",
-            remedy="Build the network that was saved: its class, and its arguments (--model-arg, Python: arguments).",
+            remedy=_how_to_fit(model, path),
         )
     try:
         model.load_state_dict({**tensors, **tied}, strict=True)
     except RuntimeError as error:
         raise InputError(f"`weights` do not fit the network: {error}") from error
     return notes
+
+
+def _how_to_fit(model: nn.Module, path: Path) -> str:
+    """What to do about weights that do not fit `model`."""
+    if hasattr(model, "from_pretrained") and (path.parent / "config.json").is_file():
+        call = f"{type(model).__name__}.from_pretrained({str(path.parent.resolve())!r})"
+        return (
+            "The library that stored them may rename weights when it reads them: let the factory "
+            f"return {call} without --weights (Python: weights)."
+        )
+    return "Build the network that was saved: its class, and its arguments (--model-arg, Python: arguments)."
 
 
 def _listing(names: list[str], what: str, *, beside: list[str] | None = None) -> str:
