@@ -32,13 +32,13 @@ OWN = "{} are quantized by the network itself: {}"
 KINDS = {
     "brevitas": ({}, [OWN.format("weights", "4 bits in conv1, conv2, head"), OWN.format("activations", "4 bits in relu1, relu2")]),
     "brevitas_with_scales": (
-        {"act_bits": "IntQuantTensor"},
+        {},
         [OWN.format("weights", "4 bits in conv1, conv2, head"), OWN.format("activations", "4 bits in relu1, relu2")],
     ),
     "torchao_weights": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3")]),
     "torchao_both": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
     "torch_dynamic": (
-        NO_WEIGHTS | {"act_bits": "no layer behind the first"},
+        NO_WEIGHTS,
         [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")],
     ),
     "torch_static": (
@@ -46,8 +46,8 @@ KINDS = {
         [OWN.format("weights", "8 bits in conv, head"), OWN.format("activations", "8 bits in conv, head")],
     ),
     "one_linear_layer": ({"act_bits": "no layer behind the first", "activation_variation": "no activation"}, []),
-    "lstm_head": ({"act_bits": "no layer behind the first", "activation_variation": "no activation"}, []),
-    "attention": ({"act_bits": "out_proj", "activation_variation": "no activation"}, []),
+    "lstm_head": ({"activation_variation": "no activation"}, []),
+    "attention": ({"activation_variation": "no activation"}, []),
     "reused_activation": ({"activation_variation": "'act' with 32 and with 16 units"}, []),
     "functional_activations": ({"activation_variation": "no activation"}, []),
 }

@@ -21,6 +21,7 @@ from holdfast.nets.functional import (
 )
 from holdfast.nets.hooks import LayerRecord, features, layer_records, recording, unit_counts
 from holdfast.nets.kept import kept
+from holdfast.nets.places import Intercepted, Position, functions_named, has_weights
 from holdfast.nets.small import Normalized, ResidualBlock, ResidualNet, conv_net, lenet, mlp, resnet8, resnet20, tiny_cnn
 from holdfast.nets.widths import OwnWidths, own_widths, whole_numbers
 
@@ -30,9 +31,11 @@ __all__ = [
     "FeatureUnits",
     "FitResult",
     "InFeatureUnits",
+    "Intercepted",
     "LayerRecord",
     "Normalized",
     "OwnWidths",
+    "Position",
     "ResidualBlock",
     "ResidualNet",
     "StackedModels",
@@ -47,6 +50,8 @@ __all__ = [
     "features",
     "fit",
     "frozen",
+    "functions_named",
+    "has_weights",
     "kept",
     "layer_records",
     "lenet",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast.quantize.uniform import ActivationQuantizer, UniformQuantizer, quantize_activations, quantize_tensor, quantize_weights
+from holdfast.quantize.activations import quantize_activations
+from holdfast.quantize.operations import out_of_reach
+from holdfast.quantize.quantizer import ActivationQuantizer
+from holdfast.quantize.uniform import UniformQuantizer, quantize_tensor, quantize_weights
 
-__all__ = ["ActivationQuantizer", "UniformQuantizer", "quantize_activations", "quantize_tensor", "quantize_weights"]
+__all__ = ["ActivationQuantizer", "UniformQuantizer", "out_of_reach", "quantize_activations", "quantize_tensor", "quantize_weights"]

@@ -14,7 +14,7 @@ from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.nets import bake_weights, named_weights, own_widths, with_weights
-from holdfast.quantize import quantize_activations, quantize_weights
+from holdfast.quantize import out_of_reach, quantize_activations, quantize_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,7 +179,7 @@ class WeightBits(Stress):
 
 @dataclass(frozen=True, kw_only=True)
 class ActBits(Stress):
-    """Activations rounded to a uniform grid whose range is taken from the first examples.
+    """What flows into layers and into products of activations, rounded to a uniform grid; ranges are those of the first examples.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class ActBits(Stress):
     """
 
     name: ClassVar[str] = "act_bits"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "Activations with fewer bits"
     card: ClassVar[Card] = PRECISION
     requires: ClassVar[Access] = "weights"
@@ -231,10 +231,13 @@ class ActBits(Stress):
         ranges = data[: self.calibration].x.to(context.device)
         seen = ranges if target.preprocess is None else target.preprocess(ranges)
         rounded = quantize_activations(target.module, point["bits"], seen)
-        return answers(target.carrying(rounded), data, context)
+        own = own_widths(target.module).of_activations
+        notes = [f"the network quantizes its activations itself ({own}); this rounds once more"] if own else []
+        return noted(answers(target.carrying(rounded), data, context), (*notes, *out_of_reach(rounded)))
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Accuracy against bits."""
-        notes = (f"ranges were taken from the first {self.calibration} of the examples that are measured, without their labels",)
+        ranges = f"ranges were taken from the first {self.calibration} of the examples that are measured, without their labels"
+        notes = (ranges, *notes_of(measurements)) if measurements else ()
         curves = _curve("activations", Runs(measurements))
         return Summary(curves=curves, findings=_finding(self.name, "activations", measurements), notes=notes)
