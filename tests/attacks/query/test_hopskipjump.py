@@ -204,3 +204,16 @@ def test_what_counts_as_success_is_within_the_radius(norm):
         result = hopskipjump(net, x, net(x).argmax(1), ThreatModel(norm, eps), queries=200)
         assert bool((result.distance[result.success] <= eps * (1 + 1e-6)).all())
         torch.testing.assert_close(result.distance[result.success], result.norm[result.success])
+
+
+@pytest.mark.parametrize("answers", [lambda logits: logits, lambda logits: logits.argmax(1)], ids=["scores", "labels"])
+def test_labels_beyond_the_classes_are_refused_and_never_count_as_fooled(answers):
+    torch.manual_seed(0)
+    x = torch.rand(20, 6)
+    net = torch.nn.Linear(6, 3)
+    with torch.no_grad():
+        y = net(x).argmax(1)
+    threat = ThreatModel("l2", 0.1)
+    with pytest.raises(InputError, match=r"`y` runs from \d+ to \d+.*Labels that start at 1 need `- 1`"):
+        hopskipjump(lambda batch: answers(net(batch)), x, y + 10, threat, queries=50)
+    assert not hopskipjump(lambda batch: answers(net(batch)), x, y, ThreatModel("l2", 1e-6), queries=50).success.any()

@@ -31,6 +31,7 @@ __all__ = ["GROUP", "Oracle", "query_problem"]
 
 GROUP = 500  # examples that draw their random numbers together, however many fit into a pass: results do not depend on memory
 ROUNDING = 1e-6  # relative, of a norm
+SEVERAL = 10  # examples of which a network that knows their classes is right on one
 ENOUGH = 50  # queries per example from which one can be spared to ask the same thing twice
 
 
@@ -114,15 +115,17 @@ class Oracle:
         """Look at the examples themselves, one query each; those that remain to be attacked (n,)."""
         everyone = torch.arange(len(self.left), device=self.left.device)
         scores: list[torch.Tensor] = []
+        largest = 0
         for rows in everyone.split(self.batch_size):
             self.left[rows] -= 1
             answers = self._answers(rows, self.problem.x[rows])
             if not scores:
                 self._examine(answers)
+            largest = max(largest, int(answers.max())) if answers.ndim == 1 else 0
             scores.append(self._book(rows, self.problem.x[rows], answers, steps=0, allowed=True))
         self.clean = torch.cat(scores) if self.access == "scores" else torch.empty(0)
         if answers.ndim == 1:
-            self._warn_of_other_labels()
+            self._check_labels(largest)
         rows = ((~self.found.success) & (self.problem.eps > 0)).nonzero().squeeze(1)
         if self.access == "scores" and self.queries >= ENOUGH and self.problem.target.samples == 1:
             self._warn_of_randomness(self.going(rows)[:PROBE_ROWS])
@@ -236,15 +239,20 @@ class Oracle:
         classes = self.problem.examine(answers[:PROBE_ROWS], min(len(answers), PROBE_ROWS))
         self.found.objective = make_objective(self.loss, classes=classes, targeted=self.problem.goal is not None)
 
-    def _warn_of_other_labels(self) -> None:
-        """Warn if a target whose classes are unknown names the label of no example: they may be counted otherwise."""
-        if self.problem.goal is None and bool(self.found.success.all()):
-            warnings.warn(
-                f"The model gives none of the {len(self.left)} examples its label, so that all count as fooled without an attack. "
-                "Labels that start at 1 need `- 1`; otherwise model and data do not belong together.",
-                UserWarning,
-                stacklevel=4,
-            )
+    def _check_labels(self, largest: int) -> None:
+        """Doubt the labels where a target whose classes are unknown, and which named none above `largest`, gives no example its own."""
+        if self.problem.goal is not None or not bool(self.found.success.all()):
+            return
+        y, asked = self.problem.y, len(self.left)
+        remedy = "Labels that start at 1 need `- 1`; otherwise model and data do not belong together."
+        if asked >= SEVERAL and int(y.max()) > largest:
+            got = f"runs from {int(y.min())} to {int(y.max())}, and the model gives none of the {asked} examples its label"
+            refuse("y", got, allowed=f"0 to {largest}, the largest class that it names", remedy=remedy)
+        warnings.warn(
+            f"The model gives none of the {asked} examples its label, so that all count as fooled without an attack. {remedy}",
+            UserWarning,
+            stacklevel=4,
+        )
 
     def _warn_of_randomness(self, rows: torch.Tensor) -> None:
         """Ask about a few examples again, and warn if the answers differ."""
