@@ -228,7 +228,7 @@ def test_a_baseline_that_cannot_serve_is_refused_before_anything_is_measured(dig
             r"`adversarial.weight_bits` is not a setting; allowed: precision.weight_bits",
         ),
         ({"clean": {"clean": {"examples": 0}}}, r"`clean.clean.examples` is 0"),
-        ({"adversarial": {"pgd": {"eps": 0.3}}}, r"`adversarial.pgd` cannot take"),
+        ({"adversarial": {"pgd": {"eps": {"most": 0.3}}}}, r"`adversarial.pgd.eps` is {'most': 0.3}; allowed: numbers"),
         ({"adversarial": {"pgd": {"eps": [0.3, 0.1]}}}, r"increasing sizes"),
         ({"precision": {"weight_bits": {"bits": [0]}}}, r"falling whole numbers"),
         ({"shift": {"corruptions": {"kinds": ["foggy"]}}}, r"Did you mean 'fog'\?"),

@@ -168,7 +168,7 @@ def pose(
             "x",
             f"has values in [{low:.6g}, {high:.6g}]",
             allowed=f"the box {threat.bounds} of the threat model",
-            remedy="Pass raw images and put the normalisation into the model (nets.Normalized), or declare other bounds.",
+            remedy="Pass inputs without normalisation, which belongs into the model (nets.Normalized), or other bounds.",
         )
     goal = None
     if target_class is not None:

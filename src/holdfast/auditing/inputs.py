@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
@@ -12,7 +13,7 @@ from holdfast.auditing.example import example_network
 from holdfast.auditing.kinds import UNIT, fitted
 from holdfast.auditing.likeness import EXAMPLES, likeness_of
 from holdfast.auditing.loading import load_data, load_inputs, load_target
-from holdfast.auditing.loading.locate import blame
+from holdfast.auditing.loading.locate import blame, is_address
 from holdfast.auditing.probing import probe
 from holdfast.auditing.probing.trials import failed_trials
 from holdfast.core.checks import as_written, refuse
@@ -103,9 +104,8 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         data = embedded if data is None and settings.data.source is None else data
         chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
     loaded = _load(source, chosen, device=settings.run.device)
-    held = settings.data.source if data is None else data
     found = load_data(
-        held,
+        settings.data.source or _refuse_without_data() if data is None else data,
         bounds=chosen.bounds,
         layout=settings.data.layout,
         size=settings.data.size,
@@ -124,6 +124,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         used,
         expect_accuracy=settings.expect_accuracy,
         allow_low_accuracy=settings.allow_low_accuracy,
+        untrained=_if_untrained(source, chosen),
         seed=settings.seed,
         threads=settings.run.threads,
     )
@@ -144,6 +145,25 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         notes=(*loaded.notes, *_of_widths(target), *found.notes, *suited.notes, *seen.notes, *_of_samples(samples)),
         unsafe=loaded.unsafe,
     )
+
+
+def _refuse_without_data() -> NoReturn:
+    refuse(
+        "data",
+        "is missing",
+        allowed="a file, a folder, package.module:function or a data set's name, in Python also a pair (x, y) or a Dataset",
+        remedy=f"Name the examples that the network is asked about: {as_written('data', 'test.npz')}.",
+    )
+
+
+def _if_untrained(source: Any, chosen: ModelSettings) -> str:
+    """What to do if the network's weights turn out not to be trained; empty where they were given, or come with its file."""
+    if chosen.weights is not None:
+        return ""
+    if isinstance(source, str | Path):
+        given = f"Its weights are those that {source} gave it: if they are not trained, add {as_written('weights', 'weights.pt')}."
+        return given if is_address(str(source)) else ""
+    return "If its weights are not trained, load them into it first." if isinstance(source, torch.nn.Module) else ""
 
 
 def _samples(chosen: int | None, *, stochastic: bool) -> int:

@@ -18,15 +18,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from holdfast.core.checks import check_within, nearest, refuse
+from holdfast.auditing import forms
+from holdfast.core.checks import nearest, refuse
 from holdfast.core.errors import InputError
 from holdfast.core.grammar import parse
 from holdfast.core.numerals import as_number
@@ -56,71 +56,10 @@ KINDS = {  # what a check of types asks for, in plain words
     **dict.fromkeys(("tuple_type", "list_type"), "a list"),
     "string_type": "a text",
 }
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def _seconds(value: Any, info: ValidationInfo) -> Any:
-    """A duration such as ``"90s"``, ``"5m"`` or ``"1.5h"`` in s."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value)
-    if match is None or match[2] not in UNITS:
-        refuse(str(info.field_name), f"is {value!r}", allowed="a time such as 90s, 5m or 1.5h")
-    return check_within(float(match[1]) * UNITS[match[2]], str(info.field_name), low=0, low_open=True)
-
-
-def _pair(value: Any) -> Any:
-    """Two numbers out of ``"0,1"`` or of two numbers or texts."""
-    parts = value.split(",") if isinstance(value, str) else value
-    try:
-        low, high = (float(as_number(part)) for part in parts)
-    except (TypeError, ValueError):
-        refuse("bounds", f"is {value!r}", allowed="the smallest and the largest input value, e.g. 0,1")
-    ends = check_within(low, "bounds"), check_within(high, "bounds")
-    if low >= high:
-        refuse("bounds", f"is {value!r}", allowed="a smallest input value below the largest, e.g. 0,1")
-    return ends
-
-
-def _normalisation(value: Any) -> Any:
-    """``"mean,std"`` out of a pair of numbers, sequences, arrays or tensors."""
-    if isinstance(value, str) or value is None:
-        return value
-    try:
-        mean, std = ([float(as_number(number)) for number in _listed(part)] for part in value)
-    except (TypeError, ValueError):
-        mean, std = [], []
-    if not mean or len(mean) != len(std):
-        refuse("normalize", f"is {value!r}", allowed="a pair (mean, std) of numbers, or of one number for each channel")
-    return ",".join(map(repr, (*mean, *std)))
-
-
-def _listed(part: Any) -> Sequence[Any]:
-    held = part.tolist() if hasattr(part, "tolist") else part
-    return held if isinstance(held, list | tuple) else [held]
-
-
-def _words(value: Any) -> Any:
-    """``name=value`` texts out of a mapping."""
-    return tuple(f"{name}={entry}" for name, entry in value.items()) if isinstance(value, Mapping) else _single(value)
-
-
-def _single(value: Any) -> Any:
-    """A text as a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
-def _path(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
-
-
-def _key(value: Any) -> Any:
-    """The place of a part in a tuple as text."""
-    return str(value) if isinstance(value, int) else value
-
-
-PathText = Annotated[str, BeforeValidator(_path)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_single)]
+PathText = Annotated[str, BeforeValidator(forms.path)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(forms.several)]
 OutputForm = Literal["logits", "probabilities", "binary", "binary-logits", "binary-probabilities"]
 
 
@@ -137,21 +76,21 @@ class ModelSettings(SettingsTable):
     """``module:factory``, ``file.py:factory``, ``model.pt2`` or ``model.ts``; absent: the built-in example."""
     weights: PathText | None = None
     """``.safetensors``, or a ``.pt`` file that holds tensors only."""
-    arguments: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    arguments: Annotated[tuple[str, ...], BeforeValidator(forms.words)] = ()
     """For the factory: ``name=value`` texts, or a mapping."""
     name: str | None = None
     """What the report calls the network."""
     access: Access = "weights"
     """What the simulated adversary or deployer has, at most: labels, scores, gradients or weights."""
-    bounds: Annotated[tuple[float, float], BeforeValidator(_pair)] | None = None
+    bounds: Annotated[tuple[float, float], BeforeValidator(forms.ends)] | None = None
     """Smallest and largest value of an input, before any normalisation; absent: 0 and 1 for images and whatever lies within,
     otherwise as observed."""
-    normalize: Annotated[str | None, BeforeValidator(_normalisation)] = None
+    normalize: Annotated[str | None, BeforeValidator(forms.normalisation)] = None
     """``mean,std`` or a pair, applied inside the target, so that attack sizes stay in units of the input."""
     outputs: OutputForm | None = None
     """What the network returns; ``binary``: one number per example, the logit or the probability of class 1. Absent: the probe
     tells logits from probabilities."""
-    output_key: Annotated[str | None, BeforeValidator(_key)] = None
+    output_key: Annotated[str | None, BeforeValidator(forms.key)] = None
     """Which part holds the logits, for a network that returns a mapping or a tuple."""
     samples: Annotated[int, Field(ge=1)] | None = None
     """Passes whose mean probabilities are one answer; absent: 10 for a network that answers at random, otherwise 1."""
@@ -188,7 +127,7 @@ class RunSettings(SettingsTable):
     """Torch threads of each process; absent: the faster of one and all."""
     batch_size: Annotated[int, Field(ge=1, le=LARGEST)] = 1000
     """Largest number of examples in one pass; of large inputs fewer go together."""
-    point_limit: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
+    point_limit: Annotated[float, Field(gt=0), BeforeValidator(forms.seconds)] | None = None
     """Longest time of one point, in s; absent: ten minutes, or 20 times the predicted time if that is more."""
 
 
@@ -199,7 +138,7 @@ class AuditSettings(SettingsTable):
     __pydantic_extra__: dict[str, dict[str, dict[str, Any]]] = Field(init=False)
     preset: Preset = "quick"
     """How thorough: quick, standard or deep."""
-    budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = None
+    budget: Annotated[float, Field(gt=0), BeforeValidator(forms.seconds)] | None = None
     """Time for the whole audit, in s or as ``"5m"``."""
     max_queries: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Largest number of queries of the black-box stresses."""

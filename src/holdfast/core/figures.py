@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.core.checks import check_one_of, refuse
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from holdfast.core.curve import Curve
+    from holdfast.core.estimate import Estimate
 
 __all__ = [
     "INK",
     "MARKERS",
     "PALETTE",
+    "Drawable",
     "add_curve",
     "curve_figure",
     "new_figure",
@@ -90,6 +91,38 @@ EMBEDDING = (
 )
 
 
+class Drawable(Protocol):
+    """What is drawn of a :class:`holdfast.core.curve.Curve`, whose own ``plot`` draws by this module."""
+
+    @property
+    def name(self) -> str:
+        """Of the line."""
+
+    @property
+    def axis(self) -> str:
+        """What the strength is."""
+
+    @property
+    def unit(self) -> str:
+        """Of the strength."""
+
+    @property
+    def quantity(self) -> str:
+        """What is estimated."""
+
+    @property
+    def at(self) -> tuple[float, ...]:
+        """Strengths."""
+
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        """One per strength."""
+
+    @property
+    def log(self) -> str:
+        """Axes that have powers of ten."""
+
+
 def new_figure(*, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.6, 3.0)) -> tuple[Figure, list[Axes]]:
     """An empty figure in the house style and its axes, row by row.
 
@@ -108,7 +141,7 @@ def new_figure(*, rows: int = 1, columns: int = 1, size: tuple[float, float] = (
 
 
 def curve_figure(
-    curves: Sequence[Curve],
+    curves: Sequence[Drawable],
     *,
     title: str = "",
     chance: float | None = None,
@@ -157,7 +190,7 @@ def curve_figure(
     return figure
 
 
-def add_curve(curve: Curve, axes: Axes | None = None) -> Axes:
+def add_curve(curve: Drawable, axes: Axes | None = None) -> Axes:
     """Draw `curve` with its interval into `axes`, in the next colour, and give the axes back; a legend names several curves.
 
     Parameters
@@ -181,7 +214,7 @@ def add_curve(curve: Curve, axes: Axes | None = None) -> Axes:
     return target
 
 
-def _draw(axes: Axes, curve: Curve, place: int) -> None:
+def _draw(axes: Axes, curve: Drawable, place: int) -> None:
     import numpy as np
 
     colour, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
@@ -193,10 +226,16 @@ def _draw(axes: Axes, curve: Curve, place: int) -> None:
         axes.fill_between(at[known], lower[known], upper[known], color=colour, alpha=0.18, linewidth=0)
     elif known.any():
         axes.vlines(at[known], lower[known], upper[known], color=colour, alpha=0.5)
-    axes.plot(at, curve.values, color=colour, marker=marker if len(at) <= 24 else "", label=curve.name.replace("_", " "))
+    axes.plot(
+        at,
+        [estimate.value for estimate in curve.estimates],
+        color=colour,
+        marker=marker if len(at) <= 24 else "",
+        label=curve.name.replace("_", " "),
+    )
 
 
-def _dress(axes: Axes, curves: Sequence[Curve]) -> None:
+def _dress(axes: Axes, curves: Sequence[Drawable]) -> None:
     first = curves[0]
     axes.set_xlabel(first.axis.replace("_", " ") + (f" ({first.unit})" if first.unit else ""))
     axes.set_ylabel(first.quantity.replace("_", " "))
@@ -206,7 +245,7 @@ def _dress(axes: Axes, curves: Sequence[Curve]) -> None:
         axes.locator_params(axis="x", nbins=5)
     if len(first.at) > 1 and first.at[0] > first.at[-1]:
         axes.xaxis.set_inverted(True)
-    values = [value for curve in curves for value in curve.values]
+    values = [estimate.value for curve in curves for estimate in curve.estimates]
     if min(values) >= 0 and max(values) <= 1 and max(values) > 0.2 and "y" not in first.log:
         axes.set_ylim(0, 1.02)
 

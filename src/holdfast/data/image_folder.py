@@ -41,6 +41,7 @@ FORMATS = {
 READ = "PNG, JPEG, BMP, WebP, TIFF or PPM files"
 EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 GREY = frozenset({"1", "L", "LA"})
+PARTS = frozenset({"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"})
 MOST_PIXELS = 2**26  # of one image, 8192 x 8192: a small file can claim many more
 FEWER = as_written("examples", "N", python="N")
 SMALLER = as_written("size", "N", python="N")
@@ -115,7 +116,8 @@ def list_images(path: str | PathLike[str]) -> ImageFolder:
     Raises
     ------
     DataUnavailableError : no such folder
-    InputError : no class folder, no image at all, or a class folder whose files are all of other kinds
+    InputError : no class folder, no image at all, a class folder whose files are all of other kinds, or one folder, or several
+        alike, that hold the class folders in their turn
     """
     root = Path(path)
     if not root.is_dir():
@@ -123,6 +125,7 @@ def list_images(path: str | PathLike[str]) -> ImageFolder:
     folders = _sorted_classes([entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")])
     if not folders:
         refuse("path", f"leads to {root}, which holds no folders", allowed="one folder of images per class")
+    _check_level(root, folders)
     files: list[Path] = []
     left_out: list[Path] = []
     counts = []
@@ -139,6 +142,23 @@ def list_images(path: str | PathLike[str]) -> ImageFolder:
         files=tuple(files),
         labels=np.repeat(np.arange(len(folders)), counts),
         left_out=tuple(left_out),
+    )
+
+
+def _check_level(root: Path, folders: Sequence[Path]) -> None:
+    """Refuse a folder one level too high, whose one folder, or whose parts such as train and test, hold the class folders."""
+    if len(folders) > 1 and not {folder.name.lower() for folder in folders} <= PARTS:
+        return
+    inner = [entry for folder in folders for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if len(inner) <= len(folders) or not all(entry.is_dir() for entry in inner):
+        return
+    names = ", ".join(folder.name for folder in folders)
+    found = "one class was found" if len(folders) == 1 else f"{len(folders)} classes were found"
+    refuse(
+        "path",
+        f"leads to {root}, where {found}, {names}, holding {len(inner)} folders and no image",
+        allowed="the folder that holds one folder of images for each class",
+        remedy=f"Give {' or '.join(str(folder) for folder in folders)}.",
     )
 
 

@@ -226,7 +226,8 @@ def _check_bounds(x: torch.Tensor, bounds: Bounds) -> None:
             "x",
             f"has values in [{low:.4g}, {high:.4g}]",
             allowed=f"the declared bounds ({bounds[0]:g}, {bounds[1]:g})",
-            remedy=f"Pass raw inputs and let the target normalise them, or declare {as_range(low, high)}.",
+            remedy=f"If these inputs are normalised, pass raw ones and {as_written('normalize', 'mean,std')}; otherwise declare "
+            f"their range: {as_range(low, high)}.",
         )
 
 

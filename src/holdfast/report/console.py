@@ -192,7 +192,7 @@ class Console:
         if not self.prints:
             return
         if document.run.status == "complete":
-            self.say(f"[dim]{_duration(document.run.seconds or 0.0)}[/]")
+            self.say(f"[dim]{document.run.kind} finished in {_duration(document.run.seconds or 0.0)}[/]")
         self._rich.print(str(page), markup=False, style="bold", soft_wrap=True)
         if document.run.status != "complete" and document.run.resume:
             self._rich.print(f"This run is {document.run.status}. To complete it:", markup=False)

@@ -240,7 +240,7 @@ class Oracle:
         self.found.objective = make_objective(self.loss, classes=classes, targeted=self.problem.goal is not None)
 
     def _check_labels(self, largest: int) -> None:
-        """Doubt the labels where a target whose classes are unknown, and which named none above `largest`, gives no example its own."""
+        """Doubt the labels where a target of unknown classes, the `largest` that it named known, gives no example its own."""
         if self.problem.goal is not None or not bool(self.found.success.all()):
             return
         y, asked = self.problem.y, len(self.left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["load_data", "load_inputs"]
 
 UNIT = (0.0, 1.0)
+FORMS = f"{', '.join(IMAGE_SETS)}, package.module:make_loader, a file.npz, or a folder of class folders"
 
 
 def load_data(  # noqa: PLR0913 (each is a flag of the command line)
@@ -132,16 +133,23 @@ def _object_at(text: str) -> Any:
         if path.suffix == ".npz":
             locate.missing_file(path, parameter="data")
             return path
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        refuse(
-            "data",
-            f"is {text!r}",
-            allowed=f"{', '.join(IMAGE_SETS)}, package.module:make_loader, a file.npz, or a folder of class folders",
-            remedy=locate.suggestion(path.name, [*IMAGE_SETS, *beside]),
-        )
+        _refuse_unread(path)
     found = locate.find(text, parameter="data")
     is_data = isinstance(found, Dataset | Examples | Mapping | Iterable) and not isinstance(found, type)
     return found if is_data or not callable(found) else call_factory(found)
+
+
+def _refuse_unread(path: Path) -> NoReturn:
+    """Refuse a path that leads to nothing that is read: the nearest name, or how to convert the file that lies there."""
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    got, remedy = f"is {str(path)!r}", locate.suggestion(path.name, [*IMAGE_SETS, *beside])
+    if path.is_file():
+        got += f", a file with the ending {path.suffix!r}, which is not read" if path.suffix else ", a file without an ending"
+        remedy = (
+            "Read it in Python and write its arrays once: `numpy.savez('data.npz', x=x, y=y)`, then pass "
+            f"{as_written('data', 'data.npz')}; or write a function that returns (x, y): {as_written('data', 'mydata.py:test')}."
+        )
+    refuse("data", got, allowed=FORMS, remedy=remedy)
 
 
 def _rows(source: Any, **options: Any) -> Selection:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["blame", "find", "is_address", "make_importable", "missing_file", "suggestion"]
 
+SHOWN = 4  # names of files in a message
+
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The sentence that names the nearest known word; empty if none is near.
@@ -51,9 +53,13 @@ def missing_file(path: Path, *, parameter: str) -> None:
     folder = path.parent
     if not folder.is_dir():
         refuse(parameter, f"is {str(path)!r}, and there is no folder {str(folder)!r}", allowed="a file that exists")
+    if path.is_dir():
+        inside = sorted(str(entry) for entry in path.iterdir() if entry.is_file())
+        remedy = f"In it lie {', '.join(inside[:SHOWN])}: pass one of these." if inside else ""
+        refuse(parameter, f"is {str(path)!r}, which is a folder", allowed="a file that exists", remedy=remedy)
     names = [entry.name for entry in folder.iterdir() if entry.is_file()]
-    got = "a folder" if path.is_dir() else "no file"
-    refuse(parameter, f"is {str(path)!r}, which is {got}", allowed="a file that exists", remedy=suggestion(path.name, names))
+    remedy = suggestion(path.name, names)
+    refuse(parameter, f"is {str(path)!r}, which is no file", allowed="a file that exists", remedy=remedy)
 
 
 def is_address(text: str) -> bool:

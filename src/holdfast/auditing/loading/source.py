@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -47,6 +47,7 @@ class Obtained:
     source : one line that says where it came from
     notes : what the report should say about it
     unsafe : a pickle was executed to read it
+    made : a factory has just made it, so that nobody else holds it
     """
 
     network: Callable[..., Any]
@@ -54,6 +55,7 @@ class Obtained:
     source: str
     notes: tuple[str, ...] = ()
     unsafe: bool = False
+    made: bool = False
 
 
 def obtain(
@@ -132,7 +134,7 @@ def _from_address(address: str, arguments: Iterable[str] | Mapping[str, Any], *,
     if not callable(made):
         refuse("model", f"is {address}, which returns a {type(made).__name__}", allowed="a factory that returns an nn.Module")
     with_arguments = f" with {', '.join(f'{key}={value}' for key, value in given.items())}" if given else ""
-    return _from_object(made, source=address + with_arguments)
+    return replace(_from_object(made, source=address + with_arguments), made=True)
 
 
 def _from_path(path: Path, *, unsafe_pickle: bool) -> Obtained:
@@ -198,15 +200,22 @@ def _consent(path: Path) -> None:
 
 
 def _refuse_weights(path: Path) -> NoReturn:
-    got = f"is {path.name!r}, which holds weights without a network"
+    got = f"is {str(path)!r}, which holds weights without a network"
     factory = as_written("model", "package.module:factory")
-    remedy = f"Pass {factory} with {as_written('weights', path.name)}."
+    remedy = f"Pass {factory} with {as_written('weights', str(path))}."
     refuse("model", got, allowed="the network's code, and its weights beside it", remedy=remedy)
 
 
 def _refuse_unknown(path: Path) -> NoReturn:
-    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    got = f"is {str(path)!r}"
+    beside = [entry.name for entry in path.parent.iterdir() if entry.suffix in (*ARCHIVES, ".py")] if path.parent.is_dir() else []
     remedy = locate.suggestion(path.name, beside)
-    if path.suffix == ".py":
-        remedy = f"Say what in it makes the network: {path}:factory."
-    refuse("model", f"is {str(path)!r}", allowed=FORMS, remedy=remedy)
+    if path.is_dir():
+        got += ", a folder"
+        remedy = "Write a function that makes the network from it, in a file of your own, and pass it: mynet.py:make."
+    elif path.suffix == ".py":
+        remedy = f"Say what in it makes the network: {as_written('model', f'{path}:factory')}."
+    elif path.is_file():
+        got += f", a file with the ending {path.suffix!r}, which is not read" if path.suffix else ", a file without an ending"
+        remedy = "Write a function that makes the network from it, in a file of your own, and pass it: mynet.py:make."
+    refuse("model", got, allowed=FORMS, remedy=remedy)

@@ -150,6 +150,9 @@ def _network(obtained: Obtained, *, output_key: str | None, differentiable: bool
     try:
         return copied(network)
     except Exception as error:  # noqa: BLE001 (a user's module may fail to be copied in any way)
+        if obtained.made:
+            notes.append(f"the network cannot be copied ({type(error).__name__}: {error}): stresses that need a copy are left out")
+            return network
         refuse(
             "model",
             f"is a {type(network).__name__} that cannot be copied ({type(error).__name__}: {error})",
@@ -169,13 +172,13 @@ def _load_weights(network: nn.Module, obtained: Obtained, path: Path) -> tuple[s
 def _to_evaluation(network: nn.Module, *, fresh: bool) -> list[str]:
     """Switch to evaluation mode; notes on the mode it came in, and on layers that depend on chance or on the batch.
 
-    Every `fresh` network is in training mode: that is a note only if it has layers that care.
+    Every `fresh` network is in training mode: that is a note only where the user's own object came in it, and has layers that care.
     """
     notes = []
     training = sum(module.training for module in network.modules())
     network.eval()
     kinds = Counter(type(module).__name__ for module in network.modules() if isinstance(module, (BATCH_DEPENDENT, *RANDOM)))
-    if training and (kinds or not fresh) and not isinstance(network, CallableNetwork):
+    if training and kinds and not fresh:
         notes.append(f"{training} of its modules were in training mode; they are examined in evaluation mode")
     if kinds:
         counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

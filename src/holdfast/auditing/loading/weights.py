@@ -58,7 +58,13 @@ def read_weights(path: Path) -> tuple[Tensors, tuple[str, ...]]:
     elif path.suffix in PICKLED:
         content = read_tensors_only(path, parameter="weights")
     else:
-        refuse("weights", f"is {path.name!r}", allowed=f".safetensors, .npz, {', '.join(PICKLED)}")
+        refuse(
+            "weights",
+            f"is {str(path)!r}, a file with another ending",
+            allowed=f".safetensors, .npz, {', '.join(PICKLED)}",
+            remedy="Load it into the network in Python and write its state dict once: `torch.save(model.state_dict(), "
+            f"'weights.pt')`, then pass {as_written('weights', 'weights.pt')}.",
+        )
     return _unwrap(content, path)
 
 

@@ -91,6 +91,11 @@ class Alternative:
     gain: float
     p: float
 
+    @property
+    def praise(self) -> str:
+        """How much better it does, as a clause."""
+        return f"it is right on {self.accuracy} {self.advice}"
+
 
 def better_normalisation(target: Target, examples: Examples, correct: torch.Tensor, *, seconds: float = 0.0) -> Alternative | None:
     """The normalisation under which the network does best, if that is better than as declared; None otherwise.
@@ -159,6 +164,7 @@ def check_accuracy(
     chance: float,
     expected: float | None = None,
     alternative: Alternative | None = None,
+    untrained: str = "",
     allow: bool = False,
 ) -> tuple[str, ...]:
     """Refuse an accuracy near chance, more than 5 points below what was expected, or clearly better if normalised otherwise.
@@ -172,6 +178,7 @@ def check_accuracy(
     chance : the accuracy of guessing (:attr:`holdfast.data.Examples.chance`); the least accuracy is 1.5 times that, 0.75 at most
     expected : what the user knows to be right
     alternative : from :func:`better_normalisation`; makes the hint precise
+    untrained : what to do if the weights are not the trained ones; the first suspicion about an accuracy that chance gives, too
     allow : give the sentence back as a note instead of refusing
     """
     if expected is not None:
@@ -179,22 +186,26 @@ def check_accuracy(
     least = min(TIMES_CHANCE * chance, ENOUGH)
     notes = () if accuracy.lo > chance else (f"{BARELY}: {accuracy} against {chance:.3g}",)
     got = f"is right on {accuracy} of {accuracy.n} examples"
-    better = (
-        f"it is right on {alternative.accuracy} {alternative.advice}"
-        if alternative
-        else f"see {as_written('normalize', 'mean,std')}"
-    )
-    hint = f"Normalisation is probably missing or applied twice: {better}"
+    better = alternative is not None and alternative.p <= SIGNIFICANCE
+    hint = _hint(alternative if better else None, untrained if accuracy.lo <= chance else "")
     if accuracy.value < least:
         allowed = f"at least {least:.2g}" + (", 1.5 times chance" if TIMES_CHANCE * chance <= ENOUGH else "")
     elif expected is not None and accuracy.value < expected - SHORTFALL:
         allowed = f"the expected {expected:g}, less 0.05 at most"
-    elif alternative is None or alternative.p > SIGNIFICANCE:
+    elif alternative is None or not better:
         return notes
     elif alternative.gain > GAIN:
         allowed = "the normalisation that the network was trained with"
     else:
-        return (f"is the normalisation the one that the network was trained with? {better}", *notes)
+        return (f"is the normalisation the one that the network was trained with? {alternative.praise}", *notes)
     if allow:
         return (f"the network {got}; expected was {allowed}", hint)
     return refuse("model", got, allowed=allowed, remedy=f"{hint}. To go on nevertheless: {as_written('allow_low_accuracy')}.")
+
+
+def _hint(alternative: Alternative | None, untrained: str) -> str:
+    """The likeliest cause of a low accuracy first; `alternative` is a normalisation that does clearly better."""
+    if alternative is not None:
+        return f"Normalisation is probably missing or applied twice: {alternative.praise}"
+    see = f"normalisation is missing or applied twice: see {as_written('normalize', 'mean,std')}"
+    return f"{untrained} Or {see}" if untrained else f"Perhaps {see}"

@@ -19,6 +19,7 @@ from holdfast.data.examples import chance_level
 from holdfast.nets import device_of
 
 if TYPE_CHECKING:
+    from holdfast.auditing.probing.sounding import Sounding
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
@@ -88,6 +89,7 @@ def probe(
     *,
     expect_accuracy: float | None = None,
     allow_low_accuracy: bool = False,
+    untrained: str = "",
     seed: int = 0,
     threads: int | None = None,
 ) -> Probe:
@@ -99,6 +101,7 @@ def probe(
     examples : evaluation data in the target's bounds
     expect_accuracy : what the user knows to be right, in [0, 1]; more than 5 points less is refused
     allow_low_accuracy : note instead of refusing
+    untrained : what to do if the network turns out to be no better than chance because its weights are not the trained ones
     seed : of the choice of examples, and of a nondeterministic network
     threads : of torch; default: 1 or torch's own number, whichever a short probe finds faster
 
@@ -125,8 +128,14 @@ def probe(
     # beside noise of a fixed size a larger input is easier to recognise, so for a random network this proves nothing
     alternative = None if seen.stochastic else better_normalisation(seen.declared, rows, correct, seconds=seen.t_forward)
     chance = chance_level(examples.y, classes)
-    doubts = check_accuracy(accuracy, chance=chance, expected=expect_accuracy, alternative=alternative, allow=allow_low_accuracy)
-    slope = seen.gradients if seen.gradients is not None and seen.gradients.exist else None
+    doubts = check_accuracy(
+        accuracy,
+        chance=chance,
+        expected=expect_accuracy,
+        alternative=alternative,
+        untrained=untrained,
+        allow=allow_low_accuracy,
+    )
     return Probe(
         target=seen.target,
         notes=(*notes, *seen.notes, *doubts),
@@ -139,13 +148,21 @@ def probe(
         deterministic=seen.deterministic,
         stochastic=seen.stochastic,
         outputs_look_like=seen.kind,
-        has_gradients=None if seen.gradients is None else seen.gradients.exist,
-        why_no_gradients="" if seen.gradients is None else seen.gradients.reason,
-        gradients_finite=slope.finite if slope else None,
-        saturated=proportion(slope.saturated, slope.n) if slope else None,
         t_forward=seen.t_forward,
-        t_backward=max(0.0, slope.seconds - seen.t_forward) if slope else 0.0,
         accuracy=accuracy,
         threads=seen.threads,
         queries=target.queries.count - asked_before,
+        **_of_gradients(seen),
     )
+
+
+def _of_gradients(seen: Sounding) -> dict[str, Any]:
+    """What a probe says of the gradients in the input."""
+    slope = seen.gradients if seen.gradients is not None and seen.gradients.exist else None
+    return {
+        "has_gradients": None if seen.gradients is None else seen.gradients.exist,
+        "why_no_gradients": "" if seen.gradients is None else seen.gradients.reason,
+        "gradients_finite": slope.finite if slope else None,
+        "saturated": proportion(slope.saturated, slope.n) if slope else None,
+        "t_backward": max(0.0, slope.seconds - seen.t_forward) if slope else 0.0,
+    }
