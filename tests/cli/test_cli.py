@@ -155,15 +155,57 @@ def test_a_second_start_keeps_what_was_measured(finished, workplace):
     assert done.stdout.count("kept from before") == 7
 
 
-def test_gates_on_a_stored_run(finished, workplace):
+def test_gates_on_a_stored_run_are_written_into_its_page(finished, workplace):
     del finished
+    shutil.copytree(workplace / "runs/a", workplace / "runs/gated")
     (workplace / "gates.toml").write_text('gates = ["clean.accuracy >= 0.999"]')
-    failed = holdfast("gate", "runs/a", "-g", "gates.toml", "--junit", "j.xml", "--sarif", "s.sarif", folder=workplace)
+    failed = holdfast("gate", "runs/gated", "-g", "gates.toml", "--junit", "j.xml", "--sarif", "s.sarif", folder=workplace)
     assert failed.returncode == 1
+    assert "The gate fails: Clean accuracy." in failed.stdout
+    assert failed.stdout.split()[-3:] == ["runs/gated/report.html", "j.xml", "s.sarif"]
     assert "<failure" in (workplace / "j.xml").read_text()
     assert json.loads((workplace / "s.sarif").read_text())["version"] == "2.1.0"
-    passed = holdfast("gate", "runs/a", "--gate", "clean.accuracy >= 0.5", folder=workplace)
+    for name in ("report.html", "report.json", "junit.xml", "results.sarif"):
+        assert "clean.accuracy &gt;= 0.999" in (text := (workplace / "runs/gated" / name).read_text()) or ">= 0.999" in text, name
+    passed = holdfast("gate", "runs/gated", "--gate", "clean.accuracy >= 0.5", folder=workplace)
     assert passed.returncode == 0
+    assert json.loads((workplace / "runs/gated/report.json").read_text())["gates"][0]["status"] == "pass"
+
+
+def test_verdicts_go_elsewhere_where_that_is_asked(finished, workplace):
+    del finished
+    before = (workplace / "runs/a/report.json").read_bytes()
+    done = holdfast("gate", "runs/a", "--gate", "clean.accuracy >= 0.999", "-o", "pages/gated.html", folder=workplace)
+    assert done.returncode == 1
+    assert done.stdout.strip().endswith("pages/gated.html")
+    assert "0.999" in (workplace / "pages/gated.html").read_text()
+    assert (workplace / "runs/a/report.json").read_bytes() == before
+    refused = holdfast("gate", "runs/a", "--gate", "clean.accuracy >= 0.9", "-o", "mynet.py/page.html", folder=workplace)
+    assert refused.returncode == 2
+    assert "where nothing can be written" in refused.stderr
+    assert "--out FILE" in refused.stderr
+
+
+def test_a_comparison_is_judged_by_gates(finished, workplace):
+    del finished
+    words = ("compare", "runs/a", "runs/a", "-o", "pages/compared.html")
+    plain = holdfast(*words, folder=workplace)
+    assert (plain.returncode, "Gates" in (workplace / "pages/compared.html").read_text()) == (0, False)
+    same = holdfast(*words, "--gate", "clean.accuracy >= baseline", folder=workplace)
+    assert same.returncode == 0, same.stdout
+    assert "The gate holds." in same.stdout
+    (workplace / "more.toml").write_text('gates = ["clean.accuracy >= baseline + 0.01"]')
+    both = holdfast(*words, "-g", "more.toml", "--gate", "clean.accuracy >= baseline", folder=workplace)
+    assert both.returncode == 1
+    assert "1 of 2 gates fails: clean accuracy; 1 holds." in both.stdout
+    page = (workplace / "pages/compared.html").read_text()
+    assert "clean.accuracy &gt;= baseline + 0.01" in page
+    assert "1 of 2 gates fails" in page
+    near = f"clean.accuracy >= {json.loads((workplace / 'runs/a/report.json').read_text())['probe']['accuracy']['value']}"
+    assert holdfast(*words, "--gate", near, folder=workplace).returncode == 0
+    assert holdfast(*words, "--gate", near, "--undecided", "fail", folder=workplace).returncode == 1
+    slip = holdfast(*words, "--gate", "clean.acuracy >= baseline", folder=workplace)
+    assert (slip.returncode, "Did you mean clean.accuracy?" in slip.stderr) == (2, True)
 
 
 def test_status_report_and_compare(finished, workplace):

@@ -63,8 +63,12 @@ def claims(*statuses):
     [
         (["pass"], "The gate holds."),
         (["pass", "pass"], "All 2 gates hold."),
-        (["pass", "pass", "undecided"], "No gate fails: 2 of 3 hold; 1 is undecided."),
-        (["undecided", "error"], "1 is undecided; 1 could not be judged."),
+        (["undecided"], "The gate is undecided."),
+        (["pass", "pass", "undecided", "undecided", "undecided"], "3 of 5 gates are undecided; 2 hold."),
+        (["undecided", "undecided", "undecided"], "3 of 3 gates are undecided."),
+        (["undecided", "error"], "1 of 2 gates is undecided; 1 could not be judged."),
+        (["error", "pass"], "1 of 2 gates could not be judged; 1 holds."),
+        (["fail"], "The gate fails: sentence 0."),
         (["fail", "pass"], "1 of 2 gates fails: sentence 0; 1 holds."),
         (
             ["fail", "fail", "undecided", "error"],

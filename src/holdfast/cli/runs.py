@@ -122,24 +122,50 @@ def report(folder: Path, /, *, open_page: Annotated[bool, Parameter(name="--open
 
 
 @app.command
-def compare(before: Path, after: Path, /, *, out: Annotated[Path, Parameter(alias="-o")] = Path("comparison.html")) -> None:
+def compare(
+    before: Path,
+    after: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(alias="-o")] = Path("comparison.html"),
+    gates: Annotated[Path | None, Parameter(alias="-g")] = None,
+    gate: Annotated[list[str] | None, Parameter(negative=())] = None,
+    undecided: Literal["warn", "fail", "pass"] = "warn",
+) -> int:
     """Compare two runs on the same examples: paired differences, exact tests, examples that got worse.
 
     Example: holdfast compare runs/plain runs/defended -o diff.html
 
+    Example: holdfast compare runs/main runs/branch --gate "clean.accuracy >= baseline - 0.01"
+
     Parameters
     ----------
     before
-        Folder of the run before.
+        Folder of the run before, which gates call `baseline`.
     after
         Folder of the run after.
     out
         Page to write.
+    gates
+        TOML file with `gates = ["clean.accuracy >= baseline - 0.01", ...]`, held against the run after.
+    gate
+        A single gate; may be repeated. The exit code is that of `holdfast gate`.
+    undecided
+        What an undecided gate does to the exit code.
     """
     from holdfast.auditing import stored
 
-    console().comparison(stored.compare(before, after, out=out))
+    comparison = stored.compare(before, after, out=out, gates=_texts(gates, gate))
+    console().comparison(comparison)
     print(out)  # noqa: T201
+    return stored.comparison_code(comparison, after, undecided=undecided)
+
+
+def _texts(file: Path | None, single: list[str] | None) -> tuple[str, ...]:
+    """The gates of a file, then single ones."""
+    from holdfast.auditing import stored
+
+    return (*(stored.read_gates(file) if file is not None else ()), *(single or ()))
 
 
 @app.command
@@ -149,12 +175,13 @@ def gate(
     *,
     gates: Annotated[Path | None, Parameter(alias="-g")] = None,
     gate: Annotated[list[str] | None, Parameter(negative=())] = None,
+    out: Annotated[Path | None, Parameter(alias="-o")] = None,
     junit: Path | None = None,
     sarif: Path | None = None,
     baseline: Path | None = None,
     undecided: Literal["warn", "fail", "pass"] = "warn",
 ) -> int:
-    """Hold a stored run against gates; the network is not needed.
+    """Hold a stored run against gates, and write its page with the verdicts; the network is not needed.
 
     Example: holdfast gate runs/a -g gates.toml --junit junit.xml --sarif out.sarif
 
@@ -166,18 +193,25 @@ def gate(
         TOML file with `gates = ["clean.accuracy >= 0.97", ...]`.
     gate
         A single gate; may be repeated.
+    out
+        Page (`.html`), facts (`.json`) or folder to write the verdicts to. Without it the report in the folder of the run is
+        written anew, with these gates in the place of earlier ones.
     junit
         Write the verdicts as JUnit XML.
     sarif
         Write the findings as SARIF.
     baseline
-        Folder of the run that gates call `baseline`.
+        Folder of the run that gates call `baseline`; without it the run's own baseline.
     undecided
         What an undecided gate does to the exit code.
     """
     from holdfast.auditing import stored
 
-    texts = (*(stored.read_gates(gates) if gates is not None else ()), *(gate or ()))
-    judged = stored.judge_run(folder, texts, junit_file=junit, sarif_file=sarif, baseline=baseline, undecided=undecided)
+    texts = _texts(gates, gate)
+    place = out or (folder if texts else None)
+    judged = stored.judge_run(folder, texts, junit_file=junit, sarif_file=sarif, baseline=baseline, undecided=undecided, out=place)
     console().verdicts(judged.document)
+    for written in (place, junit, sarif):
+        if written is not None:
+            print(written / "report.html" if written.is_dir() else written)  # noqa: T201
     return judged.exit_code

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from holdfast.core.stream import LastingStream
-from holdfast.report.wording import strength
+from holdfast.report.wording import strength, tally, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.core.store import Record
     from holdfast.report.document import Document
     from holdfast.report.examples import PairedComparison
+    from holdfast.report.judged import ClaimEntry
 
 __all__ = ["Console"]
 
@@ -154,22 +155,30 @@ class Console:
             return
         from rich.markup import escape
 
-        from holdfast.report.terminal import new_table, unbroken
-
         if document.judged:
-            table = new_table("", "id", "statement", "measured", "expected", whole=["", "id"])
-            for claim in document.judged:
-                measured = unbroken(_measured(claim.value, claim.lo, claim.hi)) if claim.value is not None else escape(claim.reason)
-                expected = "" if claim.statement.endswith(claim.expected) else escape(claim.expected)
-                table.add_row(MARKS[claim.status], claim.id, escape(claim.statement), measured, expected)
-            self._rich.tabulate(table)
+            self.judged(document.judged)
+            if document.run.kind == "audit":
+                self.note(verdict(document))
         for finding in document.findings:
             if finding.severity in {"high", "medium"}:
                 colour = "red" if finding.severity == "high" else "yellow"
                 self._rich.print(f"[{colour}]{finding.severity}[/] {escape(finding.text)}")
 
+    def judged(self, entries: Sequence[ClaimEntry]) -> None:
+        """Print the table of verdicts."""
+        from rich.markup import escape
+
+        from holdfast.report.terminal import new_table, unbroken
+
+        table = new_table("", "id", "statement", "measured", "expected", whole=["", "id"])
+        for claim in entries:
+            measured = unbroken(_measured(claim.value, claim.lo, claim.hi)) if claim.value is not None else escape(claim.reason)
+            expected = "" if claim.statement.endswith(claim.expected) else escape(claim.expected)
+            table.add_row(MARKS[claim.status], claim.id, escape(claim.statement), measured, expected)
+        self._rich.tabulate(table)
+
     def comparison(self, comparison: PairedComparison) -> None:
-        """Print paired differences, one row per point that both runs measured."""
+        """Print paired differences, one row per point that both runs measured, and the verdicts on them."""
         self.note(f"{comparison.before} -> {comparison.after}")
         self.table(
             [
@@ -185,6 +194,9 @@ class Console:
                 for row in comparison.rows
             ]
         )
+        if comparison.gates and self.prints:
+            self.judged(comparison.gates)
+            self.note(tally(comparison.gates, names={}))
 
     def ended(self, document: Document, page: Path) -> None:
         """Print the verdicts and where the page lies; the line to resume with is the last one of an incomplete run."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from holdfast.report.judged import ClaimEntry
 from holdfast.report.measured import CurveEntry, Entry, EstimateEntry, Json, Number
 
 __all__ = [
@@ -96,6 +97,8 @@ class PairedComparison(Entry):
     rows: list[ComparisonRow] = []
     curves: dict[str, list[CurveEntry]] = {}
     """Curves of the model before, by stress."""
+    gates: list[ClaimEntry] = []
+    """Verdicts on the model after, whose ``baseline`` is the one before."""
     notes: list[str] = []
 
 

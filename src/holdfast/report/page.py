@@ -41,7 +41,7 @@ def _environment() -> Environment:
     )
     script, style = _asset("page.js"), _asset("page.css")
     fingerprint = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    names = ("at_text", "date", "duration", "estimate_text", "heading", "number", "plain")
+    names = ("at_text", "date", "duration", "estimate_text", "heading", "number", "plain", "tally")
     environment.filters |= {name: getattr(wording, name) for name in names}
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False)
     environment.filters["anchor"] = _anchor

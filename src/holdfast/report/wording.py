@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.report.document import Document
+    from holdfast.report.judged import ClaimEntry
     from holdfast.report.measured import EstimateEntry, StressEntry
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "setting",
     "short_name",
     "strength",
+    "tally",
     "threshold",
     "verdict",
 ]
@@ -45,6 +47,12 @@ ABSENT = "–"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 WORDS = {"pass": "holds", "fail": "fails", "undecided": "undecided", "error": "not judged"}
 PLURALS = {"pass": "hold", "fail": "fail", "undecided": "undecided", "error": "not judged"}
+TALLIED = {  # for one and for several, in the order in which they are told
+    "fail": ("fails", "fail"),
+    "undecided": ("is undecided", "are undecided"),
+    "error": ("could not be judged", "could not be judged"),
+    "pass": ("holds", "hold"),
+}
 TITLES = {
     "p05": "5th percentile",
     "sd": "standard deviation",
@@ -362,21 +370,39 @@ def verdict(document: Document) -> str:
     judged = document.judged
     if not judged:
         return f"No {kind}s were set: the figures below are measured, not judged."
-    names = {name: stress.short for name, stress in document.stresses().items()}
-    groups = {status: [gist(entry.statement, names) for entry in judged if entry.status == status] for status in WORDS}
+    names = {name: stress.short for name, stress in document.stresses().items()} if kind == "gate" else None
+    return tally(judged, kind, names=names)
+
+
+def tally(judged: Sequence[ClaimEntry], kind: str = "gate", *, names: Mapping[str, str] | None = None) -> str:
+    """One sentence that counts verdicts, the failed ones first and by name.
+
+    Parameters
+    ----------
+    judged : verdicts, at least one
+    kind : the word for one of them
+    names : short names of stresses; None: failed ones are counted only
+
+    Examples
+    --------
+    >>> from holdfast.report.judged import ClaimEntry
+    >>> verdicts = ["pass", "pass", "undecided", "undecided", "undecided"]
+    >>> tally([ClaimEntry(id="g", statement="", status=status) for status in verdicts])
+    '3 of 5 gates are undecided; 2 hold.'
+    """
     total = len(judged)
-    if len(groups["pass"]) == total:
+    counts = {status: sum(entry.status == status for entry in judged) for status in TALLIED}
+    if counts["pass"] == total:
         return f"All {total} {kind}s hold." if total > 1 else f"The {kind} holds."
-    clauses = []
-    if groups["fail"]:
-        failing = f"{len(groups['fail'])} of {total} {kind}{'s' * (total > 1)} {'fails' if len(groups['fail']) == 1 else 'fail'}"
-        clauses.append(f"{failing}: {_listing(groups['fail'])}" if document.run.kind == "audit" else failing)
-    elif groups["pass"]:
-        clauses.append(f"No {kind} fails: {len(groups['pass'])} of {total} {'holds' if len(groups['pass']) == 1 else 'hold'}")
-    for status, words in (("undecided", "undecided"), ("error", "could not be judged")):
-        if count := len(groups[status]):
-            verb = "" if status == "error" else ("is " if count == 1 else "are ")
-            clauses.append(f"{count} {verb}{words}")
-    if groups["pass"] and groups["fail"]:
-        clauses.append(f"{len(groups['pass'])} {'holds' if len(groups['pass']) == 1 else 'hold'}")
+    clauses: list[str] = []
+    for status, (one, many) in TALLIED.items():
+        if not (count := counts[status]):
+            continue
+        words = one if count == 1 else many
+        if clauses:
+            clauses.append(f"{count} {words}")
+        else:
+            clauses.append(f"{count} of {total} {kind}s {words}" if total > 1 else f"The {kind} {words}")
+        if status == "fail" and names is not None:
+            clauses[-1] += f": {_listing([gist(entry.statement, names) for entry in judged if entry.status == 'fail'])}"
     return "; ".join(clauses) + "."
