@@ -3,7 +3,9 @@
 import copy
 import json
 from dataclasses import replace
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -266,16 +268,20 @@ def test_a_network_that_names_classes_has_the_access_of_labels(net, digits, form
         (lambda z: {"scores": z, "aux": z}, r"returns a dict with the parts scores, aux.*--output-key scores"),
         (lambda z: {"loss": z.sum(), "scores": z}, r"--output-key scores"),
         (lambda z: (z, z), r"returns a tuple with the parts 0, 1.*--output-key 0"),
+        (list, r"returns a list with the parts 0, 1, 2, 3, 4, 5, 6, 7; .*Return one tensor: torch\.stack"),
+        (lambda z: {"loss": z.sum(), "hidden": z[:, :, None]}, r"parts loss, hidden; .*return the scores of the classes alone"),
         (lambda z: [z.sum(), z], r"returns a list.*--output-key 1"),
         (lambda z: "seven", r"returns a str; allowed: one tensor"),
         (lambda z: None, r"returns a NoneType"),
-        (lambda z: z.detach().numpy(), r"returns a ndarray.*Pass the function itself"),
+        (lambda z: np.array(list("abcdefgh")), r"returns a ndarray; allowed: one tensor"),
         (lambda z: z[:, :5], r"`y` runs from 0 to 9; allowed: 0 to 4 for a model with 5 outputs"),
         (lambda z: z[:, 0], r"returns one number per example, shape \(8,\).*cannot name one of 10 classes"),
         (lambda z: z[:, :1], r"returns one number per example, shape \(8, 1\).*cannot name one of 10 classes"),
         (lambda z: z[:, :, None, None], r"returns shape \(8, 10, 1, 1\).*End its forward with \.flatten\(1\)"),
         (lambda z: z.squeeze(), r"returns \(10,\) for one example: keep the batch axis; allowed: \(1, 10\).*\.flatten\(1\)"),
         (lambda z: z.mean(0), r"answers 8 examples with shape \(10,\)"),
+        (lambda z: z.argmax(1).float(), r"one number per example.*return it as a whole number, with \.long\(\)"),
+        (lambda z: z[:, :, None, None].expand(-1, -1, 3, 3), r"\(8, 10, 3, 3\).*Scores for each place of an input are not"),
         (lambda z: z.sum(), r"answers 8 examples with shape \(\)"),
         (lambda z: z.round().long(), r"returns int64 scores"),
         (lambda z: z.argmax(1) - 1, r"answers with labels from -1 to 8; allowed: 0 to 9"),
@@ -287,6 +293,48 @@ def test_a_network_that_names_classes_has_the_access_of_labels(net, digits, form
 def test_an_answer_that_is_no_table_of_scores_is_refused(net, digits, change, message):
     with pytest.raises(InputError, match=message):
         look(Through(net, change), digits)
+
+
+@pytest.mark.parametrize("answer", [lambda z: {"out": z}, lambda z: (z,), lambda z: Named(z, None), lambda z: Held(z=z)])
+def test_the_only_tensor_of_a_container_is_examined(net, digits, answer):
+    found = look(Through(net, answer), digits)
+    assert found.accuracy == look(net, digits).accuracy
+    assert "is examined" in said(found)
+
+
+def test_an_array_is_read_as_a_tensor_and_the_weights_stay_in_reach(net, digits):
+    found = look(Through(net, lambda z: z.detach().double().numpy()), digits)
+    assert (found.accuracy, found.target.access, found.has_gradients) == (look(net, digits).accuracy, "weights", False)
+    assert "a NumPy array, which is read as a tensor" in said(found)
+
+
+class Named(NamedTuple):
+    """A named tuple."""
+
+    logits: torch.Tensor
+    hidden: None
+
+
+class Held:
+    """An object with an attribute."""
+
+    def __init__(self, z):
+        self.scores = z
+
+
+def test_a_network_of_several_inputs_is_refused_with_what_is_asked_of_it(net, digits):
+    class Several(nn.Module):
+        def forward(self, x, lengths):
+            return net(x)
+
+    with pytest.raises(InputError, match=r"missing 1 required positional argument: 'lengths'.*It is called with one batch alone"):
+        look(Several(), digits)
+
+
+def test_labels_may_stand_in_a_column(net, digits):
+    found = look(Through(net, lambda z: z.argmax(1, keepdim=True)), digits)
+    assert found.outputs_look_like == "labels"
+    assert found.accuracy == look(net, digits).accuracy
 
 
 def test_broken_weights_are_named(net, digits):

@@ -16,6 +16,8 @@ from holdfast.nets import InFeatureUnits, Normalized
 
 __all__ = ["AdaptedNetwork", "CallableNetwork", "LabelScores", "behind_door", "door_of", "select"]
 
+NUMBERS = "fiub"  # kinds of arrays: floating point, integers and truth values
+
 
 def select(answer: Any, key: str) -> Any:
     """The part `key` of a network's answer: a key of a mapping, a position of a tuple, or an attribute.
@@ -80,10 +82,17 @@ class AdaptedNetwork(nn.Module):
         answer = self.model(x.to(self.dtype) if self.dtype is not None and x.is_floating_point() else x)
         if self.output_key is not None:
             answer = select(answer, self.output_key)
-        answer = answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
+        answer = _as_tensor(answer, x.device)
         if self.binary is None or self.binary == "either" or not is_one_number(answer):
             return answer
         return two_classes(answer, self.binary)
+
+
+def _as_tensor(answer: Any, device: torch.device) -> Any:
+    """An array of numbers as a tensor, floating point in single precision; anything else as it is."""
+    if isinstance(answer, np.ndarray) and answer.dtype.kind in NUMBERS:
+        answer = torch.as_tensor(answer.copy(), device=device)  # the network may use its memory again
+    return answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
 
 
 def door_of(model: Any) -> AdaptedNetwork | None:
@@ -137,9 +146,9 @@ class CallableNetwork(nn.Module):
         answer = self.function(x if self.differentiable else x.detach())
         if self.output_key is not None:
             answer = select(answer, self.output_key)
-        if isinstance(answer, np.ndarray | list) and np.asarray(answer).dtype.kind in "fiub":
-            answer = torch.as_tensor(np.array(answer), device=x.device)
-        return answer.float() if isinstance(answer, torch.Tensor) and answer.is_floating_point() else answer
+        if isinstance(answer, list) and np.asarray(answer).dtype.kind in NUMBERS:
+            answer = np.asarray(answer)
+        return _as_tensor(answer, x.device)
 
 
 class LabelScores(nn.Module):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import torch
 from torch import nn
 
-from holdfast.auditing.loading.adapt import LabelScores, behind_door
+from holdfast.auditing.loading.adapt import LabelScores
 from holdfast.auditing.loading.locate import blame
 from holdfast.auditing.loading.two_classes import is_one_number
+from holdfast.auditing.probing.containers import refuse_container
 from holdfast.core.checks import as_written, check_labels, refuse
 from holdfast.core.errors import HoldfastError
 from holdfast.data.examples import classes_in
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "opened", "understand"]
+__all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
 
 ONE_SIZE = 'The program was exported for other shapes: export it with dynamic_shapes=({0: torch.export.Dim("batch", min=1)},).'
 SIGMOIDS = (
@@ -28,7 +28,8 @@ SIGMOIDS = (
     "they falsify calibration and flatten the gradients that attacks follow"
 )
 BOTH = 2
-LOGITS = "logits"  # the part of a container that needs no --output-key
+ALLOWED = "(examples, classes), two classes or more"
+ONE_BATCH = "It is called with one batch alone, network(x): wrap it in a module whose forward takes no more."
 Kind = Literal["logits", "probabilities", "labels"]
 
 
@@ -64,7 +65,10 @@ def ask(target: Target, x: torch.Tensor) -> Any:
         raise
     except Exception as error:
         doing = f"your network, given a batch of shape {tuple(x.shape)} in {str(x.dtype).removeprefix('torch.')},"
-        raise blame(error, doing=doing, hint=ONE_SIZE if "guard failed" in str(error).lower() else "") from error
+        text = str(error).lower()
+        called = isinstance(error, TypeError) and "positional argument" in text
+        hint = ONE_SIZE if "guard failed" in text else ONE_BATCH if called else ""
+        raise blame(error, doing=doing, hint=hint) from error
 
 
 def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples) -> Understood:
@@ -75,18 +79,16 @@ def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples)
     InputError : a container instead of a tensor, another number of rows, one number per example, or fewer scores than labels
     """
     if not isinstance(answer, torch.Tensor):
-        _refuse_container(answer)
+        refuse_container(answer, rows=len(x))
     shape = tuple(answer.shape)
     if not shape or shape[0] != len(x):
         refuse("model", f"answers {len(x)} examples with shape {shape}", allowed="one row of scores per example")
-    if answer.ndim == 1 and not answer.is_floating_point():
-        return _named_classes(target, answer, examples)
+    if answer.numel() == len(x) and not answer.is_floating_point():
+        return _named_classes(target, answer.flatten(), examples)
     if is_one_number(answer):
-        _refuse_one_number(shape, examples)
+        _refuse_one_number(answer, examples)
     if answer.ndim != 2 or shape[1] < 2:
-        remedy = "End its forward with .flatten(1)." if answer.ndim > 2 and answer[0].numel() == shape[1] else ""
-        got = f"returns shape {shape} for {len(x)} examples"
-        refuse("model", got, allowed="(examples, classes), two classes or more", remedy=remedy)
+        _refuse_shape(answer)
     if not answer.is_floating_point():
         word = str(answer.dtype).removeprefix("torch.")
         refuse("model", f"returns {word} scores", allowed="floating point, or one integer label per example")
@@ -95,15 +97,25 @@ def understand(target: Target, answer: Any, x: torch.Tensor, examples: Examples)
     return Understood(target=target, kind="logits", classes=shape[1], notes=_absent_classes(examples, outputs=shape[1]))
 
 
-def _refuse_one_number(shape: tuple[int, ...], examples: Examples) -> NoReturn:
-    """Refuse one number per example where nothing is declared; the remedy depends on how many classes the labels name."""
+def _refuse_shape(answer: torch.Tensor) -> NoReturn:
+    """Refuse scores that are not one row for each example."""
+    shape, remedy = tuple(answer.shape), ""
+    if answer.ndim > 2:
+        single = answer[0].numel() == shape[1]
+        remedy = "End its forward with .flatten(1)." if single else "Scores for each place of an input are not supported."
+    refuse("model", f"returns shape {shape} for {shape[0]} examples", allowed=ALLOWED, remedy=remedy)
+
+
+def _refuse_one_number(answer: torch.Tensor, examples: Examples) -> NoReturn:
+    """Refuse one number per example where nothing is declared; the remedy depends on the numbers and on the labels."""
     remedy = (
         f"If it is the logit or the probability of class 1, say so: {as_written('outputs', 'binary')}."
         if examples.classes <= BOTH
         else f"One number cannot name one of {examples.classes} classes: return a score for each of them."
     )
-    got = f"returns one number per example, shape {shape}"
-    refuse("model", got, allowed="(examples, classes), two classes or more", remedy=remedy)
+    if bool((answer == answer.round()).all() & (answer >= 0).all()):
+        remedy += " If it is the number of the class, return it as a whole number, with .long()."
+    refuse("model", f"returns one number per example, shape {tuple(answer.shape)}", allowed=ALLOWED, remedy=remedy)
 
 
 def _check_numbering(examples: Examples, *, outputs: int) -> None:
@@ -142,40 +154,6 @@ def _named_classes(target: Target, answer: torch.Tensor, examples: Examples) -> 
         kind="labels",
         classes=classes,
         notes=("the network answers with labels: only stresses that need no more are run",),
-    )
-
-
-def opened(target: Target, answer: Any) -> tuple[Target, tuple[str, ...]]:
-    """`target` that answers with the part ``logits`` of the container `answer`, and a note; unchanged if there is none."""
-    part = None if isinstance(answer, torch.Tensor) else _parts(answer).get(LOGITS)
-    if not isinstance(part, torch.Tensor) or not isinstance(target.model, nn.Module):
-        return target, ()
-    note = f"the network returns a {type(answer).__name__}: its part {LOGITS!r} is examined"
-    return replace(target, model=behind_door(target.model, output_key=LOGITS)), (note,)
-
-
-def _parts(answer: Any) -> dict[str, Any]:
-    """The named parts of a mapping, a named tuple or an object with attributes, or the places of a sequence."""
-    if isinstance(answer, Mapping):
-        return {str(key): value for key, value in answer.items()}
-    if isinstance(answer, tuple | list):
-        return dict(zip(getattr(answer, "_fields", map(str, range(len(answer)))), answer, strict=True))
-    held = getattr(answer, "__dict__", {})
-    return {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
-
-
-def _refuse_container(answer: Any) -> NoReturn:
-    parts = _parts(answer)
-    if not parts and not isinstance(answer, Mapping | tuple | list):
-        remedy = "Pass the function itself to the audit, which reads arrays too." if hasattr(answer, "__array__") else ""
-        refuse("model", f"returns a {type(answer).__name__}", allowed="one tensor (examples, classes)", remedy=remedy)
-    tables = [key for key, value in parts.items() if isinstance(value, torch.Tensor) and value.ndim == 2]
-    key = next(iter(tables or parts), "0")
-    refuse(
-        "model",
-        f"returns a {type(answer).__name__} with the parts {', '.join(parts) or 'none'}",
-        allowed="one tensor (examples, classes)",
-        remedy=f"Say which part: {as_written('output_key', key)}.",
     )
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from holdfast.auditing.probing import behaviour
+from holdfast.auditing.probing.containers import opened
 from holdfast.auditing.probing.one_number import decided
 from holdfast.auditing.probing.order import first_answer
-from holdfast.auditing.probing.outputs import ask, check_finite_logits, declare, opened, understand
+from holdfast.auditing.probing.outputs import ask, check_finite_logits, declare, understand
 from holdfast.auditing.probing.threads import fastest_threads
 from holdfast.core.executors import thread_budget
 from holdfast.nets import seeded
@@ -93,7 +94,7 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0, 
     few = rows.x[:FEW]
     with seeded(seed, rows.x.device), torch.inference_mode(mode=False):
         answer = first_answer(target, few)
-        inner, of_container = opened(target, answer)
+        inner, of_container = opened(target, answer, rows=len(few))
         asked, of_number = decided(inner, rows)
         understood = understand(asked, answer if asked is target else ask(asked, few), few, examples)
         asked, kind, notes = understood.target, understood.kind, (*of_container, *of_number, *understood.notes)
