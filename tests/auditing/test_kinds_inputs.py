@@ -5,13 +5,16 @@ import json
 from contextlib import chdir, redirect_stderr, redirect_stdout
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from input_kinds import FACTORS, make_case
+from safetensors.torch import save_file
 
 import holdfast
 from holdfast.auditing.stresses import BUILT_IN
 from holdfast.cli import main
+from holdfast.core.errors import InputError
 
 SMALL = """
 [adversarial.pgd]
@@ -32,6 +35,38 @@ chips = 2
 chips = 2
 [run]
 threads = 1
+"""
+ROWS = """
+import numpy as np
+import torch
+from kinds import Reader
+from torch import nn
+from torch.utils.data import Dataset
+
+
+class Rows(Dataset):
+    def __init__(self):
+        with np.load("tokens.npz") as held:
+            self.ids, self.labels = torch.from_numpy(held["x"]), torch.from_numpy(held["y"])
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, place):
+        mask = (torch.arange(8) < 5).long()
+        return {"input_ids": self.ids[place] * mask, "attention_mask": mask, "labels": self.labels[place], "text": "..."}
+
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.reader = Reader()
+
+    def forward(self, input_ids, attention_mask):
+        assert set(attention_mask.flatten().tolist()) == {0, 1}
+        kept = attention_mask[..., None].float()
+        words = (self.reader.words(input_ids) * kept).sum(1) / kept.sum(1)
+        return {"loss": None, "logits": self.reader.head(self.reader.act(self.reader.hidden(words)))}
 """
 KINDS = ("table", "signal", "sequence", "volume", "grey", "tokens")
 FLAGS = {"grey": ("--layout", "NHW")}
@@ -153,8 +188,6 @@ def test_a_table_that_the_network_needs_normalised_is_refused_with_the_words_tha
     case = cases["table"]
     bare = ("--model", "bare.py:bare", "--weights", "bare.safetensors", "--data", case.npz)
     (case.folder / "bare.py").write_text("from kinds import table\n\n\ndef bare():\n    return table().model\n")
-    from safetensors.torch import save_file
-
     save_file(case.network().model.state_dict(), case.folder / "bare.safetensors")
     code, said = command("audit", *bare, folder=case.folder)
     assert code == 2
@@ -222,3 +255,124 @@ def test_integers_for_a_network_of_floats_are_features(cases, tmp_path):
     report = holdfast.audit(case.network(), (whole, case.y), stresses=["clean", "fgsm"], out=tmp_path)
     assert not report.document.skipped
     assert any("not token ids" in note for note in report.document.target.notes)
+
+
+# --- files of tables ---
+
+
+@pytest.fixture(scope="module")
+def tabled(cases):
+    """The table as CSV, with its labels as texts, and as Parquet, with numbers in a column y."""
+    case = cases["table"]
+    frame = pd.DataFrame(case.x.double().numpy(), columns=["length", "mass", "share", "count", "price"])
+    frame.assign(kind=np.array(["ant", "bee", "cow"])[case.y]).to_csv(case.folder / "table.csv")
+    frame.assign(y=case.y.numpy()).to_parquet(case.folder / "table.parquet")
+    return case
+
+
+@pytest.mark.parametrize("source", ["table.csv", "table.parquet"])
+def test_the_command_line_audits_the_file_of_a_table(tabled, source):
+    named = ("--label-column", "kind") if source.endswith("csv") else ()
+    report = audited(tabled, "--data", source, *named)
+    notes = report["target"]["notes"]
+    assert any("in units of each feature's spread" in note for note in notes)
+    assert any(note.endswith("length, mass, share, count, price") for note in notes)
+    assert {entry["stress"] for entry in report["skipped"]} == {"corruptions", "resolution"}
+    assert report["target"]["class_names"] == (["ant", "bee", "cow"] if named else ["0", "1", "2"])
+    assert "--label-column kind" in report["run"]["command"] or not named
+
+
+def test_the_same_table_gives_the_same_figures_whatever_its_form(tabled, tmp_path):
+    frame = pd.read_csv(tabled.folder / "table.csv", index_col=0)
+    sources = {
+        "csv": (str(tabled.folder / "table.csv"), {"label_column": "kind"}),
+        "frame": (frame, {"label_column": "kind"}),
+        "pair": ((frame.drop(columns="kind"), frame["kind"]), {}),
+        "arrays": ((tabled.x, tabled.y), {}),
+    }
+    figures = {}
+    for name, (source, options) in sources.items():
+        report = holdfast.audit(tabled.network(), source, stresses=["fgsm"], out=tmp_path / name, **options)
+        figures[name] = [point.metrics["accuracy"].value for point in report.document.stresses()["fgsm"].points]
+    assert len({tuple(values) for values in figures.values()}) == 1
+
+
+def test_a_table_within_0_and_1_is_in_spreads_too(tmp_path, cases):
+    """Shares of two features of which one varies a hundred times as much: a common size would mean nothing for one of them."""
+    y = torch.arange(90) % 3
+    x = torch.stack([0.5 + 0.001 * (y - 1), 0.5 + 0.1 * torch.rand(90, generator=torch.Generator().manual_seed(0))], 1)
+    frame = pd.DataFrame(x.double().numpy(), columns=["narrow", "wide"]).assign(y=y.numpy())
+    net = torch.nn.Linear(2, 3)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[-1e4, 0.0], [0.0, 0.0], [1e4, 0.0]]))
+        net.bias.copy_(torch.tensor([0.5e4 - 5, 0.0, -0.5e4 - 5]))
+    report = holdfast.audit(net, frame, stresses=["fgsm"], out=tmp_path)
+    values = [point.metrics["accuracy"].value for point in report.document.stresses()["fgsm"].points]
+    assert values[:3] == [1, 1, 1]  # half of the distance of the classes is 0.61 spreads
+    assert values[-1] < 0.5
+
+
+# --- rows with named parts ---
+
+
+def test_the_command_line_audits_rows_that_are_dicts(cases):
+    case = cases["tokens"]
+    assert case.npz.exists()
+    (case.folder / "rows.py").write_text(ROWS)
+    state = {f"reader.{name}": value for name, value in case.network().state_dict().items()}
+    save_file(state, case.folder / "masked.safetensors")
+    words = ("--model", "rows.py:Masked", "--weights", "masked.safetensors", "--data", "rows.py:Rows", "-c", "small.toml")
+    code, said = command("audit", *words, "--out", "runs/rows", folder=case.folder)
+    assert code in {0, 1}, said
+    report = json.loads((case.folder / "runs/rows/report.json").read_text())
+    check_whole(report)
+    notes = report["target"]["notes"]
+    assert "of each row the network gets 'input_ids' and 'attention_mask', and 'labels' is the label; 'text' is not used" in notes
+    assert "the network is handed input_ids and attention_mask" in notes
+    assert "pgd" in {entry["stress"] for entry in report["skipped"]}
+
+
+def test_the_key_of_the_input_and_of_the_label_are_settings(cases, tmp_path):
+    case = cases["grey"]
+    rows = [{"left": x[None], "right": 0 * x[None], "kind": int(y)} for x, y in zip(case.x, case.y, strict=True)]
+    with pytest.raises(InputError, match=r"--label-column kind \(Python: label_column='kind'\)"):
+        holdfast.audit(case.network(), rows, stresses=["clean"], out=tmp_path)
+    with pytest.raises(InputError, match=r"--input-key left \(Python: input_key='left'\)"):
+        holdfast.audit(case.network(), rows, stresses=["clean"], out=tmp_path, label_column="kind")
+    report = holdfast.audit(case.network(), rows, stresses=["clean"], out=tmp_path, label_column="kind", input_key="left")
+    check_whole(json.loads(report.to_json()))
+
+
+def test_a_network_that_takes_no_mask_is_given_none(cases, tmp_path):
+    case = cases["tokens"]
+    rows = [{"input_ids": x, "attention_mask": torch.ones_like(x), "labels": y} for x, y in zip(case.x, case.y, strict=True)]
+    report = holdfast.audit(case.network(), rows, stresses=["clean", "weight_bits"], out=tmp_path)
+    assert "the network is handed input_ids; it takes no attention_mask" in report.document.target.notes
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*lie outside modules")
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_networks_of_transformers_are_audited_with_rows_as_they_take_them(cases, kind, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    if kind == "text":
+        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 60}
+        net = transformers.BertForSequenceClassification(transformers.BertConfig(**sizes, num_labels=3))
+        case = cases["tokens"]
+        parts = [{"input_ids": x, "attention_mask": torch.ones_like(x)} for x in case.x]
+    else:
+        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        config = transformers.ViTConfig(**sizes, image_size=10, patch_size=5, num_channels=1, num_labels=3)
+        net, case = transformers.ViTForImageClassification(config), cases["grey"]
+        parts = [{"pixel_values": x[None]} for x in case.x]
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    batch = {name: torch.stack([row[name] for row in parts]) for name in parts[0]}
+    for _ in range(40):
+        optimizer.zero_grad()
+        net(**batch, labels=case.y).loss.backward()
+        optimizer.step()
+    rows = [{**row, "labels": y} for row, y in zip(parts, case.y, strict=True)]
+    stresses = ["clean", "pgd", "weight_bits", "weight_noise", "activation_variation"]
+    report = holdfast.audit(net.eval(), rows, stresses=stresses, out=tmp_path)
+    check_whole(json.loads(report.to_json()))

@@ -200,9 +200,9 @@ BAD = {
     "unequal shapes": ([(FLOAT[0], 1), (FLOAT[0, :, :4], 1)], {}, r"\(3, 4, 10\) at item 1 after \(3, 8, 10\).*Resize"),
     "rows of unequal length": (([[0.0, 1.0], [0.5]], [0, 1]), {}, "at item|unequal|pairs"),
     "a number": (7, {}, "is a int; allowed: Examples, a pair"),
-    "a mapping without y": ({"x": X, "labels": Y}, {}, r"has keys \['labels', 'x'\]"),
+    "a mapping without labels": ({"x": X}, {}, "none of the entries x of a row may be the label"),
     "a lone tensor": (FLOAT, {}, "pairs"),
-    "a file of another kind": ("data.csv", {}, "is the path data.csv; allowed: an .npz file"),
+    "a file of another kind": ("data.h5", {}, "is the path data.h5; allowed: an .npz file"),
     "no rows wanted": ((FLOAT, Y), {"n": 0}, "`n` is 0"),
 }
 

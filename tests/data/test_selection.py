@@ -182,7 +182,7 @@ def test_unusable_sources_are_refused_as_ever():
         ([], "is empty"),
         (iter(()), "used-up iterator"),
         (7, "is a int; allowed: Examples"),
-        ("data.csv", "is the path data.csv"),
+        ("data.h5", "is the path data.h5"),
     ]:
         with pytest.raises(InputError, match=message):
             choose(source)

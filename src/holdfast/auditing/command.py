@@ -34,6 +34,8 @@ FLAGS = {
     "model.unsafe_pickle": "--unsafe-pickle",
     "data.source": "--data",
     "data.layout": "--layout",
+    "data.input_key": "--input-key",
+    "data.label_column": "--label-column",
     "data.size": "--size",
     "data.classes": "--classes",
     "data.examples": "--examples",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from holdfast.auditing.probing import Probe
     from holdfast.auditing.settings import AuditSettings, ModelSettings
     from holdfast.core.target import Target
-    from holdfast.data import Examples
+    from holdfast.data import Examples, Selection
 
 __all__ = ["Inputs", "gather"]
 
@@ -104,19 +104,10 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         data = embedded if data is None and settings.data.source is None else data
         chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
     loaded = _load(source, chosen, device=settings.run.device)
-    found = load_data(
-        settings.data.source or _refuse_without_data() if data is None else data,
-        bounds=chosen.bounds,
-        layout=settings.data.layout,
-        size=settings.data.size,
-        limit=settings.data.examples or (QUICK_EXAMPLES if settings.preset == "quick" else None),
-        seed=settings.seed,
-        classes=settings.data.classes,
-        known=loaded.class_names,
-    )
+    found = _read(settings, data, known=loaded.class_names)
     spare = _unlabelled(settings, found.examples.shape)
     on_probe()
-    suited = fitted(loaded.target, found.examples, spare, bounds=chosen.bounds)
+    suited = fitted(loaded.target, found.examples, spare, bounds=chosen.bounds, columns=found.columns, stacked=found.stacked)
     used = suited.examples
     limited = replace(suited.target, queries=QueryCounter(limit=settings.max_queries))
     seen = probe(
@@ -164,6 +155,23 @@ def _if_untrained(source: Any, chosen: ModelSettings) -> str:
         given = f"Its weights are those that {source} gave it: if they are not trained, add {as_written('weights', 'weights.pt')}."
         return given if is_address(str(source)) else ""
     return "If its weights are not trained, load them into it first." if isinstance(source, torch.nn.Module) else ""
+
+
+def _read(settings: AuditSettings, data: Any, *, known: tuple[str, ...]) -> Selection:
+    """The examples that `data`, or else the settings, name; `known` are the names of classes that the network holds."""
+    chosen = settings.data
+    return load_data(
+        (chosen.source or _refuse_without_data()) if data is None else data,
+        bounds=settings.model.bounds,
+        layout=chosen.layout,
+        size=chosen.size,
+        limit=chosen.examples or (QUICK_EXAMPLES if settings.preset == "quick" else None),
+        seed=settings.seed,
+        classes=chosen.classes,
+        known=known,
+        input_key=chosen.input_key,
+        label_column=chosen.label_column,
+    )
 
 
 def _samples(chosen: int | None, *, stochastic: bool) -> int:
@@ -219,6 +227,8 @@ def _unlabelled(settings: AuditSettings, shape: tuple[int, ...]) -> torch.Tensor
         size=settings.data.size,
         limit=MOST_UNLABELLED,
         seed=settings.seed,
+        input_key=settings.data.input_key,
+        label_column=settings.data.label_column,
     )
     if tuple(found.shape[1:]) != shape:
         refuse("unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {shape}")

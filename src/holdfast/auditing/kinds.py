@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from holdfast.auditing.loading.named_inputs import by_name
 from holdfast.core.seeds import seeded
 from holdfast.data.pixels import Pixels
 from holdfast.nets import FeatureUnits, InFeatureUnits, device_of
@@ -28,6 +29,7 @@ __all__ = ["UNIT", "Fitted", "fitted"]
 UNIT = (0.0, 1.0)
 OTHER = "--range=LOW,HIGH (Python: bounds=(LOW, HIGH))"
 FEW = 2
+SHOWN = 20  # names of features in a note
 LOOKED_UP = (
     "the inputs are whole numbers that the network looks up in an embedding: they are token ids, and are given to it as integers"
 )
@@ -61,6 +63,7 @@ def fitted(
     *,
     bounds: tuple[float, float] | None = None,
     columns: Sequence[str] = (),
+    stacked: Sequence[str] = (),
 ) -> Fitted:
     """`target` and `examples` as they belong together.
 
@@ -71,7 +74,12 @@ def fitted(
     unlabelled : further inputs (n, ...), or None
     bounds : that the user declared, or None: images keep [0, 1], and so does everything else that lies within it
     columns : names of the features, where the examples come from a table
+    stacked : names of the parts that each input consists of; the network is handed those that it takes by their names
     """
+    if stacked:
+        handed, note = _by_name(target, stacked)
+        whole = fitted(handed, examples, unlabelled, bounds=bounds)
+        return replace(whole, notes=(note, *whole.notes))
     if isinstance(examples.held, Pixels):
         return Fitted(target=target, examples=examples, unlabelled=unlabelled)
     found, notes = _as_taken(target, examples)
@@ -86,6 +94,15 @@ def fitted(
     if bounds is not None or within or len(found.shape) == 3:
         return whole
     return _table(whole, columns) if len(found.shape) == 1 else _observed(whole, low, high)
+
+
+def _by_name(target: Target, stacked: Sequence[str]) -> tuple[Target, str]:
+    """The target handed the parts of its input by name, and a note that says which it takes."""
+    assert isinstance(target.model, nn.Module), "loading makes every network a module"
+    model, taken = by_name(target.model, stacked)
+    left = [name for name in stacked if name not in taken]
+    beside = f"; it takes no {' and no '.join(left)}" if left else ""
+    return replace(target, model=model), f"the network is handed {' and '.join(taken)}{beside}"
 
 
 def _range(parts: Sequence[torch.Tensor]) -> tuple[float, float]:
@@ -161,7 +178,8 @@ def _table(whole: Fitted, columns: Sequence[str]) -> Fitted:
 def _named(columns: Sequence[str]) -> tuple[str, ...]:
     if not columns:
         return ()
-    return (f"features of the table, in the order in which the network gets them: {', '.join(columns)}",)
+    shown = ", ".join(columns[:SHOWN]) + (f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else "")
+    return (f"features of the table, in the order in which the network gets them: {shown}",)
 
 
 def _observed(whole: Fitted, low: float, high: float) -> Fitted:

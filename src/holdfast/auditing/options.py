@@ -51,6 +51,8 @@ class AuditOptions(TypedDict, total=False):
     samples: int | None
     unsafe_pickle: bool | None
     layout: Layout | None
+    input_key: str | None
+    label_column: str | None
     size: int | None
     classes: str | PathLike[str] | Sequence[str] | None
     examples: int | None

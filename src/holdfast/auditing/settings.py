@@ -102,11 +102,15 @@ class DataSettings(SettingsTable):
     """Where the examples come from."""
 
     source: str | None = None
-    """``module:function``, an ``.npz`` with x and y, a folder per class, or the name of a known data set."""
+    """``module:function``, an ``.npz`` with x and y, a CSV or Parquet file, a folder per class, or the name of a known data set."""
     layout: Layout | None = None
     """Order of the axes of arrays; absent: as the network takes them, images as NCHW."""
     size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Side in px to which the images of a folder are brought."""
+    input_key: str | None = None
+    """Which part of each row is the input, where rows are mappings; several of one shape are separated by commas."""
+    label_column: str | None = None
+    """Which column of a table, or part of each row that is a mapping, is the label; absent: the one that is called so."""
     classes: PathText | tuple[str, ...] | None = None
     """Names of all classes in the order of the network's outputs: a text file with one per line, or a list. Class folders are
     numbered by it."""

@@ -25,7 +25,7 @@ class AuditFlags:
     argument: Annotated[list[str], Parameter(name=["--argument", "--model-arg"], negative=())] = field(default_factory=list)
     """`name=value` for the factory; may be repeated."""
     data: str | None = None
-    """`module:function`, an `.npz` with x and y, a folder per class, or a name from `holdfast data list`."""
+    """`module:function`, an `.npz` with x and y, a CSV or Parquet file, a folder per class, or a name from `holdfast data list`."""
     name: str | None = None
     """What the report calls the network."""
     preset: Literal["quick", "standard", "deep"] | None = None
@@ -62,6 +62,10 @@ class AuditFlags:
     """`mean,std`, applied inside the network, so that attack sizes stay in input units."""
     layout: Literal["NCHW", "NHWC", "NHW", "NCL", "NLC", "NTF", "NF", "NCDHW", "NDHWC", "NDHW"] | None = None
     """Order of the axes of arrays, where the network does not take them as they are: `NHW` for grey images without a channel."""
+    input_key: str | None = None
+    """Which entry of each row is the network's input, where rows are dicts; several of one shape are separated by commas."""
+    label_column: str | None = None
+    """Which column of a table, or entry of each row that is a dict, is the label."""
     size: int | None = None
     """Side in px to which the images of a folder are brought."""
     access: Literal["labels", "scores", "gradients", "weights"] | None = None

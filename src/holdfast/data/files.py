@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.core.checks import refuse
+from holdfast.core.checks import as_written, refuse
 from holdfast.core.errors import DataUnavailableError
 from holdfast.data.records import check_records
 
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["load_npz_arrays", "load_npz_inputs"]
 
 
-def load_npz_arrays(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays ``x`` and ``y`` of an ``.npz`` file, as they are stored; see :func:`holdfast.data.own.load_npz`."""
-    arrays, held = _arrays(Path(path), ("x", "y"), "path")
+def load_npz_arrays(path: str | PathLike[str], *, names: tuple[str, str] = ("x", "y")) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and labels of an ``.npz`` file by their `names`, as they are stored; see :func:`holdfast.data.own.load_npz`."""
+    arrays, held = _arrays(Path(path), names, "path")
     if len(arrays) != 2:
-        refuse("path", f"leads to {path}, which holds {', '.join(held)}", allowed="arrays named x and y")
+        others = f"{as_written('input_key', 'NAME')} and {as_written('label_column', 'NAME')}"
+        refuse(
+            "path",
+            f"leads to {path}, which holds {', '.join(held)}",
+            allowed=f"arrays named {' and '.join(names)}",
+            remedy=f"Give the names of yours: {others}.",
+        )
     return arrays[0], arrays[1]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from torch.utils.data import (
 
 from holdfast.core.checks import SEVERAL, as_single_labels, refuse
 from holdfast.data.room import check_room
+
+if TYPE_CHECKING:
+    from holdfast.data.entries import Entries
 
 __all__ = [
     "Items",
@@ -48,20 +51,27 @@ class Items:
     source : a list, or a data set with ``__getitem__`` and ``__len__``
     positions : of the items that count; default: all
     collate : what a loader makes of one item; default: nothing
+    entries : which parts of an item are input and label, where they have names
     """
 
-    def __init__(self, source: Any, positions: Sequence[int] | None = None, collate: Any = None) -> None:
-        self.source = source
+    def __init__(
+        self, source: Any, positions: Sequence[int] | None = None, collate: Any = None, *, entries: Entries | None = None
+    ) -> None:
+        self.source, self.entries = source, entries
         self.positions = range(len(source)) if positions is None else positions
         self.collate = collate
 
     def __len__(self) -> int:
         return len(self.positions)
 
+    def item(self, row: int) -> Any:
+        """Item `row` as it comes."""
+        item = self.source[self.positions[row]]
+        return item if self.collate is None else self.collate(item)
+
     def pair(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Item `row` as a batch ``(x, y)`` of one."""
-        item = self.source[self.positions[row]]
-        return pair_of(item if self.collate is None else self.collate(item), row)
+        return pair_of(self.item(row), row, self.entries)
 
     def single(self) -> bool:
         """True if the first item is one example; others hold batches and must be read from the first to the last."""
@@ -69,7 +79,7 @@ class Items:
 
     def labels(self) -> np.ndarray | None:
         """All labels (n,), if they can be had without reading the inputs; else None."""
-        found = labels_of(self.source)
+        found = labels_of(self.source, self.entries)
         return None if found is None else found[np.asarray(self.positions, dtype=np.int64)]
 
     def read(self, rows: Iterable[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,15 +87,16 @@ class Items:
         return collected(self.pair(int(row)) for row in rows)
 
 
-def as_items(source: Any) -> Items | None:
+def as_items(source: Any, entries: Entries | None = None) -> Items | None:
     """`source` as items that can be read in any order; None for a stream, which only has a first item and a next one.
 
     A loader over a data set with a length is read item by item, through its ``collate_fn``, whatever its own order.
     """
     if isinstance(source, DataLoader):
-        return _loader_items(source)
+        found = _loader_items(source)
+        return found and Items(found.source, found.positions, found.collate, entries=entries)
     is_map = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, IterableDataset)
-    return Items(source) if is_map else None
+    return Items(source, entries=entries) if is_map else None
 
 
 def without_loader(source: Any) -> Any:
@@ -123,22 +134,28 @@ def _loader_items(loader: DataLoader[Any]) -> Items | None:
     return Items(loader.dataset, [int(place) for place in (itertools.chain.from_iterable(drawn) if by_batch else drawn)], of_one)
 
 
-def labels_of(source: Any) -> np.ndarray | None:
+def labels_of(source: Any, entries: Entries | None = None) -> np.ndarray | None:
     """All labels (n,), int64, that `source` keeps beside its inputs; None if there are none of that kind."""
     if isinstance(source, Subset):
-        found = labels_of(source.dataset)
+        found = labels_of(source.dataset, entries)
         return None if found is None else found[np.asarray(source.indices, dtype=np.int64)]
     if isinstance(source, ConcatDataset):
-        parts = [labels_of(part) for part in source.datasets]
+        parts = [labels_of(part, entries) for part in source.datasets]
         known = [part for part in parts if part is not None]
         return np.concatenate(known) if len(known) == len(parts) else None
     if isinstance(source, list | tuple):
-        return _whole([item[1] if isinstance(item, list | tuple) and len(item) == 2 else None for item in source], len(source))
+        return _whole([_label_in(item, entries) for item in source], len(source))
     tensors = getattr(source, "tensors", None)
     if isinstance(tensors, tuple) and len(tensors) == 2:
         return _whole(tensors[1], len(source))
     candidates = (_whole(getattr(source, name, None), len(source)) for name in LABELS)
     return next((found for found in candidates if found is not None), None)
+
+
+def _label_in(item: Any, entries: Entries | None) -> Any:
+    if entries is not None and isinstance(item, Mapping):
+        return item.get(entries.label)
+    return item[1] if isinstance(item, list | tuple) and len(item) == 2 else None
 
 
 def _whole(labels: Any, n: int) -> np.ndarray | None:
@@ -201,7 +218,7 @@ def collected(pairs: Iterable[tuple[torch.Tensor, torch.Tensor]], n: int | None 
                 "source",
                 f"gives shape {tuple(x.shape[1:])} at item {number} after {tuple(xs[0].shape[1:])}",
                 allowed="inputs of one shape",
-                remedy="Resize them first.",
+                remedy="Resize images first, and pad sequences.",
             )
         xs.append(x)
         ys.append(y)
@@ -234,8 +251,10 @@ def _joined(parts: list[torch.Tensor], n: int | None) -> torch.Tensor:
     return whole
 
 
-def pair_of(item: Any, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """One item as a batch: a single example gets its first axis here."""
+def pair_of(item: Any, number: int, entries: Entries | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """One item as a batch: a single example gets its first axis here; of one whose parts have names the `entries` are taken."""
+    if entries is not None and isinstance(item, Mapping):
+        item = entries.pair(item, number)
     if not isinstance(item, tuple | list) or len(item) != 2:
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
         refuse("source", f"gives a {type(item).__name__}{size} at item {number}", allowed="pairs (x, y)")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,10 +31,14 @@ from holdfast.core.checks import (
 from holdfast.data.examples import Examples, classes_in
 from holdfast.data.files import load_npz_arrays
 from holdfast.data.image_folder import load_folder
-from holdfast.data.items import class_names_of, collected, items_of, pair_of, plain
+from holdfast.data.items import collected, items_of, pair_of, plain
 from holdfast.data.layouts import LAYOUTS, reordered
+from holdfast.data.named import named
 from holdfast.data.pixels import Pixels
 from holdfast.data.room import check_room
+
+if TYPE_CHECKING:
+    from holdfast.data.entries import Entries
 
 __all__ = ["arrays_of", "as_examples", "examples_from", "load_npz", "name_of", "stream_of"]
 
@@ -54,13 +58,16 @@ def examples_from(
     name: str | None = None,
     classes: int = 0,
     n: int | None = None,
+    input_key: str | None = None,
+    label_column: str | None = None,
 ) -> Examples:
     """Labelled rows from almost anything that holds them.
 
     Parameters
     ----------
-    source : Examples; a pair ``(x, y)`` of tensors or arrays; a mapping with ``"x"`` and ``"y"``; a torch ``Dataset`` or any
-        iterable of pairs, which may be single examples or batches; a path to an ``.npz`` file or to a folder of class folders
+    source : Examples; a pair ``(x, y)`` of tensors or arrays; a torch ``Dataset`` or any iterable of pairs, which may be single
+        examples or batches; a data frame; a path to an ``.npz``, CSV or Parquet file or to a folder of class folders. In place of
+        pairs there may be mappings, such as ``{"pixel_values": x, "labels": y}``
     layout : order of the axes of x as it comes, one of :data:`~holdfast.data.layouts.LAYOUTS` (a single example has the same
         without N); None: as networks take it, images as NCHW
     bounds : range in which every value must lie after ``uint8`` became [0, 1]; None: any finite value, and whole numbers of two or
@@ -68,6 +75,8 @@ def examples_from(
     name : for tables; default: from the source
     classes : number of classes; default: the source's own class names, else the largest label + 1
     n : read at most this many rows, the first ones; default: all
+    input_key : which part of each mapping is the input, see :func:`~holdfast.data.entries.entries_of`
+    label_column : which column of a table, or part of each mapping, is the label
 
     Returns
     -------
@@ -89,15 +98,19 @@ def examples_from(
     if n is not None:
         check_whole(n, "n", low=1)
     options: dict[str, Any] = {"layout": layout, "bounds": bounds, "classes": classes}
-    if isinstance(source, str | PathLike):
-        return _from_path(Path(source), name, n, options)
+    if isinstance(source, str | PathLike) and Path(source).is_dir():
+        found = load_folder(Path(source), n=n)
+        return found if name is None else replace(found, name=name)
+    called = name or name_of(source)
+    parts = named(source, input_key=input_key, label_column=label_column)
     if isinstance(source, Examples):
         options["layout"] = None
-        found = as_examples(source.x[:n], source.y[:n], name=name or source.name, class_names=source.class_names, **options)
+        found = as_examples(source.x[:n], source.y[:n], name=called, class_names=source.class_names, **options)
         return replace(found, numbering=source.numbering)
-    held = arrays_of(source)
-    x, y = stream_of(source, n) if held is None else (held[0][:n], held[1][:n])
-    return as_examples(x, y, name=name or name_of(source), class_names=class_names_of(source), **options)
+    held = arrays_of(parts.source)
+    x, y = stream_of(parts.source, n, parts.entries) if held is None else (held[0][:n], held[1][:n])
+    found = as_examples(x, y, name=called, class_names=parts.class_names, **options)
+    return replace(found, x=found.held, numbering=parts.numbering)
 
 
 def load_npz(
@@ -177,16 +190,6 @@ def _inputs(
     return x.contiguous()
 
 
-def _from_path(path: Path, name: str | None, n: int | None, options: dict[str, Any]) -> Examples:
-    if path.is_dir():
-        found = load_folder(path, n=n)
-    elif path.suffix == ".npz":
-        found = load_npz(path, n=n, **options)
-    else:
-        refuse("source", f"is the path {path}", allowed="an .npz file with x and y, or a folder with one folder per class")
-    return found if name is None else replace(found, name=name)
-
-
 def _taken(x: Any, rows: np.ndarray | None) -> torch.Tensor:
     """The `rows` of `x` as a tensor; no other row is copied, not even of an array that is read-only."""
     if isinstance(x, torch.Tensor):
@@ -233,20 +236,15 @@ def _check_bounds(x: torch.Tensor, bounds: Bounds) -> None:
 
 def arrays_of(source: Any) -> tuple[Any, Any] | None:
     """The array of inputs and that of labels where `source` holds them as such, else None."""
-    if isinstance(source, Mapping):
-        missing = {"x", "y"} - set(source)
-        if missing:
-            refuse("source", f"has keys {sorted(map(str, source))}", allowed='"x" and "y"')
-        return source["x"], source["y"]
     if isinstance(source, tuple | list) and len(source) == 2 and _is_array(source[0]) and _is_vector(source[1]):
         return source[0], source[1]
     tensors = getattr(source, "tensors", None)
     return tensors if isinstance(tensors, tuple) and len(tensors) == 2 else None
 
 
-def stream_of(source: Any, n: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+def stream_of(source: Any, n: int | None, entries: Entries | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs and labels of the first `n` rows of `source`, item by item; all of them if `n` is None."""
-    return collected((pair_of(item, number) for number, item in enumerate(itertools.islice(items_of(source), n))), n)
+    return collected((pair_of(item, number, entries) for number, item in enumerate(itertools.islice(items_of(source), n))), n)
 
 
 def _is_array(part: Any) -> bool:
@@ -259,4 +257,8 @@ def _is_vector(part: Any) -> bool:
 
 def name_of(source: Any) -> str:
     """What tables call `source`, if nothing else is said."""
+    if isinstance(source, Examples):
+        return source.name
+    if isinstance(source, str | PathLike):
+        return Path(source).stem
     return "data" if isinstance(source, tuple | list | Mapping) else type(source).__name__

@@ -9,27 +9,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from holdfast.core.checks import as_written, check_one_of, check_whole, refuse
+from holdfast.core.checks import as_written, check_one_of, check_whole
 from holdfast.core.seeds import Seeds
 from holdfast.data.class_names import places_of, read_class_names, renumbered
 from holdfast.data.examples import MOST_CLASSES, Examples
-from holdfast.data.files import load_npz_arrays
 from holdfast.data.image_folder import list_images
 from holdfast.data.images import scaled_images, stored_images
-from holdfast.data.items import Items, as_items, class_names_of, collected, is_sorted_by_folder, without_loader
+from holdfast.data.items import Items, as_items, collected, without_loader
 from holdfast.data.layouts import LAYOUTS
+from holdfast.data.named import named
 from holdfast.data.own import arrays_of, as_examples, name_of, stream_of
 from holdfast.data.pixels import Pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from holdfast.data.entries import Entries
     from holdfast.data.examples import Numbering
 
 __all__ = ["MOST_OF_A_STREAM", "Classes", "Selection", "choose", "choose_images", "choose_published"]
@@ -49,12 +49,16 @@ class Selection:
     index : array (n,), int64: their places in the source
     total : rows of the source; of a stream those that were read
     notes : for the report, one sentence each
+    columns : names of the features, of a table
+    stacked : names of the parts that each input consists of, one after another; empty for a single one
     """
 
     examples: Examples
     index: np.ndarray
     total: int
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    stacked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,7 @@ def _naming(own: tuple[str, ...], numbering: Numbering, classes: Classes | None,
     return _Naming(own=own, names=own, numbering=numbering)
 
 
-def choose(
+def choose(  # noqa: PLR0913 (each says how the source is read)
     source: Any,
     *,
     n: int | None = None,
@@ -106,12 +110,15 @@ def choose(
     name: str | None = None,
     classes: Classes | None = None,
     known: Sequence[str] = (),
+    input_key: str | None = None,
+    label_column: str | None = None,
 ) -> Selection:
     """At most `n` examples of `source`, each class in its share, of which nothing else is read.
 
     Parameters
     ----------
-    source, layout, bounds, name : as in :func:`~holdfast.data.own.examples_from`; folders go to :func:`choose_images`
+    source, layout, bounds, name, input_key, label_column : as in :func:`~holdfast.data.own.examples_from`; folders go to
+        :func:`choose_images`
     n : examples wanted; default: all, of a stream the first 10,000
     seed : of the choice
     classes : names of all classes in the order of the network's outputs, or a text file with one per line
@@ -126,40 +133,40 @@ def choose(
     if n is not None:
         check_whole(n, "n", low=1)
     source = without_loader(source)
-    own = source.class_names if isinstance(source, Examples) and not _only_numbers(source) else class_names_of(source)
-    numbering: Numbering = source.numbering if isinstance(source, Examples) else "sorted" if is_sorted_by_folder(source) else "own"
-    naming = _naming(own, numbering, classes, known)
-    options: dict[str, Any] = {"layout": layout, "bounds": bounds, "class_names": own}
-    if classes is not None and not own:
+    parts = named(source, input_key=input_key, label_column=label_column)
+    naming = _naming(parts.class_names, parts.numbering, classes, known)
+    options: dict[str, Any] = {
+        "layout": layout,
+        "bounds": bounds,
+        "class_names": parts.class_names,
+        "name": name or name_of(source),
+    }
+    if classes is not None and not parts.class_names:
         options["classes"] = len(naming.names)
-    found = _chosen(source, n=n, seed=seed, options=options, name=name)
-    return replace(found, examples=naming.applied(found.examples), notes=(*naming.notes, *found.notes))
+    found = _chosen(parts.source, parts.entries, n=n, seed=seed, options=options)
+    return replace(
+        found,
+        examples=naming.applied(found.examples),
+        notes=(*parts.notes, *naming.notes, *found.notes),
+        columns=parts.columns,
+        stacked=parts.stacked,
+    )
 
 
-def _only_numbers(examples: Examples) -> bool:
-    return examples.class_names == tuple(map(str, range(examples.classes)))
-
-
-def _chosen(source: Any, *, n: int | None, seed: int, options: dict[str, Any], name: str | None) -> Selection:
+def _chosen(source: Any, entries: Entries | None, *, n: int | None, seed: int, options: dict[str, Any]) -> Selection:
     """The selection of any source but a folder, with labels as the source numbers them."""
     if isinstance(source, Examples):
         kept = {**options, "layout": None, "classes": source.classes}
-        return _from_arrays(source.x, source.y, n=n, seed=seed, options={**kept, "name": name or source.name})
-    if isinstance(source, str | PathLike):
-        path = Path(source)
-        if path.suffix != ".npz":
-            refuse("source", f"is the path {path}", allowed="an .npz file with x and y")
-        return _from_arrays(*load_npz_arrays(path), n=n, seed=seed, options={**options, "name": name or path.stem})
-    options = {**options, "name": name or name_of(source)}
+        return _from_arrays(source.x, source.y, n=n, seed=seed, options=kept)
     held = arrays_of(source)
     if held is not None:
         return _from_arrays(*held, n=n, seed=seed, options=options)
-    items = as_items(source)
+    items = as_items(source, entries)
     if items is not None and items.single():
         return _from_items(items, n=n, seed=seed, options=options)
     if items is not None:
         return _from_batches(items, n=n, seed=seed, options=options)
-    return _from_stream(source, n=n, seed=seed, options=options)
+    return _from_stream(source, entries, n=n, seed=seed, options=options)
 
 
 def _order(labels: np.ndarray, n: int | None, seed: int) -> np.ndarray:
@@ -217,9 +224,9 @@ def _from_items(items: Items, *, n: int | None, seed: int, options: dict[str, An
     return Selection(examples=read[order], index=rows[order], total=total, notes=notes)
 
 
-def _from_stream(source: Any, *, n: int | None, seed: int, options: dict[str, Any]) -> Selection:
+def _from_stream(source: Any, entries: Entries | None, *, n: int | None, seed: int, options: dict[str, Any]) -> Selection:
     limit = n or MOST_OF_A_STREAM
-    x, y = stream_of(source, limit)
+    x, y = stream_of(source, limit, entries)
     found = _from_arrays(x, y, n=None, seed=seed, options=options)
     seen = len(np.unique(found.examples.y.numpy()))
     if len(y) < limit:

@@ -17,6 +17,7 @@ from holdfast.core.checks import as_written, check_whole, refuse
 from holdfast.core.errors import HoldfastError
 from holdfast.data import IMAGE_SETS, Examples, Selection, choose, choose_images, choose_published, load_images
 from holdfast.data.files import load_npz_inputs
+from holdfast.data.tables import TABLE_FILES, is_table, read_features
 
 if TYPE_CHECKING:
     from holdfast.data.selection import Classes
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["load_data", "load_inputs"]
 
 UNIT = (0.0, 1.0)
-FORMS = f"{', '.join(IMAGE_SETS)}, package.module:make_loader, a file.npz, or a folder of class folders"
+FORMS = f"{', '.join(IMAGE_SETS)}, package.module:make_loader, a file.npz, .csv or .parquet, or a folder of class folders"
 
 
 def load_data(  # noqa: PLR0913 (each is a flag of the command line)
@@ -38,6 +39,8 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     seed: int = 0,
     classes: Classes | None = None,
     known: Sequence[str] = (),
+    input_key: str | None = None,
+    label_column: str | None = None,
 ) -> Selection:
     """Evaluation data as labelled rows, of which only those wanted are read.
 
@@ -45,7 +48,8 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     ----------
     source : ``"digits"``, ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"`` or ``"emnist-letters"`` (their test split);
         ``"package.module:make_loader"`` or ``"file.py:make_loader"``, which is or makes one of the following; ``"file.npz"`` with
-        x and y; a folder with one folder of images per class; tensors, arrays, a ``Dataset``, an iterable of pairs
+        x and y; ``"file.csv"`` or ``"file.parquet"``; a folder with one folder of images per class; tensors, arrays, a data frame,
+        a ``Dataset``, an iterable of pairs, or of mappings with named parts
     bounds : range in which every value must lie; None: any finite value, of image files and built-in sets [0, 1]
     layout : order of the axes, one of :data:`~holdfast.data.layouts.LAYOUTS`; None: as networks take them, images as NCHW
     name : for tables; default: from the source
@@ -54,6 +58,8 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     seed : of the choice and the order of rows
     classes : names of all classes in the order of the network's outputs, or a text file with one per line
     known : names that the network holds, used where they include every class name of the source
+    input_key : which part of rows that are mappings is the input
+    label_column : which column of a table, or part of rows that are mappings, is the label
 
     Raises
     ------
@@ -72,11 +78,17 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     if is_text:
         refuse_unread(text, parameter="data")
     choice: dict[str, Any] = {"n": limit, "seed": seed, "classes": classes, "known": known}
+    parts = {"input_key": input_key, "label_column": label_column}
     if text in IMAGE_SETS or (text and Path(text).is_dir()):
+        for parameter, part in parts.items():
+            if part is not None:
+                refuse(parameter, f"is {part!r}", allowed="a name for tables and rows that are mappings", remedy="Leave it out.")
         return _images(text, bounds=bounds, name=name, size=size, choice=choice)
     if size is not None:
         refuse("size", f"is {size}", allowed="a size for a folder of images; arrays keep theirs")
-    return _rows(_object_at(text) if is_text else source, bounds=bounds, layout=layout, name=name or text or None, **choice)
+    return _rows(
+        _object_at(text) if is_text else source, bounds=bounds, layout=layout, name=name or text or None, **choice, **parts
+    )
 
 
 def load_inputs(
@@ -87,13 +99,16 @@ def load_inputs(
     size: int | tuple[int, int] | None = None,
     limit: int | None = None,
     seed: int = 0,
+    input_key: str | None = None,
+    label_column: str | None = None,
 ) -> torch.Tensor:
     """Inputs (n, ...) without labels: forms as for :func:`load_data`, whose labels are dropped, or the inputs alone.
 
     Parameters
     ----------
     source : built-in names mean their training split here; an ``.npz`` needs x only; an array or a tensor is taken as inputs
-    bounds, layout, size, limit, seed : as in :func:`load_data`; the inputs keep the order of the source
+    bounds, layout, size, limit, seed, input_key, label_column : as in :func:`load_data`; the inputs keep the order of the source,
+        and a table may lack labels
     """
     if isinstance(source, str | Path) and str(source) in IMAGE_SETS:
         return load_images(str(source), n=limit, seed=seed).x
@@ -102,9 +117,20 @@ def load_inputs(
         source = _object_at(str(source))
     if isinstance(source, Path) and source.suffix == ".npz":
         source = load_npz_inputs(source, parameter="unlabelled")
+    elif is_table(source):
+        source = read_features(source, label_column=label_column)
     if isinstance(source, np.ndarray | torch.Tensor):
-        source = (source, np.zeros(len(source), dtype=np.int64))
-    found = load_data(source, bounds=bounds, layout=layout, size=size, limit=limit, seed=seed)
+        source, input_key, label_column = (source, np.zeros(len(source), dtype=np.int64)), None, None
+    found = load_data(
+        source,
+        bounds=bounds,
+        layout=layout,
+        size=size,
+        limit=limit,
+        seed=seed,
+        input_key=input_key,
+        label_column=label_column,
+    )
     return found.examples[np.argsort(found.index)].x
 
 
@@ -130,7 +156,7 @@ def _object_at(text: str) -> Any:
     """The Python object or file that `text` stands for."""
     if not locate.is_address(text):
         path = Path(text)
-        if path.suffix == ".npz":
+        if path.suffix == ".npz" or path.suffix.lower() in TABLE_FILES:
             locate.missing_file(path, parameter="data")
             return path
         _refuse_unread(path)
