@@ -121,10 +121,10 @@ def report_schema():
 
 def _flag(key):
     """The flag that sets `key`, and what its help says."""
-    from holdfast.auditing.command import FLAGS
+    from holdfast.auditing.command import flag_of
     from holdfast.cli.flags import AuditFlags
 
-    name = FLAGS.get(key) or {"stresses": "--stress", "gates": "--gate", "model.arguments": "--model-arg", "fresh": "--fresh"}[key]
+    name = flag_of(key)
     documented = ModuleAnalyzer.for_module(AuditFlags.__module__).find_attr_docs()
     return f"`{name}`", " ".join(documented.get((AuditFlags.__name__, name.strip("-").replace("-", "_")), [])).strip()
 

@@ -326,7 +326,7 @@ def test_a_baseline_enters_the_report_and_its_gates(before_and_after, digits_sma
 def test_what_a_message_advises_works_in_python(digits_cnn, digits_small, tmp_path):
     test = digits_small[1][:60]
     wide = (2 * test.x - 1, test.y)
-    with pytest.raises(InputError, match=r"--range=-1,1 \(Python: bounds=\(-1, 1\)\)"):
+    with pytest.raises(InputError, match=r"--bounds=-1,1 \(Python: bounds=\(-1, 1\)\)"):
         holdfast.audit(digits_cnn, wide, stresses=["clean"])
     options = {"stresses": ["clean"], "allow_low_accuracy": True, "out": str(tmp_path / "run"), "examples": 40}
     report = holdfast.audit(digits_cnn, wide, bounds=(-1, 1), **options)

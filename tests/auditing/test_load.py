@@ -530,7 +530,7 @@ def test_names_in_a_pickle_are_read_in_every_protocol(tmp_path, protocol):
         ("usernet:pair", {}, r"returns a tuple; allowed: a factory that returns the network alone"),
         ("usernet:broken", {}, r"your factory `broken` raised ValueError: no such dataset split \(usernet.py, line \d+\)"),
         ("usernet:leaving", {}, r"your factory `leaving` raised SystemExit: 3"),
-        ("usernet:needy", {}, r"leaves out width.*needy\(width: ?'?int'?\).*--model-arg width=VALUE"),
+        ("usernet:needy", {}, r"leaves out width.*needy\(width: ?'?int'?\).*--argument width=VALUE"),
         ("usernet:make", {"arguments": ["hiden=3"]}, r"names 'hiden', which your factory `make`.*Did you mean 'hidden'"),
         ("usernet:make", {"arguments": ["hidden=three"]}, r"`arguments` gives hidden='three'; allowed: int"),
         ("usernet:make", {"arguments": ["hidden"]}, r"`arguments` holds 'hidden'; allowed: key=value"),

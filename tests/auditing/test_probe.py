@@ -203,7 +203,7 @@ def test_a_black_box_is_not_asked_outside_its_range(centred, digits):
 
 @pytest.mark.parametrize("bounds", [(0.0, 0.5), (0.1, 1.0)])
 def test_data_outside_the_declared_range_are_refused(net, digits, bounds):
-    with pytest.raises(InputError, match=r"`data` has values in \[0, 1\]; allowed: the range .*--normalize.*--range=0,1 "):
+    with pytest.raises(InputError, match=r"`data` has values in \[0, 1\]; allowed: the range .*--normalize.*--bounds=0,1 "):
         probe(load_target(net, bounds=bounds).target, digits)
 
 

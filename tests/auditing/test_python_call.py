@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import shlex
 import sys
 
 import pytest
@@ -9,13 +10,53 @@ import torch
 
 import holdfast
 from holdfast.auditing.catalogue import describe
+from holdfast.auditing.command import SINGULAR, command_line
 from holdfast.auditing.options import AuditOptions
 from holdfast.auditing.settings import HOMES, TABLES, AuditSettings, read_settings, to_toml
 from holdfast.auditing.typed import read_value
-from holdfast.cli.flags import KEYS, AuditFlags
+from holdfast.cli.app import app
+from holdfast.cli.flags import AuditFlags
 from holdfast.core.errors import InputError, MissingExtraError
 
-KEPT = {"stresses": ["clean"], "examples": 40}
+OTHER_VALUES = {
+    "preset": "deep",
+    "budget": "5m",
+    "max_queries": 7,
+    "seed": 3,
+    "stresses": ["clean", "fgsm"],
+    "skip": ["fgsm", "pgd"],
+    "gates": ["clean.accuracy >= 0.9", "clean.ece <= 1/10"],
+    "undecided": "fail",
+    "baseline": "runs/before",
+    "out": "runs/x y",
+    "expect_accuracy": "19/20",
+    "allow_low_accuracy": True,
+    "name": "mine",
+    "weights": "w.pt",
+    "access": "scores",
+    "arguments": {"width": 3, "path": "a b"},
+    "bounds": (-1, "8/255"),
+    "normalize": (-0.5, "1/4"),
+    "outputs": "probabilities",
+    "output_key": 1,
+    "samples": 4,
+    "unsafe_pickle": True,
+    "layout": "NHWC",
+    "input_key": "x",
+    "label_column": "y",
+    "size": 32,
+    "classes": ["a cat", "dog"],
+    "examples": 50,
+    "unlabelled": "u.npz",
+    "device": "cuda",
+    "workers": 2,
+    "threads": 3,
+    "batch_size": 10,
+    "point_limit": 90,
+    "model": {"source": "a.py:make"},
+    "data": {"source": "b.npz"},
+    "adversarial": {"square": {"examples": None}, "pgd": {"eps": [0, 0.5], "norm": "l2"}},
+}
 
 
 class Parts(torch.nn.Module):
@@ -35,11 +76,24 @@ def words_of_the_file():
 
 def test_one_name_in_python_in_the_file_and_on_the_command_line():
     """Flags that are repeated name one of several, so they are singular; `model` and `data` come first in a call."""
-    flags = {KEYS.get(entry.name, entry.name) for entry in dataclasses.fields(AuditFlags)}
-    assert {key: f"{flag}s" if not flag.endswith("s") else f"{flag}es" for flag, key in KEYS.items()} == {
-        v: v for v in KEYS.values()
-    }
+    plural = {flag: key for key, flag in SINGULAR.items()}
+    flags = {plural.get(entry.name, entry.name) for entry in dataclasses.fields(AuditFlags)}
+    assert [key for key, flag in SINGULAR.items() if key not in (f"{flag}s", f"{flag}es")] == []
     assert flags - {"model", "data", "config", "set"} == words_of_the_file() == set(AuditOptions.__annotations__)
+
+
+def test_the_command_that_repeats_an_audit_has_every_flag_and_reads_back():
+    """Each setting gets another value than its default one; `fresh` deletes files, and the file of settings is read before."""
+    settings = read_settings(flags=OTHER_VALUES)
+    defaults = AuditSettings()
+    same = {name for name in AuditSettings.model_fields if getattr(settings, name) == getattr(defaults, name)}
+    inside = {name for table in TABLES for name in TABLES[table].model_fields if getattr(getattr(settings, table), name) is None}
+    assert (same, inside) == ({"fresh"}, set())
+    words = shlex.split(command_line(settings))
+    assert words[:2] == ["holdfast", "audit"]
+    command, bound, _ = app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    assert command.__name__ == "audit"
+    assert bound.arguments["flags"].settings() == settings
 
 
 @pytest.mark.parametrize("function", [holdfast.audit, holdfast.plan])
@@ -196,7 +250,7 @@ def test_a_none_of_a_stress_survives_the_printed_configuration(tmp_path):
         ("adversarial.pgd.eps=1/0", r"`adversarial.pgd.eps` is '1/0'; allowed: numbers"),
         ("adversarial.pgd.steps=2.5", r"`adversarial.pgd.steps` is 2.5; allowed: a whole number\."),
         ("adversarial.pgd.steps=true", r"`adversarial.pgd.steps` is True; allowed: a whole number\."),
-        ("adversarial.pgd.steps=None", r"`adversarial.pgd.steps` is 'None'; allowed: a whole number\."),
+        ("adversarial.pgd.steps=None", r"`adversarial.pgd.steps` is None; allowed: a whole number\."),
         ("adversarial.pgd.norm=linv", r"`adversarial.pgd.norm` is 'linv'; allowed: linf, l2, l1\. Did you mean 'linf'\?"),
         ("adversarial.pgd.norm=[1]", r"`adversarial.pgd.norm` is \[1\]; allowed: linf, l2, l1\."),
     ],

@@ -192,7 +192,7 @@ BAD = {
     "NHWC undeclared": ((X.transpose(0, 2, 3, 1), Y), {}, "looks like NHWC.*Pass --layout NHWC"),
     "NCHW declared as NHWC": ((X, Y), {"layout": "NHWC"}, "looks like NCHW.*--layout NCHW"),
     "a layout of other axes": ((X, Y), {"layout": "NHW"}, r"is NHW, 3 axes, .* \(6, 3, 8, 10\); allowed: NCHW or NHWC or NDHW"),
-    "token ids in a range": ((Y[:, None].repeat(4, 1), Y), {}, "bounds=None in Python and no --range"),
+    "token ids in a range": ((Y[:, None].repeat(4, 1), Y), {}, "bounds=None in Python and no --bounds"),
     "an unknown layout": ((X, Y), {"layout": "CHWN"}, "`layout` is 'CHWN'"),
     "items that are no pairs": ([FLOAT[0], FLOAT[1], FLOAT[2]], {}, "gives a Tensor at item 0; allowed: pairs"),
     "triples": ([(FLOAT[0], 1, 2)], {}, "gives a tuple of 3 at item 0"),

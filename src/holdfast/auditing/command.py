@@ -6,57 +6,44 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from holdfast.auditing.settings import AuditSettings
+from holdfast.auditing.settings import AuditSettings, SettingsTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FLAGS", "command_line"]
+__all__ = ["SINGULAR", "command_line", "flag_of"]
 
-FLAGS = {
-    "preset": "--preset",
-    "budget": "--budget",
-    "max_queries": "--max-queries",
-    "seed": "--seed",
-    "undecided": "--undecided",
-    "baseline": "--baseline",
-    "expect_accuracy": "--expect-accuracy",
-    "allow_low_accuracy": "--allow-low-accuracy",
-    "model.source": "--model",
-    "model.weights": "--weights",
-    "model.name": "--name",
-    "model.access": "--access",
-    "model.bounds": "--bounds",
-    "model.normalize": "--normalize",
-    "model.outputs": "--outputs",
-    "model.output_key": "--output-key",
-    "model.samples": "--samples",
-    "model.unsafe_pickle": "--unsafe-pickle",
-    "data.source": "--data",
-    "data.layout": "--layout",
-    "data.input_key": "--input-key",
-    "data.label_column": "--label-column",
-    "data.size": "--size",
-    "data.classes": "--classes",
-    "data.examples": "--examples",
-    "data.unlabelled": "--unlabelled",
-    "run.device": "--device",
-    "run.workers": "--workers",
-    "run.threads": "--threads",
-    "run.batch_size": "--batch-size",
-    "run.point_limit": "--point-limit",
-    "out": "--out",
-}
+SINGULAR = {"arguments": "argument", "gates": "gate", "stresses": "stress"}
+"""Settings that hold several, and the flag, given once for each, that names one of them."""
+REPEATED = (*SINGULAR, "skip")
 
 
-def _flag(name: str, value: Any, *, key: str) -> list[str]:
+def flag_of(key: str) -> str:
+    """The flag that sets a `key` of the configuration file.
+
+    Examples
+    --------
+    >>> flag_of("model.source"), flag_of("model.output_key"), flag_of("gates")
+    ('--model', '--output-key', '--gate')
+    """
+    table, _, word = key.rpartition(".")
+    name = table if word == "source" else SINGULAR.get(word, word)
+    return f"--{name.replace('_', '-')}"
+
+
+def _flag(key: str, value: Any) -> list[str]:
+    """The words that give `value` to the setting `key`."""
+    flag = flag_of(key)
     if isinstance(value, bool):
-        return [name] if value else []
+        return [flag] if value else []
+    if key.rpartition(".")[2] in REPEATED:
+        return [word for entry in value for word in (flag, entry)]
     if isinstance(value, tuple) and value and isinstance(value[0], str):
         return ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
     if isinstance(value, tuple | list):
-        return [f"{name}={','.join(map(_text, value))}"]  # the first number may begin with a minus sign
-    return [name, _text(value)]
+        value = ",".join(map(_text, value))
+    text = _text(value)
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
 
 
 def _text(value: Any) -> str:
@@ -64,15 +51,14 @@ def _text(value: Any) -> str:
     return str(value).removesuffix(".0")
 
 
-def _flags(settings: AuditSettings) -> Iterator[str]:
-    """The flags whose values are not the default ones."""
-    default = AuditSettings()
-    for path, flag in FLAGS.items():
-        value, usual = settings, default
-        for part in path.split("."):
-            value, usual = getattr(value, part), getattr(usual, part)
-        if value != usual:
-            yield from _flag(flag, value, key=path)
+def _flags(table: SettingsTable, default: SettingsTable, prefix: str = "") -> Iterator[str]:
+    """The flags of the settings in `table` that are not the `default` ones."""
+    for name in type(table).model_fields:
+        value, usual = getattr(table, name), getattr(default, name)
+        if isinstance(value, SettingsTable):
+            yield from _flags(value, usual, f"{name}.")
+        elif value != usual and name != "fresh":  # what repeats a run deletes nothing
+            yield from _flag(prefix + name, value)
 
 
 def command_line(settings: AuditSettings) -> str:
@@ -83,14 +69,8 @@ def command_line(settings: AuditSettings) -> str:
     >>> print(command_line(AuditSettings(seed=3, adversarial={"pgd": {"eps": [0, 0.1]}})))
     holdfast audit --seed 3 --set 'adversarial.pgd.eps=[0, 0.1]'
     """
-    words = ["holdfast", "audit", *_flags(settings)]
-    for argument in settings.model.arguments:
-        words += ["--model-arg", argument]
-    for stress in settings.stresses if settings.stresses != ("all",) else ():
-        words += ["--stress", stress]
-    for gate in settings.gates:
-        words += ["--gate", gate]
+    words = ["holdfast", "audit", *_flags(settings, AuditSettings())]
     for card, stress in settings.stress_tables():
         for key, value in settings.cards[card][stress].items():
-            words += ["--set", f"{card}.{stress}.{key}={json.dumps(value)}"]
+            words += ["--set", f"{card}.{stress}.{key}={'None' if value is None else json.dumps(value)}"]
     return shlex.join(words)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["UNIT", "Fitted", "fitted"]
 
 UNIT = (0.0, 1.0)
-OTHER = "--range=LOW,HIGH (Python: bounds=(LOW, HIGH))"
+OTHER = "--bounds=LOW,HIGH (Python: bounds=(LOW, HIGH))"
 FEW = 2
 SHOWN = 20  # names of features in a note
 LOOKED_UP = (

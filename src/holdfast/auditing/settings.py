@@ -277,7 +277,7 @@ def assign(text: str) -> dict[str, Any]:
     try:
         nested: Any = tomllib.loads(f"value = {value}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
-        nested = value.strip()
+        nested = None if value.strip() == "None" else value.strip()
     for key in reversed(keys):
         nested = {key: nested}
     return dict(nested)

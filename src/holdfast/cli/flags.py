@@ -10,8 +10,6 @@ from cyclopts import Parameter
 
 __all__ = ["AuditFlags"]
 
-KEYS = {"argument": "arguments", "gate": "gates", "stress": "stresses"}  # a flag that is repeated names one of them
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +56,7 @@ class AuditFlags:
     """Unlabelled inputs for the surrogate of `transfer`: as --data, or an .npz with x alone."""
     bounds: Annotated[str | None, Parameter(name=["--bounds", "--range"], allow_leading_hyphen=True)] = None
     """Smallest and largest input value, e.g. `0,1`; without it 0 and 1 for images, and what is observed for other inputs."""
-    normalize: str | None = None
+    normalize: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """`mean,std`, applied inside the network, so that attack sizes stay in input units."""
     layout: Literal["NCHW", "NHWC", "NHW", "NCL", "NLC", "NTF", "NF", "NCDHW", "NDHWC", "NDHW"] | None = None
     """Order of the axes of arrays, where the network does not take them as they are: `NHW` for grey images without a channel."""
@@ -101,8 +99,10 @@ class AuditFlags:
     def settings(self) -> Any:
         """The settings of the audit: file, then assignments, then flags."""
         from holdfast.auditing import read_settings
+        from holdfast.auditing.command import SINGULAR
 
-        words = {KEYS.get(entry.name, entry.name): getattr(self, entry.name) for entry in fields(self)}
+        several = {flag: key for key, flag in SINGULAR.items()}
+        words = {several.get(entry.name, entry.name): getattr(self, entry.name) for entry in fields(self)}
         model, data, config, assignments = (words.pop(name) for name in ("model", "data", "config", "set"))
         given = {name: value for name, value in words.items() if value is not None and value is not False}
         flags = {"model": {"source": model}, "data": {"source": data}, **given}

@@ -73,11 +73,11 @@ def as_range(low: float, high: float) -> str:
     Examples
     --------
     >>> as_range(-2.11791, 2.64003)
-    '--range=-2.118,2.641 (Python: bounds=(-2.118, 2.641))'
+    '--bounds=-2.118,2.641 (Python: bounds=(-2.118, 2.641))'
     """
     ends = [_outward(low, math.floor), _outward(high, math.ceil)]
     text = [str(end).removesuffix(".0") for end in ends]
-    return f"--range={','.join(text)} (Python: bounds=({', '.join(text)}))"
+    return f"--bounds={','.join(text)} (Python: bounds=({', '.join(text)}))"
 
 
 def _outward(value: float, rounding: Callable[[float], int]) -> float:

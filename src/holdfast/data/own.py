@@ -45,7 +45,7 @@ __all__ = ["arrays_of", "as_examples", "examples_from", "load_npz", "name_of", "
 DIVIDED = "pixels 0 to 255 were divided by 255; pass %s to keep them"
 PART = 2**22  # values converted at a time
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
-TOKENS = " Token ids, one row of whole numbers per example, need bounds=None in Python and no --range on the command line."
+TOKENS = " Token ids, one row of whole numbers per example, need bounds=None in Python and no --bounds on the command line."
 Bounds = tuple[float, float]
 LOG = logging.getLogger(__name__)
 

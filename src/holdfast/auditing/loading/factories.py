@@ -77,7 +77,7 @@ def call_factory(factory: Callable[..., Any], arguments: Iterable[str] | Mapping
             "arguments",
             f"leaves out {', '.join(missing)}, which {label} needs",
             allowed=f"{_name(factory)}{_signature_text(parameters)}",
-            remedy=f"Add --model-arg {missing[0]}=VALUE (Python: arguments={{{missing[0]!r}: VALUE}}).",
+            remedy=f"Add --argument {missing[0]}=VALUE (Python: arguments={{{missing[0]!r}: VALUE}}).",
         )
     kinds = _kinds(factory, named)
     values = {key: _convert(key, value, kinds.get(key, UNKNOWN)) for key, value in given.items()}

@@ -262,7 +262,7 @@ def _how_to_fit(model: nn.Module, path: Path) -> str:
             "The library that stored them may rename weights when it reads them: let the factory "
             f"return {call} without --weights (Python: weights)."
         )
-    return "Build the network that was saved: its class, and its arguments (--model-arg, Python: arguments)."
+    return "Build the network that was saved: its class, and its arguments (--argument, Python: arguments)."
 
 
 def _listing(names: list[str], what: str, *, beside: list[str] | None = None) -> str:
