@@ -92,7 +92,7 @@ class _Pilot:
 
     def timed(self) -> Prices:
         """Prices by the size of a batch."""
-        sizes = {min(EXAMPLES, len(self.inputs.data)), min(self.known.batch, len(self.inputs.data))}
+        sizes = {min(rows, self.known.batch, len(self.inputs.data)) for rows in (EXAMPLES, self.known.batch)}
         probed = self.inputs.probe
         both = probed.t_forward + probed.t_backward
         forward = {min(256, len(self.inputs.data)): probed.t_forward}
@@ -140,8 +140,9 @@ class _Pilot:
         few = self.inputs.data[:EXAMPLES]
         x, y = self.first(EXAMPLES), few.y.to(device_of(self.target, default=few.y.device))
         threat = ThreatModel(norm, eps, bounds=self.target.bounds)  # type: ignore[arg-type]
+        batch = min(EXAMPLES, self.known.batch)
         begun = time.perf_counter()
-        found = pgd(self.target, x, y, threat, steps=STEPS, seed=self.inputs.identity.seed, batch_size=EXAMPLES)
+        found = pgd(self.target, x, y, threat, steps=STEPS, seed=self.inputs.identity.seed, batch_size=batch)
         seconds = time.perf_counter() - begun
         attacked = found.queries > 1  # the others are wrong from the start
         taken = torch.where(found.success, found.steps_used / STEPS, torch.ones_like(found.loss))[attacked]

@@ -13,13 +13,13 @@ from holdfast.auditing.batching import rows_per_pass
 from holdfast.auditing.consent import agreed_settings, named_code, resumption, seal_start
 from holdfast.auditing.frame import Frame
 from holdfast.auditing.inputs import gather
+from holdfast.auditing.pacing import Limits, Pacer
 from holdfast.auditing.plan import LEAST_LIMIT
 from holdfast.auditing.recognition import recognised
 from holdfast.auditing.reporting import check_baseline, report_on
 from holdfast.auditing.scheduling import check_names, kept_plan, new_plan, threads_of_run
 from holdfast.core.executors import InProcess, thread_budget
 from holdfast.core.pool import SpawnPool, check_not_importing_main
-from holdfast.core.runner import Allowance, run_until_interrupted
 from holdfast.core.seeds import Seeds
 from holdfast.core.store import Store
 from holdfast.core.stress import StressContext
@@ -118,7 +118,7 @@ def _completed(
         frame = Frame.of(inputs)
         store.remember(started=started, config=settings.model_dump(mode="json"), objects=not again, frame=frame.to_json())
         watch.stored(store.folder, "audit")
-        found = _run(settings, inputs, plan, store, console=console, watch=watch, begun=begun)
+        plan, found = _run(settings, inputs, plan, store, console=console, watch=watch, begun=begun)
         watch.phase("writing the report")
         times = {"started": started, "finished": clock(), "seconds": time_used(found.records, since=begun)}
         with store.reporting():
@@ -193,8 +193,8 @@ def _run(
     console: Console,
     watch: Watch,
     begun: float,
-) -> Finished:
-    """Measure what the plan holds; an interrupt keeps what was measured."""
+) -> tuple[AuditPlan, Finished]:
+    """Measure what the plan holds; gives the plan that was followed in the end and what it left."""
     context = StressContext(
         seeds=Seeds(settings.seed),
         target=inputs.target,
@@ -205,24 +205,23 @@ def _run(
         extras={} if inputs.unlabelled is None else {"unlabelled": inputs.unlabelled},
         folder=store.folder,
     )
-    deadline = None if settings.budget is None else begun + settings.budget * 0.97 - 1.0
-    limit = settings.run.point_limit
-    allowance = Allowance(
-        deadline=deadline,
-        queries=plan.query_limit if settings.max_queries is not None else None,
-        limit=plan.time_limit if limit is None else lambda experiment, point: limit,  # noqa: ARG005 (the same for all points)
-    )
     workers = settings.run.workers
     single = torch.get_num_threads() == 1
-    executor = InProcess() if workers == 1 else SpawnPool(workers, threads=1 if single else settings.run.threads)
+
+    def keep(anew: AuditPlan) -> None:
+        store.remember(plan={**store.fact("plan"), "rows": anew.rows()})
+
     with console.progress(sum(len(stress.points()) for stress in plan.stresses)) as observe:
-        return run_until_interrupted(
-            plan.stresses,
-            context,
-            identity=inputs.identity,
-            store=store,
-            executor=executor,
-            allowance=allowance,
-            on_begin=watch.begin,
-            on_record=watch.after(observe),
+        pacer = Pacer(
+            context=context,
+            options={
+                "identity": inputs.identity,
+                "store": store,
+                "on_begin": watch.begin,
+                "on_record": watch.after(observe),
+            },
+            executor=InProcess() if workers == 1 else SpawnPool(workers, threads=1 if single else settings.run.threads),
+            limits=Limits(begun=begun, seconds=settings.budget, queries=inputs.target.queries.left, point=settings.run.point_limit),
+            keep=keep,
         )
+        return pacer.measure(plan)

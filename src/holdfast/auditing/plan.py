@@ -7,7 +7,7 @@ the rest. Where not even a few examples fit, the least important stresses are le
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Experiment, Point
-    from holdfast.core.stress import Facts, Preset, Stress
+    from holdfast.core.stress import Cost, Facts, Preset, Stress
 
-__all__ = ["AuditPlan", "PlannedStress", "check_choice", "choose", "make_plan", "within"]
+__all__ = ["AuditPlan", "Basis", "PlannedStress", "check_choice", "choose", "for_running", "make_plan", "rank", "within"]
 
 LEAST_EXAMPLES = 50  # below that a Wilson interval is wider than 25 points
 LEAST_LIMIT, LIMIT_IN_PREDICTIONS = 600.0, 20.0  # s, and a factor that a busy machine does not reach
@@ -66,6 +66,22 @@ class PlannedStress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What a plan was made of, so that it can be revised while it is run.
+
+    Parameters
+    ----------
+    lines : without limits
+    prices : of a pass
+    gated : names of the stresses that gates need
+    """
+
+    lines: tuple[PlannedStress, ...]
+    prices: Prices
+    gated: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditPlan:
     """What is run.
 
@@ -74,11 +90,13 @@ class AuditPlan:
     lines : in the order in which they are run
     samples : passes of the target that are one answer
     accuracy : clean, as the probe measured it; None if it did not
+    basis : what it was made of; None for a stored plan, which is followed as it stands
     """
 
     lines: tuple[PlannedStress, ...]
     samples: int = 1
     accuracy: Estimate | None = None
+    basis: Basis | None = field(default=None, compare=False, repr=False)
 
     @property
     def stresses(self) -> list[Stress]:
@@ -112,7 +130,7 @@ class AuditPlan:
             decided = {key: kept[line.stress.name][key] for key in PlannedStress.__dataclass_fields__ if key != "stress"}
             stress = replace(line.stress, examples=decided["examples"]) if decided["decision"] == "reduced" else line.stress  # type: ignore[type-var]
             lines.append(replace(line, stress=stress, **decided))
-        return replace(self, lines=tuple(lines))
+        return replace(self, lines=tuple(lines), basis=None)
 
     def __str__(self) -> str:
         text = StringIO()
@@ -239,29 +257,37 @@ def make_plan(
     plan = AuditPlan(
         lines=tuple(_line(stress, facts, prices, left_out=stress.name in skip) for stress in stresses), samples=prices.samples
     )
-    granted = None if seconds is None else max(0.0, seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
-    return within(plan, prices, seconds=granted, queries=queries, gated=gated)
+    granted = None if seconds is None else for_running(seconds)
+    basis = Basis(lines=plan.lines, prices=prices, gated=gated)
+    return replace(plan, lines=tuple(within(plan.lines, basis, seconds=granted, queries=queries)), basis=basis)
 
 
-def within(
-    plan: AuditPlan, prices: Prices, *, seconds: float | None, queries: int | None = None, gated: Collection[str] = ()
-) -> AuditPlan:
-    """The plan with fewer examples or stresses, so that it keeps to both limits.
+def for_running(budget: float) -> float:
+    """The seconds of a time `budget` in which points are measured; the rest is kept for judging and drawing."""
+    return max(0.0, budget * (1 - RESERVE_SHARE) - RESERVE_SECONDS)
+
+
+def within(lines: Sequence[PlannedStress], basis: Basis, *, seconds: float | None, queries: int | None) -> list[PlannedStress]:
+    """The lines with fewer examples, or left out, so that together they keep to both limits.
 
     Parameters
     ----------
-    plan : what would be run without limits
-    prices : of a pass
+    lines : what would be run without limits
+    basis : of the plan that they belong to
     seconds : for running alone, or None
     queries : limit, or None
-    gated : names of the stresses that gates need
     """
-    lines = list(plan.lines)
+    found = list(lines)
     if queries is not None:
-        lines = _kept(lines, queries, prices, gated=gated, cost=lambda line: line.queries, why="the query limit")
+        found = _kept(found, queries, basis, cost=lambda line: line.queries, why="the query limit")
     if seconds is not None:
-        lines = _kept(lines, seconds, prices, gated=gated, cost=lambda line: line.seconds, why="the time budget")
-    return replace(plan, lines=tuple(lines))
+        found = _kept(found, seconds, basis, cost=lambda line: line.seconds, why="the time budget")
+    return found
+
+
+def rank(stress: Stress, gated: Collection[str]) -> int:
+    """Which stresses a limit serves first: the clean accuracy, then what gates need, then all others."""
+    return 0 if stress.name == CLEAN.name else 1 if stress.name in gated else 2
 
 
 def _line(stress: Stress, facts: Facts, prices: Prices, *, left_out: bool) -> PlannedStress:
@@ -282,8 +308,13 @@ def _why_not(stress: Stress, facts: Facts) -> str:
     return stress.unfit(facts)
 
 
-def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress:
-    costs = [line.stress.estimate(point) for point in line.stress.points()]
+def _costs(stress: Stress) -> list[Cost]:
+    return [stress.estimate(point) for point in stress.points()]
+
+
+def _priced(line: PlannedStress, examples: int, prices: Prices, costs: Sequence[Cost] | None = None) -> PlannedStress:
+    """The line on so many `examples`; `costs` of its points may be known already."""
+    costs = _costs(line.stress) if costs is None else costs
     times = [seconds_of(cost, examples, prices) for cost in costs]
     asked = sum(cost.queries * examples + cost.fixed_queries for cost in costs) if _counts(line.stress) else 0
     queries = prices.samples * asked
@@ -291,29 +322,24 @@ def _priced(line: PlannedStress, examples: int, prices: Prices) -> PlannedStress
 
 
 def _kept(
-    lines: Sequence[PlannedStress],
-    limit: float,
-    prices: Prices,
-    *,
-    gated: Collection[str],
-    cost: Callable[[PlannedStress], float],
-    why: str,
+    lines: Sequence[PlannedStress], limit: float, basis: Basis, *, cost: Callable[[PlannedStress], float], why: str
 ) -> list[PlannedStress]:
     """Lines whose total cost is at most `limit`; those that cost nothing of it stay as they are."""
     costly = [place for place, line in enumerate(lines) if line.decision != "skipped" and cost(line) > 0]
 
     def want(line: PlannedStress) -> Want:
+        costs = _costs(line.stress)
         return Want(
             most=line.examples,
             least=min(LEAST_EXAMPLES, line.examples),
             weight=line.stress.importance,
-            cost=lambda examples: cost(_priced(line, examples, prices)),
-            rank=0 if line.stress.name == CLEAN.name else 1 if line.stress.name in gated else 2,
+            cost=lambda examples: cost(_priced(line, examples, basis.prices, costs)),
+            rank=rank(line.stress, basis.gated),
         )
 
     found = list(lines)
     for place, examples in zip(costly, allocate([want(lines[place]) for place in costly], limit), strict=True):
-        found[place] = _cut(lines[place], examples, prices, why)
+        found[place] = _cut(lines[place], examples, basis.prices, why)
     return found
 
 
