@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from holdfast.auditing.grading import curve_summary, grade
+from holdfast.auditing.grading import curve_summary, examples_behind, grade, whole
 from holdfast.auditing.joined import WORST_CASE, join_attacks
 from holdfast.auditing.stresses.answers import NOT_FINITE
 from holdfast.auditing.stresses.attacked import SIZE
@@ -73,8 +73,10 @@ def _stress(line: PlannedStress, records: Sequence[Record], summary: Summary, ch
         short=stress.short,
         axes={name: axis.words for name, axis in stress.axes.items() if axis.words},
     )
-    whole = entry.status in {"ok", "reduced"}
-    read = curve_summary(summary.curves, chance=chance, axes=stress.axes) if whole else StressSummary()
+    read = StressSummary()
+    if entry.status in {"ok", "reduced"}:
+        mine = examples_behind([record for record in records if record.experiment == stress.name])
+        read = curve_summary(summary.curves, chance=chance, axes=stress.axes, behind=mine)
     return entry.model_copy(update={"summary": read})
 
 
@@ -83,9 +85,10 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], chanc
     found = join_attacks(lines, records)
     if found is None:
         return {}
-    whole = [(point.eps, point.accuracy) for point in found.points if point.accuracy is not None]
-    sizes, estimates = tuple(eps for eps, _ in whole), tuple(accuracy for _, accuracy in whole)
-    curves = (Curve(name=WORST_CASE, axis="eps", unit=INPUT_UNITS, at=sizes, estimates=estimates),) if whole else ()
+    done = [(point.eps, point.accuracy) for point in found.points if point.accuracy is not None]
+    sizes, estimates = tuple(eps for eps, _ in done), tuple(accuracy for _, accuracy in done)
+    behind = {id(point.accuracy): whole(point.right) for point in found.points}
+    curves = (Curve(name=WORST_CASE, axis="eps", unit=INPUT_UNITS, at=sizes, estimates=estimates),) if done else ()
     late = sum(point.accuracy is None for point in found.points)
     entry = StressEntry(
         title="Worst case over all attacks",
@@ -95,7 +98,7 @@ def _worst_case(lines: Sequence[PlannedStress], records: Sequence[Record], chanc
         points=[_worst_point(point, found.examples) for point in found.points],
         curves=[CurveEntry.of(curve) for curve in curves],
         metrics=dict(_common(point) for point in found.points if point.common is not None),
-        summary=StressSummary() if late else curve_summary(curves, chance=chance, axes={"eps": SIZE}),
+        summary=StressSummary() if late else curve_summary(curves, chance=chance, axes={"eps": SIZE}, behind=behind),
         notes=list(found.notes),
     )
     return {WORST_CASE: entry}

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from holdfast.auditing.joined import WORST_CASE
 from holdfast.core.numerals import size_text
+from holdfast.core.paired import PerExample
 from holdfast.core.stress import Axis
 from holdfast.report import Grade, HalfPoint, StressSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from holdfast.core.curve import Curve
+    from holdfast.core.store import Record
     from holdfast.core.stress import Card
     from holdfast.report import StressEntry
 
-__all__ = ["THRESHOLDS", "curve_summary", "grade", "half_point_text"]
+__all__ = ["THRESHOLDS", "curve_summary", "examples_behind", "grade", "half_point_text", "whole"]
+
+CHIPS = "share_of_chips"
 
 THRESHOLDS = {"A": 0.95, "B": 0.85, "C": 0.7, "D": 0.5, "E": 0.0}
 
@@ -44,7 +52,30 @@ def half_point_text(axis: str, value: float | None, clause: str = "", *, strengt
     return f"loses half its margin above chance {place}"
 
 
-def curve_summary(curves: Sequence[Curve], *, chance: float, axes: Mapping[str, Axis]) -> StressSummary:
+def examples_behind(records: Sequence[Record]) -> dict[int, PerExample]:
+    """What each example gave, for the accuracies of `records` by their identity; of those over chips, the share of chips."""
+    found: dict[int, PerExample] = {}
+    for record in records:
+        measured = record.measurement
+        if measured is None or "accuracy" not in measured.estimates:
+            continue
+        accuracy, arrays = measured.estimates["accuracy"], measured.arrays
+        over_chips = CHIPS in arrays and accuracy.n != len(arrays[CHIPS])
+        values = arrays.get(CHIPS if over_chips else "correct")
+        if values is not None:
+            found[id(accuracy)] = whole(values, spread=over_chips)
+    return found
+
+
+def whole(values: NDArray[Any], *, spread: bool = False) -> PerExample:
+    """The examples behind an estimate of one stress, all of which were used."""
+    n = len(values)
+    return PerExample(values=values, used=np.ones(n, dtype=bool), examples=np.arange(n), spread=spread)
+
+
+def curve_summary(
+    curves: Sequence[Curve], *, chance: float, axes: Mapping[str, Axis], behind: Mapping[int, PerExample] | None = None
+) -> StressSummary:
     """Area, retention and half-point of the first curve; empty where it has fewer than two points.
 
     A curve that begins at chance or below has nothing to lose: no retention, and its half-point is its mildest strength.
@@ -54,20 +85,22 @@ def curve_summary(curves: Sequence[Curve], *, chance: float, axes: Mapping[str, 
     curves : of a stress, the main one first
     chance : accuracy of guessing
     axes : the stress's words for its axes
+    behind : the examples behind estimates, by their identity, which make the interval of the retention shorter
     """
     if not curves or len(curves[0].at) < 2:
         return StressSummary()
     curve = curves[0]
     above = curve.estimates[0].value > chance
     half = curve.half_point(chance) if above else curve.at[0]
-    retention = curve.retention() if above else math.nan
     clause = axes.get(curve.axis, Axis()).clause
     text = half_point_text(curve.axis, half, clause, strengths=curve.at) if above else "has no margin above chance to lose"
-    return StressSummary(
-        curve=curve.name,
-        auc=curve.area(),
-        retention=None if math.isnan(retention) else retention,
-        half_point=HalfPoint(value=half, unit=curve.unit, text=text),
+    summary = StressSummary(curve=curve.name, auc=curve.area(), half_point=HalfPoint(value=half, unit=curve.unit, text=text))
+    retention = curve.retention() if above else math.nan
+    if math.isnan(retention):
+        return summary
+    lo, hi = curve.retention_interval([(behind or {}).get(id(one)) for one in curve.estimates])
+    return summary.model_copy(
+        update={"retention": retention, "retention_lo": lo, "retention_hi": hi if math.isfinite(hi) else None}
     )
 
 
@@ -75,22 +108,35 @@ def grade(card: Card, stresses: Mapping[str, StressEntry], *, chance: float) -> 
     """The letter of a card; None where nothing was measured that it could be read from.
 
     It is read from what the card says (:class:`holdfast.core.stress.Card`); where attacks were joined, from their worst case alone.
-    An accuracy of no more than `chance` has the last letter, however high it is.
+    Where the interval of the score contains a threshold, the letter names the best and the worst that it allows. An accuracy of no
+    more than `chance` has the last letter, however high it is.
     """
     metric, scores = _scores(card, stresses)
     if not scores:
         return None
-    score = min(1.0, sum(scores) / len(scores))
-    guessed = card.graded_by == "accuracy" and score <= chance
-    letter = next(letter for letter, least in THRESHOLDS.items() if (0.0 if guessed else score) >= least)
-    return Grade(letter=letter, score=score, metric=metric, thresholds=THRESHOLDS)
+    value, lo, hi = (min(1.0, sum(part) / len(scores)) for part in zip(*scores, strict=True))
+    floor = chance if card.graded_by == "accuracy" else -math.inf
+    best, worst = (_letter(end, floor) for end in (value if value <= floor else hi, lo))
+    letter = best if best == worst else f"{best}–{worst}"
+    return Grade(letter=letter, score=value, lo=lo, hi=hi, metric=metric, thresholds=THRESHOLDS)
 
 
-def _scores(card: Card, stresses: Mapping[str, StressEntry]) -> tuple[str, list[float]]:
-    """What the score is, and the numbers of which it is the mean."""
+def _letter(score: float, floor: float) -> str:
+    """The letter of one score; the last one for a score of `floor` or less."""
+    return next(letter for letter, least in THRESHOLDS.items() if (0.0 if score <= floor else score) >= least)
+
+
+def _scores(card: Card, stresses: Mapping[str, StressEntry]) -> tuple[str, list[tuple[float, float, float]]]:
+    """What the score is, and the numbers, with their intervals, of which it is the mean."""
     if card.graded_by == "accuracy":
-        points = [point for entry in stresses.values() for point in entry.points if "accuracy" in point.metrics]
-        return "accuracy", [value for point in points if (value := point.metrics["accuracy"].value) is not None]
+        points = [point.metrics["accuracy"] for entry in stresses.values() for point in entry.points if "accuracy" in point.metrics]
+        return "accuracy", [_ends(one.value, one.lo, one.hi) for one in points if one.value is not None]
     joined = {WORST_CASE: stresses[WORST_CASE]} if WORST_CASE in stresses else stresses
     metric = "retention of the worst case over all attacks" if WORST_CASE in stresses else "mean retention of the card's curves"
-    return metric, [entry.summary.retention for entry in joined.values() if entry.summary.retention is not None]
+    kept = [entry.summary for entry in joined.values()]
+    return metric, [_ends(one.retention, one.retention_lo, one.retention_hi) for one in kept if one.retention is not None]
+
+
+def _ends(value: float, lo: float | None, hi: float | None) -> tuple[float, float, float]:
+    """A score with its interval in [0, 1]; an end that is not known may lie anywhere."""
+    return value, 0.0 if lo is None else max(0.0, lo), 1.0 if hi is None else min(1.0, hi)

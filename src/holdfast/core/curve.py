@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,12 +10,15 @@ import numpy as np
 
 from holdfast.core.checks import refuse
 from holdfast.core.estimate import Estimate
+from holdfast.core.paired import Means
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
+
+    from holdfast.core.paired import PerExample
 
 __all__ = ["Curve", "pareto_front"]
 
@@ -78,6 +82,33 @@ class Curve:
         """Area divided by the value at the mildest strength; 1 means that nothing was lost. NaN if that value is 0."""
         start = self.values[0]
         return self.area() / start if start else float("nan")
+
+    def retention_interval(self, behind: Sequence[PerExample | None] = ()) -> tuple[float, float]:
+        """Ends of the interval of :meth:`retention`, after Fieller: the ratios that the data do not reject.
+
+        A ratio r is kept if the interval of area minus r times the value at the mildest strength contains 0.
+
+        Parameters
+        ----------
+        behind : the examples behind each estimate, so that they are paired (:mod:`holdfast.core.paired`); unknown ones make the
+            interval longer
+        """
+        from scipy.optimize import brentq
+
+        means = Means.of(self.estimates, behind)
+        unit = np.eye(len(self.at))
+        weights = np.trapezoid(unit, self._travel, axis=1) if len(self.at) > 1 else np.ones(1)
+        ratio = self.retention()
+
+        def ends(kept: float) -> tuple[float, float]:
+            return means.weighted(weights - kept * unit[0])[1:]
+
+        if math.isnan(ratio):
+            return 0.0, math.inf
+        low = brentq(lambda kept: ends(kept)[0], 0.0, ratio) if ends(0.0)[0] > 0 else 0.0
+        beyond = next((far for far in ratio + 2.0 ** np.arange(-4, 8) if ends(far)[1] < 0), None)
+        high = math.inf if beyond is None else brentq(lambda kept: ends(kept)[1], ratio, beyond)
+        return min(low, ratio), max(high, ratio)
 
     def interpolate(self, strength: float) -> float:
         """Value at `strength`, linear between neighbours; refuses strengths outside the curve."""

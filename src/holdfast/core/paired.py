@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Joint", "PerExample", "Term", "consistent_difference", "joint"]
+__all__ = ["Joint", "Means", "PerExample", "Term", "consistent_difference", "joint"]
 
 METHOD = "paired"
 
@@ -184,22 +184,67 @@ def _given_discordant(before: NDArray[np.bool_], after: NDArray[np.bool_], level
 
 def _sum(terms: Sequence[Term], rows: NDArray[np.intp]) -> Estimate:
     """The sum by MOVER with the correlations over `rows`."""
-    values = [_behind(term).values[rows] for term in terms]
-    parts = [share_of(column) if column.dtype == bool else mean_t(column) for column in values]
-    value = sum(term.coefficient * part.value for term, part in zip(terms, parts, strict=True))
-    correlations = np.array([[_correlation(one, other) for other in values] for one in values])
-    lengths = []
-    for end in (-1, 1):
-        signed = np.array([_signed_length(term.coefficient, part, end) for term, part in zip(terms, parts, strict=True)])
-        beside = [_signed_length(term.coefficient, term.estimate, end) for term in terms if _behind(term).spread]
-        lengths.append(math.sqrt(max(0.0, float(signed @ correlations @ signed)) + sum(length**2 for length in beside)))
-    return Estimate(value, value - lengths[0], value + lengths[1], len(rows), METHOD)
+    means = Means.over([_behind(term) for term in terms], [term.estimate for term in terms], rows)
+    value, lo, hi = means.weighted(np.array([term.coefficient for term in terms]))
+    return Estimate(value, lo, hi, len(rows), METHOD)
 
 
-def _signed_length(coefficient: float, estimate: Estimate, end: int) -> float:
-    """How far the interval of coefficient times estimate reaches below (`end` -1) or above (1), with the coefficient's sign."""
-    below, above = estimate.value - estimate.lo, estimate.hi - estimate.value
-    return coefficient * (above if end * coefficient > 0 else below)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Means:
+    """Several means, from whose intervals and correlations the interval of any weighted sum follows.
+
+    Parameters
+    ----------
+    values : array (k,)
+    reach : array (2, k), how far the interval of each mean over examples reaches below and above it
+    correlations : array (k, k) over examples; None: unknown, so that terms of equal sign count as 1 and others as 0
+    beside : array (2, k), the same as `reach` for what comes beside the examples, such as the spread over chips; or 0
+    """
+
+    values: NDArray[np.float64]
+    reach: NDArray[np.float64]
+    correlations: NDArray[np.float64] | None
+    beside: NDArray[np.float64]
+
+    @classmethod
+    def over(cls, known: Sequence[PerExample], estimates: Sequence[Estimate], rows: NDArray[np.intp]) -> Means:
+        """Those over the examples `rows`."""
+        columns = [one.values[rows] for one in known]
+        parts = [share_of(column) if column.dtype == bool else mean_t(column) for column in columns]
+        spread = np.array([one.spread for one in known])
+        correlations = np.array([[_correlation(one, other) for other in columns] for one in columns])
+        values = np.array([part.value for part in parts])
+        return cls(values=values, reach=_reach(parts), correlations=correlations, beside=np.where(spread, _reach(estimates), 0.0))
+
+    @classmethod
+    def of(cls, estimates: Sequence[Estimate], known: Sequence[PerExample | None] = ()) -> Means:
+        """Those of `estimates`, over the examples that all of `known` share if there are such."""
+        sure = [one for one in known if one is not None]
+        rows = _shared(sure) if sure and len(sure) == len(estimates) else None
+        if rows is not None:
+            return cls.over(sure, estimates, rows)
+        reach = _reach(estimates)
+        return cls(values=np.array([one.value for one in estimates]), reach=reach, correlations=None, beside=np.zeros_like(reach))
+
+    def weighted(self, coefficients: NDArray[np.float64]) -> tuple[float, float, float]:
+        """Value and ends of the interval of the sum of coefficient times mean; an infinite one where a term has none."""
+        value = float(coefficients @ self.values)
+        signs = coefficients[:, None] * coefficients[None, :] > 0
+        correlations = signs.astype(float) if self.correlations is None else self.correlations
+        lengths = []
+        for below, above in ((0, 1), (1, 0)):
+            side = np.where(coefficients > 0, below, above)
+            signed, beside = (coefficients * part[side, np.arange(len(side))] for part in (self.reach, self.beside))
+            if not np.isfinite(signed + beside).all():
+                lengths.append(math.inf)
+                continue
+            lengths.append(math.sqrt(max(0.0, float(signed @ correlations @ signed)) + float(beside @ beside)))
+        return value, value - lengths[0], value + lengths[1]
+
+
+def _reach(estimates: Sequence[Estimate]) -> NDArray[np.float64]:
+    """Array (2, k): how far each interval reaches below and above its value."""
+    return np.array([[one.value - one.lo for one in estimates], [one.hi - one.value for one in estimates]])
 
 
 def _correlation(one: NDArray[Any], other: NDArray[Any]) -> float:

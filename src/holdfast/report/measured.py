@@ -244,6 +244,9 @@ class StressSummary(Entry):
     """Name of the curve they were read off; empty: the first one."""
     auc: Number = None
     retention: Number = None
+    retention_lo: Number = None
+    """Lower end of the interval of `retention`."""
+    retention_hi: Number = None
     half_point: HalfPoint | None = None
 
 
@@ -273,7 +276,11 @@ class Grade(Entry):
     """A letter for one card, with the thresholds it was read from."""
 
     letter: str
+    """All that the interval of the score allows, the better one first: ``"B"``, or ``"B–C"`` where it contains a threshold."""
     score: Number = None
+    lo: Number = None
+    """Lower end of the interval of the score."""
+    hi: Number = None
     metric: str = ""
     """What the score is."""
     thresholds: dict[str, float] = {}
