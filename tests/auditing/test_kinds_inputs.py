@@ -282,6 +282,43 @@ def test_the_command_line_audits_the_file_of_a_table(tabled, source):
     assert "--label-column kind" in report["run"]["command"] or not named
 
 
+def test_the_plan_says_the_units_of_a_table(tabled):
+    words = ("plan", *tabled.model_words, "--data", "table.csv", "--label-column", "kind")
+    code, said = command(*words, folder=tabled.folder)
+    assert code == 0
+    assert "attack sizes (eps) are in units of each feature's spread" in " ".join(said.split())
+
+
+def test_a_run_on_a_table_is_resumed(tabled):
+    out = tabled.folder / "runs" / "resumed"
+    words = ("audit", *tabled.model_words, "--data", "table.csv", "--label-column", "kind", "--stress", "pgd", "--out", out)
+    assert command(*words, folder=tabled.folder)[0] == 0
+    (out / "report.json").unlink()
+    code, said = command("resume", out, folder=tabled.folder)
+    assert code == 0, said
+    report = json.loads((out / "report.json").read_text())
+    check = [point["at"]["eps"] for point in stresses_of(report)["pgd"]["points"]]
+    assert check == [0, 0.1, 0.25, 0.5, 1]
+    assert report["target"]["input"]["unit"] == "spreads of each feature"
+
+
+def test_unlabelled_rows_of_a_table_are_read_by_the_names_of_their_columns(tabled, tmp_path):
+    frame = pd.read_csv(tabled.folder / "table.csv", index_col=0)
+    more = pd.concat([frame] * 2)
+    mixed = more[["kind", *reversed(frame.columns[:-1])]]
+    figures = []
+    for name, spare in (("same", more), ("mixed", mixed)):
+        spare.to_csv(tmp_path / f"{name}.csv", index=False)
+        settings = {"adversarial": {"transfer": {"queries": 300, "examples": 40, "steps": 5}}}
+        options = {"label_column": "kind", "unlabelled": str(tmp_path / f"{name}.csv"), "settings": settings}
+        report = holdfast.audit(tabled.network(), frame, stresses=["transfer"], out=tmp_path / name, **options)
+        figures.append(report.document.stresses()["transfer"].points[0].metrics["agreement"].value)
+    assert figures[0] == figures[1]
+    mixed.drop(columns="mass").to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(InputError, match="`unlabelled` lacks the columns 'mass'"):
+        holdfast.audit(tabled.network(), frame, label_column="kind", unlabelled=str(tmp_path / "less.csv"), out=tmp_path / "less")
+
+
 def test_the_same_table_gives_the_same_figures_whatever_its_form(tabled, tmp_path):
     frame = pd.read_csv(tabled.folder / "table.csv", index_col=0)
     sources = {

@@ -105,7 +105,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
     loaded = _load(source, chosen, device=settings.run.device)
     found = _read(settings, data, known=loaded.class_names)
-    spare = _unlabelled(settings, found.examples.shape)
+    spare = _unlabelled(settings, found)
     on_probe()
     suited = fitted(loaded.target, found.examples, spare, bounds=chosen.bounds, columns=found.columns, stacked=found.stacked)
     used = suited.examples
@@ -215,8 +215,8 @@ def _load(source: Any, chosen: ModelSettings, *, device: str) -> LoadedTarget:
     )
 
 
-def _unlabelled(settings: AuditSettings, shape: tuple[int, ...]) -> torch.Tensor | None:
-    """The user's inputs without labels; each must have the `shape` of an example."""
+def _unlabelled(settings: AuditSettings, data: Selection) -> torch.Tensor | None:
+    """The user's inputs without labels, each of the shape of an example."""
     source = settings.data.unlabelled
     if source is None:
         return None
@@ -229,9 +229,12 @@ def _unlabelled(settings: AuditSettings, shape: tuple[int, ...]) -> torch.Tensor
         seed=settings.seed,
         input_key=settings.data.input_key,
         label_column=settings.data.label_column,
+        columns=data.columns,
     )
-    if tuple(found.shape[1:]) != shape:
-        refuse("unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {shape}")
+    if tuple(found.shape[1:]) != data.examples.shape:
+        refuse(
+            "unlabelled", f"holds inputs of shape {tuple(found.shape[1:])}", allowed=f"the examples' shape, {data.examples.shape}"
+        )
     return found
 
 

@@ -156,6 +156,7 @@ def _differentiable(target: Target, x: torch.Tensor) -> bool:
 def _table(whole: Fitted, columns: Sequence[str]) -> Fitted:
     """The rows of a table in units of each feature's spread."""
     units = FeatureUnits.of(whole.examples.x)
+    device = device_of(whole.target, default=whole.examples.y.device)
     rows = units.of_rows(whole.examples.x)
     model = whole.target.model
     assert isinstance(model, nn.Module), "loading makes every network a module"
@@ -167,7 +168,7 @@ def _table(whole: Fitted, columns: Sequence[str]) -> Fitted:
     still = f"{fixed} features have one value in all examples: no attack changes them"
     return replace(
         whole,
-        target=replace(whole.target, model=InFeatureUnits(model, units).eval(), bounds=_range([rows])),
+        target=replace(whole.target, model=InFeatureUnits(model, units).eval().to(device), bounds=_range([rows])),
         examples=replace(whole.examples, x=rows),
         unlabelled=None if whole.unlabelled is None else units.of_rows(whole.unlabelled),
         kind="features",

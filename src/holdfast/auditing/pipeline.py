@@ -150,6 +150,7 @@ def plan_audit(
     with thread_budget(settings.run.threads):
         inputs = _gathered(settings, model, data, watch=watch, begun=begun)
         plan = new_plan(settings, inputs, stresses, begun=begun)
+    console.notes(inputs.notes)
     console.plan(plan.rows(), seconds=plan.seconds)
     return plan
 

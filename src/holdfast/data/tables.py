@@ -97,11 +97,16 @@ def read_table(source: Any, *, label_column: str | None = None) -> Table:
     return _table(rest, columns[chosen], notes=(*notes, *said), label=chosen)
 
 
-def read_features(source: Any, *, label_column: str | None = None) -> np.ndarray:
-    """The features (n, features), float64, of a table that may lack labels."""
-    columns, _ = _without_index(_columns_of(source))
-    dropped = {label_column} if label_column is not None else {name for name in columns if name.lower() in LABEL_COLUMNS}
-    return _features({name: column for name, column in columns.items() if name not in dropped})
+def read_features(source: Any, *, label_column: str | None = None, columns: Sequence[str] = ()) -> np.ndarray:
+    """The features (n, features), float64, of a table that may lack labels: those called `columns`, in their order, if any are."""
+    held, _ = _without_index(_columns_of(source))
+    if columns:
+        missing = [name for name in columns if name not in held]
+        if missing:
+            refuse("unlabelled", f"lacks the columns {_few(missing)}", allowed="a table with each feature of the examples")
+        return _features({name: held[name] for name in columns})
+    dropped = {label_column} if label_column is not None else {name for name in held if name.lower() in LABEL_COLUMNS}
+    return _features({name: column for name, column in held.items() if name not in dropped})
 
 
 def _table(columns: Mapping[str, _Column], labels: _Column, *, notes: tuple[str, ...], label: str = "labels") -> Table:

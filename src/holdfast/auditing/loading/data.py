@@ -91,7 +91,7 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     )
 
 
-def load_inputs(
+def load_inputs(  # noqa: PLR0913 (each is a flag of the command line)
     source: Any,
     *,
     bounds: tuple[float, float] | None = None,
@@ -101,6 +101,7 @@ def load_inputs(
     seed: int = 0,
     input_key: str | None = None,
     label_column: str | None = None,
+    columns: Sequence[str] = (),
 ) -> torch.Tensor:
     """Inputs (n, ...) without labels: forms as for :func:`load_data`, whose labels are dropped, or the inputs alone.
 
@@ -109,6 +110,7 @@ def load_inputs(
     source : built-in names mean their training split here; an ``.npz`` needs x only; an array or a tensor is taken as inputs
     bounds, layout, size, limit, seed, input_key, label_column : as in :func:`load_data`; the inputs keep the order of the source,
         and a table may lack labels
+    columns : of a table, in the order in which they are wanted
     """
     if isinstance(source, str | Path) and str(source) in IMAGE_SETS:
         return load_images(str(source), n=limit, seed=seed).x
@@ -118,7 +120,7 @@ def load_inputs(
     if isinstance(source, Path) and source.suffix == ".npz":
         source = load_npz_inputs(source, parameter="unlabelled")
     elif is_table(source):
-        source = read_features(source, label_column=label_column)
+        source = read_features(source, label_column=label_column, columns=columns)
     if isinstance(source, np.ndarray | torch.Tensor):
         source, input_key, label_column = (source, np.zeros(len(source), dtype=np.int64)), None, None
     found = load_data(
