@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import holdfast
+from holdfast.auditing import plan_audit
 from holdfast.auditing.catalogue import describe
 from holdfast.auditing.command import SINGULAR, command_line
 from holdfast.auditing.options import AuditOptions
@@ -149,10 +150,10 @@ def test_arguments_of_a_factory_are_a_mapping_whose_none_counts(tmp_path, monkey
     assert plan.lines[0].examples == 40
 
 
-def test_a_configuration_file_is_a_parameter_and_the_call_wins(tmp_path):
+def test_a_configuration_file_is_a_parameter_and_the_call_wins(digits_cnn, tmp_path):
     file = tmp_path / "audit.toml"
     file.write_text('stresses = ["clean", "fgsm"]\nskip = ["fgsm"]\n[data]\nsource = "digits"\nexamples = 60\n')
-    lines = holdfast.plan(config=file, examples=50).lines
+    lines = holdfast.plan(digits_cnn, config=file, examples=50).lines
     assert [(line.stress.name, line.decision, line.examples) for line in lines] == [("clean", "run", 50), ("fgsm", "skipped", 50)]
 
 
@@ -217,13 +218,9 @@ def test_a_data_frame_without_pandas_says_how_to_install_it(audited, monkeypatch
         ('["1/255", 0.5]', (1 / 255, 0.5)),
     ],
 )
-def test_fractions_and_single_numbers_are_lists_of_attack_sizes(text, eps):
-    settings = read_settings(assignments=(f"adversarial.pgd.eps={text}", "stresses=['pgd']"), flags={"examples": 20})
-    from holdfast.auditing.inputs import gather
-    from holdfast.auditing.scheduling import check_names, new_plan
-
-    check_names(settings)
-    assert new_plan(settings, gather(settings)).lines[0].stress.eps == eps
+def test_fractions_and_single_numbers_are_lists_of_attack_sizes(text, eps, digits_cnn, digits_small):
+    settings = read_settings(assignments=(f"adversarial.pgd.eps={text}", "stresses=['pgd']"))
+    assert plan_audit(settings, digits_cnn, digits_small[1], progress=False).lines[0].stress.eps == eps
 
 
 @pytest.mark.parametrize("value", ["None", "none", None])
@@ -256,8 +253,6 @@ def test_a_none_of_a_stress_survives_the_printed_configuration(tmp_path):
     ],
 )
 def test_a_value_of_another_kind_is_refused_by_the_name_of_its_setting(assignment, message):
-    from holdfast.auditing import plan_audit
-
     with pytest.raises(InputError, match=message):
         plan_audit(read_settings(assignments=(assignment,), flags={"model": {"source": "nowhere:make"}}), progress=False)
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,14 @@ def known_flags(command):
     return found
 
 
+@cache
 def constants():
+    found = []
     for file in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            yield file.relative_to(SOURCE).as_posix(), node
+            if isinstance(node, ast.Call | ast.Constant):
+                found.append((file.relative_to(SOURCE).as_posix(), node))
+    return found
 
 
 def test_every_flag_that_a_text_names_exists():

@@ -22,6 +22,7 @@ QUICK = [
     "docs/explanation/spintronics.md",
     "docs/howto/from-a-layer-to-a-network.md",
     "docs/howto/attack-a-model.md",
+    "docs/howto/use-from-python.md",
 ]
 WORKED = [name for name in NAMES if any(block.language == "console" for block in blocks(ROOT / name))]
 
@@ -89,7 +90,8 @@ def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_the_examples_of_a_page_run(name):
+def test_the_examples_of_a_page_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
     for block in blocks(ROOT / name):
         if block.language == "python":
