@@ -23,6 +23,7 @@ __all__ = ["Tensors", "entries_of", "fits", "is_lazy", "renamed", "tied_names"]
 
 Tensors = dict[str, torch.Tensor]
 COMPILED, COUNTER = "_orig_mod.", "n_averaged"
+MOST_PREFIXES = 100  # that are tried; a file made to take long may hold one before each of its names
 SHOWN = 4
 
 
@@ -63,7 +64,8 @@ def renamed(network: nn.Module, tensors: Tensors) -> tuple[Tensors, tuple[str, .
     bare, notes = _without_wrappers(own, tensors)
     if fits(own, bare):
         return bare, notes
-    fitting = list(islice((prefix for prefix in _candidates(own, bare) if fits(own, _below(prefix, bare))), 2))
+    prefixes = _prefixes(own, bare)
+    fitting = list(islice((prefix for prefix in prefixes if fits(own, _below(prefix, bare))), 2))
     if fitting:
         _check_equal(fitting, bare)
         beside = [name for name in bare if not name.startswith(fitting[0])]
@@ -73,7 +75,7 @@ def renamed(network: nn.Module, tensors: Tensors) -> tuple[Tensors, tuple[str, .
     prefix = _common(own)
     if prefix and fits(own, inside := {f"{prefix}{name}": value for name, value in bare.items()}):
         return inside, (*notes, f"the prefix {prefix!r} of the network was put before the names of the weights")
-    near = max((bare, _below(_common(bare), bare)), key=lambda part: len(part.keys() & own.keys()))
+    near = max((bare, *(_below(prefix, bare) for prefix in prefixes[:1])), key=lambda part: len(part.keys() & own.keys()))
     return near, notes
 
 
@@ -89,12 +91,19 @@ def _without_wrappers(own: Tensors, tensors: Tensors) -> tuple[Tensors, tuple[st
     return kept, notes
 
 
-def _candidates(own: Tensors, tensors: Tensors) -> list[str]:
-    """The prefixes under which `tensors` hold every name of the network that no other is tied to."""
-    times = Counter(map(id, own.values()))
-    needed = sorted((name for name, value in own.items() if times[id(value)] == 1), key=len, reverse=True)
-    prefixes = [name.removesuffix(needed[0]) for name in tensors if needed and name.endswith(f".{needed[0]}")]
-    return [prefix for prefix in prefixes if all(f"{prefix}{name}" in tensors for name in needed)]
+def _prefixes(own: Tensors, tensors: Tensors) -> list[str]:
+    """What stands in `tensors` before names of the network, the most frequent first."""
+    deepest = max((name.count(".") for name in own), default=0)
+    found: Counter[str] = Counter()
+    for name in tensors:
+        prefix = name
+        for _ in range(deepest + 1):
+            prefix = prefix.rpartition(".")[0]
+            if name[len(prefix) + 1 :] in own and prefix:
+                found[f"{prefix}."] += 1
+            if not prefix:
+                break
+    return [prefix for prefix, _ in found.most_common(MOST_PREFIXES)]
 
 
 def _below(prefix: str, tensors: Tensors) -> Tensors:
