@@ -142,7 +142,6 @@ def test_python_audits_every_kind_of_inputs(cases, kind, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:DLR needs 4 classes")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_stresses_of_a_thorough_audit_measure_every_kind_of_inputs(cases, kind):
     """Also those that a quick audit leaves out."""

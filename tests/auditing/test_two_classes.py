@@ -67,10 +67,10 @@ def figures(report):
     }
 
 
-STRESSES = ["clean", "pgd", "fgsm", "weight_bits", "weight_noise", "act_bits", "activation_variation"]
+STRESSES = ["clean", "pgd", "apgd", "fgsm", "weight_bits", "weight_noise", "act_bits", "activation_variation"]
 SETTINGS = {
     "data": {"examples": 80},
-    "adversarial": {"pgd": {"steps": 5}},
+    "adversarial": {"pgd": {"steps": 5}, "apgd": {"steps": 5, "goals": 2, "eps": (0.05,)}},
     "device": {"weight_noise": {"chips": 3}, "activation_variation": {"chips": 3}},
 }
 

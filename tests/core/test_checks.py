@@ -47,7 +47,12 @@ REFUSED = [
     (lambda: check_labels(torch.tensor([[0.0, 0.9], [0.8, 0.9]]), "y"), "Several labels per example are not supported"),
     (lambda: check_labels(torch.tensor([0.5, 1.0]), "y"), "a network that predicts quantities is not examined"),
     (lambda: check_labels(np.array([1, 2]), "y", classes=2), "`y` runs from 1 to 2; allowed: 0 to 1 for a model with 2 outputs."),
-    (lambda: check_labels(torch.tensor([-1, 0]), "y", classes=2), "`y` runs from -1 to 0"),
+    (
+        lambda: check_labels(torch.tensor([-1, 0]), "y", classes=2),
+        "to 1 for a model with 2 outputs. Leave unlabelled",
+    ),
+    (lambda: check_labels(torch.tensor([-1, 1, 1]), "y", classes=2), "Labels -1 and 1 become 0 and 1 with (y + 1) // 2."),
+    (lambda: check_labels(np.array([-1, 1, 1]), "y"), "Labels -1 and 1 become 0 and 1 with (y + 1) // 2."),
     (lambda: check_same_length([1, 2], [1]), "`x` has 2 rows and `y` has 1; allowed: one row each per example."),
     (lambda: check_same_length([], [], ("images", "labels")), "`images` is empty; allowed: at least one example."),
 ]

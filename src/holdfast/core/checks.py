@@ -201,18 +201,16 @@ def check_labels(labels: Any, name: str, *, classes: int | None = None) -> None:
     if len(labels) == 0:
         return
     low, high = int(labels.min()), int(labels.max())
+    signs = low == -1 and high == 1 and bool((labels != 0).all())
+    of_signs = "Labels -1 and 1 become 0 and 1 with (y + 1) // 2."
     if classes is None:
         if low < 0:
-            refuse(
-                name, f"has a smallest entry of {low}", allowed="classes from 0 upwards", remedy="Leave unlabelled examples out."
-            )
+            remedy = of_signs if signs else "Leave unlabelled examples out."
+            refuse(name, f"has a smallest entry of {low}", allowed="classes from 0 upwards", remedy=remedy)
     elif low < 0 or high >= classes:
-        refuse(
-            name,
-            f"runs from {low} to {high}",
-            allowed=f"0 to {classes - 1} for a model with {classes} outputs",
-            remedy="Labels that start at 1 need `- 1`; otherwise model and data do not belong together.",
-        )
+        remedy = "Labels that start at 1 need `- 1`; otherwise model and data do not belong together."
+        remedy = of_signs if signs else remedy if low >= 0 else "Leave unlabelled examples out."
+        refuse(name, f"runs from {low} to {high}", allowed=f"0 to {classes - 1} for a model with {classes} outputs", remedy=remedy)
 
 
 def as_single_labels(labels: Any) -> str:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["APGD", "FGSM", "PGD", "GradientAttack"]
 
+ENOUGH_FOR_DLR = 4  # classes: with fewer, the scale of that loss would be the margin itself
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAttack(Stress):
@@ -225,5 +227,6 @@ class APGD(GradientAttack):
         left = (~first.success).nonzero().squeeze(1)
         if len(left) == 0:
             return first
+        settings["loss"] = "dlr" if context.data.classes >= ENOUGH_FOR_DLR else "cw_margin"
         second = apgd_targeted(context.target, x[left], y[left], threat, classes=self.goals, seed=seeds[1], **settings)
         return with_rows(first, left, second)
