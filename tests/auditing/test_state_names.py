@@ -1,5 +1,6 @@
 """Weights as training code writes them fit the network: prefixes, counters and what stands beside them are taken off and noted."""
 
+import argparse
 import subprocess
 import sys
 
@@ -171,6 +172,24 @@ def test_a_checkpoint_of_lightning_is_read(checkpoints):
     )
     assert "taken from 'state_dict' of the checkpoint model.ckpt; ignored: epoch" in notes
     assert "the prefix 'model.' was stripped from the names of the weights; left out were loss.weight beside it" in notes
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "net"])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_checkpoint_with_the_arguments_of_its_script_is_refused_and_the_remedy_works(saved, tmp_path, monkeypatch, key, protocol):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = {key: state(saved), "epoch": 3, "args": argparse.Namespace(model="perceptron")}
+    torch.save(checkpoint, "last.pth", pickle_protocol=protocol)
+    with pytest.raises(UnsafePickleError, match=r"asks for `argparse\.Namespace`.*Nothing of it was executed") as refusal:
+        load_target(mlp(64, hidden=(8,)), weights="last.pth")
+    exec(str(refusal.value).partition("convert it once with `")[2].partition("`")[0], {"torch": torch})
+    assert weights_digest(load_target(mlp(64, hidden=(8,)), weights="weights.pt").target.module) == weights_digest(saved)
+
+
+def test_a_pickled_network_is_refused_with_the_remedy_for_networks(saved, tmp_path):
+    torch.save(Inside(saved), tmp_path / "net.pt")
+    with pytest.raises(UnsafePickleError, match=r"convert it once with `safetensors\.torch\.save_file\(model\.state_dict\(\)"):
+        load_target(mlp(64, hidden=(8,)), weights=tmp_path / "net.pt")
 
 
 @pytest.mark.slow

@@ -69,8 +69,7 @@ class AuditFlags:
     access: Literal["labels", "scores", "gradients", "weights"] | None = None
     """What the simulated adversary or deployer has, at most."""
     outputs: Literal["logits", "probabilities", "binary", "binary-logits", "binary-probabilities"] | None = None
-    """What the network returns; probabilities are detected automatically. `binary`: one number per example, the logit or the
-    probability of class 1."""
+    """What the network returns (probabilities are detected); `binary`: one number, the logit or the probability of class 1."""
     output_key: str | None = None
     """Which entry holds the logits, for a network that returns a mapping or a tuple."""
     samples: int | None = None

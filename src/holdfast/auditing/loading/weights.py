@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import pickletools
 import re
-import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["PICKLED", "install", "named_globals", "read_tensors_only", "read_weights", "refuse_pickle"]
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar")
-CHECKPOINTS = ("state_dict", "model_state_dict", "state_dict_ema")
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights")
+CHECKPOINTS = (*CONTAINERS, "state_dict_ema", "model_ema")
+MEMO = ("MEMOIZE", "BINPUT", "LONG_BINPUT")
 HARMLESS = re.compile(r"collections\.OrderedDict|torch\._utils\..*|torch\.storage\..*|torch\.\w*Storage|torch\.Size|torch\.\w+\d+")
 SHOWN = 4
 
@@ -117,7 +118,7 @@ def refuse_pickle(path: Path, *, parameter: str, otherwise: str = "", cause: Exc
     asks = ", ".join(f"`{name}`" for name in names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     key = _container_in(path)
     command, file = (
-        (f'torch.save(torch.load("{path.name}", weights_only=False)["{key}"], "weights.pt")', "weights.pt")
+        (f'torch.save(torch.load("{path}", weights_only=False)["{key}"], "weights.pt")', "weights.pt")
         if key
         else ('safetensors.torch.save_file(model.state_dict(), "weights.safetensors")', "weights.safetensors")
     )
@@ -129,13 +130,23 @@ def refuse_pickle(path: Path, *, parameter: str, otherwise: str = "", cause: Exc
 
 
 def _container_in(path: Path) -> str:
-    """The key of a checkpoint under which its weights stand, e.g. beside pickled hyperparameters; empty if none is seen."""
-    content = _pickle_bytes(path)
-    written = (struct.pack("<I", len(key)) + key.encode() for key in CHECKPOINTS)
-    short = (bytes([len(key)]) + key.encode() for key in CHECKPOINTS)
-    return next(
-        (key for key, *forms in zip(CHECKPOINTS, written, short, strict=True) if any(form in content for form in forms)), ""
-    )
+    """The key under which a checkpoint holds a mapping of weights, e.g. beside pickled hyperparameters; empty if none is seen.
+
+    A mapping follows its key at once, as an empty dictionary or by the name of the ordered one. Operations are read, not executed.
+    """
+    texts: list[str] = []
+    with suppress(ValueError, IndexError, KeyError, OverflowError):
+        for operation, argument, _ in pickletools.genops(_pickle_bytes(path)):
+            if "UNICODE" in operation.name:
+                texts = [*texts[-2:], str(argument)]
+                continue
+            ordered = operation.name == "GLOBAL" and argument == "collections OrderedDict"
+            named = operation.name == "STACK_GLOBAL" and texts[-2:] == ["collections", "OrderedDict"]
+            key = texts[-3:-2] if named else texts[-1:]
+            if key and key[0] in CHECKPOINTS and (named or ordered or operation.name == "EMPTY_DICT"):
+                return key[0]
+            texts = texts if operation.name in MEMO else []
+    return ""
 
 
 def named_globals(path: Path) -> list[str]:
@@ -160,7 +171,7 @@ def _scan(content: io.BytesIO) -> tuple[list[str], bool]:
     last = ""
     try:
         for operation, argument, _ in pickletools.genops(content):
-            if operation.name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
+            if operation.name in MEMO:
                 memo[int(argument) if argument is not None else len(memo)] = last
                 continue
             if operation.name == "GLOBAL":
