@@ -37,7 +37,6 @@ ASSIGNED = [
 ]
 ARCHIVED = dict.fromkeys(("weight_bits", "act_bits", "weight_noise", "activation_variation"), "needs access to weights")
 NO_ACTIVATION = {"activation_variation": "no activation"}
-ONE_LAYER = NO_ACTIVATION | {"act_bits": "no layer behind the first"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ KINDS = {
     "probabilities": Kind(make="probabilities", note="their logarithm is taken"),
     "scripted": Kind(make="inside_lightning", form="ts", skipped=ARCHIVED, note="TorchScript is deprecated"),
     "exported": Kind(make="inside_lightning", form="pt2", skipped=ARCHIVED, note="gives gradients at most"),
-    "LSTM": Kind(make="sequences", data="rows_in_time", skipped=ONE_LAYER),
+    "LSTM": Kind(make="sequences", data="rows_in_time", skipped=NO_ACTIVATION),
     "Lightning module": Kind(make="lightning", form="checkpoint", note="taken from 'state_dict' of the checkpoint"),
     "network of a Lightning module": Kind(make="inside_lightning", form="checkpoint", note="'model.' was stripped"),
     "ResNet of transformers": Kind(make="resnet", note="its part 'logits' is examined"),
