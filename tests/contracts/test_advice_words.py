@@ -32,12 +32,12 @@ def known_flags(command):
 
 @cache
 def constants():
-    found = []
-    for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call | ast.Constant):
-                found.append((file.relative_to(SOURCE).as_posix(), node))
-    return found
+    return [
+        (file.relative_to(SOURCE).as_posix(), node)
+        for file in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call | ast.Constant)
+    ]
 
 
 def test_every_flag_that_a_text_names_exists():
