@@ -145,3 +145,30 @@ def test_a_gate_may_name_the_worst_case_where_an_attack_is_planned(digits_cnn, d
     assert [verdict.status for verdict in report.document.gates] == ["fail"]
     with pytest.raises(InputError, match="worst_case"):
         holdfast.audit(digits_cnn, digits_small[1], stresses=["clean"], **settings)
+
+
+def test_the_worst_case_stands_on_the_examples_of_its_most_important_attack(digits_cnn, digits_small, small, tmp_path):
+    # a single step on all rows must not stand for the iterated attack on those that it had no time for
+    settings = {**small, "adversarial": {"pgd": {"examples": 60, "steps": 5}, "square": {"examples": 20, "queries": 30}}}
+    report = holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path), stresses=["fgsm", "pgd", "square"], settings=settings)
+    entry = report.document.stresses()["worst_case"]
+    table = read_per_example(report.folder)
+    assert entry.examples == 60
+    assert "on the first 60 examples" in entry.notes[0]
+    for point in entry.points:
+        fooled = np.zeros(60, dtype=bool)
+        for name in ("fgsm", "pgd"):
+            for other in report.document.stresses()[name].points:
+                if other.at["eps"] <= point.at["eps"]:
+                    fooled |= wrong(table, name, other.at)[:60]
+        if point.at["eps"] >= 0.1:
+            fooled |= wrong(table, "square", {"queries": 30})[:60]
+        found = point.metrics["accuracy"]
+        assert (found.value, found.n) == (pytest.approx(1 - fooled.mean()), 60)
+
+
+def test_breaking_points_stand_on_the_examples_that_a_stress_used(digits_cnn, digits_small, small, tmp_path):
+    settings = {**small, "adversarial": {"pgd": {"examples": 60, "steps": 5}}}
+    report = holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path), stresses=["clean", "fgsm", "pgd"], settings=settings)
+    breaking = {entry.stress: entry for entry in report.document.cross.breaking}
+    assert {name: len(entry.values) for name, entry in breaking.items()} == {"fgsm": 120, "pgd": 60}

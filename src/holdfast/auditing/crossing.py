@@ -78,7 +78,7 @@ def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index
         if margins is None and not point and "margin" in found.arrays:
             margins = found.arrays["margin"][:n]
         main = [entry for entry in entries if len(entry[0]) == 1]
-        if len(main) > 1 and all(len(entry[1].arrays["correct"]) >= n for entry in main):
+        if len(main) > 1:
             axis = next(iter(main[0][0]))
             ordered = sorted(main, key=lambda entry: -entry[0][axis]) if axis == "scale" else main
             rights = [(entry[0][axis], entry[1].arrays["correct"][:n]) for entry in ordered]

@@ -1,7 +1,8 @@
 """All attacks of an audit together: an example counts as robust at a size only if none of them fooled it there.
 
-Attacks of one norm are joined, at the sizes at which the attacks on the most examples ran. What fooled an example inside a smaller
-ball counts at every larger one. An attack on the first rows of the data alone counts on those.
+Attacks of one norm are joined, at the sizes and on the examples of the leading one: that with the most sizes, of several the most
+important. What fooled an example inside a smaller ball counts at every larger one. An attack on fewer examples counts on those; of
+one on more, the first ones count.
 
 Where a network answers at random, many attacks would add up their lucky draws. There the attack that left an example the smallest
 margin is chosen by draws that are not counted, and what it did is counted in others.
@@ -62,7 +63,7 @@ class WorstCases:
     ----------
     norm : of all attacks that are joined
     points : in the order of their sizes
-    examples : rows of the largest attacks
+    examples : rows of the leading attack
     notes : which attacks were joined where, and which could not be
     """
 
@@ -81,6 +82,7 @@ class _Try:
     eps: float
     label: str
     examples: int
+    importance: float
     right: NDArray[np.bool_] | None
     selection: NDArray[np.floating] | None = None
 
@@ -110,10 +112,10 @@ def join_attacks(lines: Sequence[PlannedStress], records: Sequence[Record]) -> W
     if not tries:
         return None
     norm, joined, sizes = _of_one_norm(tries)
-    n = max(entry.examples for entry in joined)
+    n = _leading(joined)[0].examples
     points = tuple(_point([entry for entry in joined if entry.eps <= size * SLACK], size, n) for size in sizes)
     apart = sorted({entry.name for entry in tries if entry.norm != norm})
-    return WorstCases(norm=norm, points=points, examples=n, notes=(_note(joined, norm), *_others(apart, norm)))
+    return WorstCases(norm=norm, points=points, examples=n, notes=(_note(joined, norm, n), *_others(apart, norm)))
 
 
 def joined_sizes(lines: Sequence[PlannedStress]) -> tuple[float, ...]:
@@ -125,11 +127,16 @@ def joined_sizes(lines: Sequence[PlannedStress]) -> tuple[float, ...]:
 
 
 def _of_one_norm(tries: Sequence[_Try]) -> tuple[str, list[_Try], list[float]]:
-    """The norm of most tries, these tries, and the sizes of the largest attacks among them."""
+    """The norm of most tries, these tries, and the sizes of the leading attack among them."""
     norm = Counter(entry.norm for entry in tries).most_common(1)[0][0]
     joined = [entry for entry in tries if entry.norm == norm]
-    n = max(entry.examples for entry in joined)
-    return norm, joined, sorted({entry.eps for entry in joined if entry.examples == n})
+    return norm, joined, sorted({entry.eps for entry in _leading(joined)})
+
+
+def _leading(joined: Sequence[_Try]) -> list[_Try]:
+    """The tries of the attack with the most sizes, of several the most important, of these the one on the most examples."""
+    attacks = [[entry for entry in joined if entry.name == name] for name in dict.fromkeys(entry.name for entry in joined)]
+    return max(attacks, key=lambda tries: (len({entry.eps for entry in tries}), tries[0].importance, tries[0].examples))
 
 
 def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
@@ -142,17 +149,31 @@ def _tries(line: PlannedStress, records: Sequence[Record]) -> list[_Try]:
         record = known.get(canonical_json(point))
         arrays = record.measurement.arrays if record is not None and record.measurement is not None else {}
         label = f"{line.stress.name}[{', '.join(f'{axis}={value:.6g}' for axis, value in point.items())}]"
-        entry = _Try(name=line.stress.name, norm=norm, eps=eps, label=label, examples=line.examples, right=None)
+        entry = _Try(
+            name=line.stress.name,
+            norm=norm,
+            eps=eps,
+            label=label,
+            examples=line.examples,
+            importance=line.stress.importance,
+            right=None,
+        )
         if "correct" in arrays:
             entry = replace(entry, right=arrays["correct"].astype(bool), selection=arrays.get("selection"))
         tries.append(entry)
     return tries
 
 
+def _first(entry: _Try, n: int) -> tuple[NDArray[np.bool_], NDArray[np.floating] | None]:
+    """What an attack that ran left of the first `n` examples."""
+    assert entry.right is not None, "asked for where it ran"
+    return entry.right[:n], None if entry.selection is None else entry.selection[:n]
+
+
 def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
     missing = tuple(entry.label for entry in tries if entry.right is None)
     done = [entry.right for entry in tries if entry.right is not None]
-    left = left_standing([(entry.right, entry.selection) for entry in tries if entry.right is not None], n)
+    left = left_standing([_first(entry, n) for entry in tries if entry.right is not None], n)
     tried = min([n, *map(len, done)])
     return WorstCasePoint(
         eps=size,
@@ -163,14 +184,14 @@ def _point(tries: Sequence[_Try], size: float, n: int) -> WorstCasePoint:
     )
 
 
-def _note(joined: Sequence[_Try], norm: str) -> str:
+def _note(joined: Sequence[_Try], norm: str, n: int) -> str:
     rows = {entry.name: entry.examples for entry in joined}
     first = {name: min(entry.eps for entry in joined if entry.name == name) for name in rows}
     parts = ", ".join(f"{name} ({count} examples, from eps {size_text(first[name])})" for name, count in rows.items())
     counts = "an example counts as robust only where each of those that tried it failed"
     if any(entry.selection is not None for entry in joined):
         counts = "an example counts by the attack that leaves it the smallest margin, chosen and judged by independent passes"
-    return f"Joins {parts}, all in {norm}: {counts}."
+    return f"Joins {parts}, all in {norm}, on the first {n} examples: {counts}."
 
 
 def _others(apart: Sequence[str], norm: str) -> tuple[str, ...]:

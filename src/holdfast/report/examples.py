@@ -47,7 +47,7 @@ class CrossBreaking(Entry):
     strengths: list[float] = []
     """Those that were measured, mildest first."""
     values: list[Number]
-    """One per example; null: it never failed."""
+    """One for each of the first examples, which the stress used; null: it never failed."""
 
 
 class Cross(Entry):
