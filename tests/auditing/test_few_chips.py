@@ -27,7 +27,7 @@ def noisy(count):
 def test_fewer_than_20_chips_show_their_worst_one_without_an_interval(count):
     found = noisy(count)
     _, low = found.curves
-    assert (low.name, low.notes) == ("additive, worst", (f"worst: worst of {count} chips.",))
+    assert (low.name, low.notes) == ("additive, worst", (f"Worst: the least accurate of {count} chips.",))
     assert [estimate.is_exact for estimate in low.estimates] == [True, True]
     assert low.values[1] == pytest.approx(0.80)
     (finding,) = found.findings
@@ -38,7 +38,7 @@ def test_fewer_than_20_chips_show_their_worst_one_without_an_interval(count):
 def test_20_chips_show_their_5th_percentile():
     found = noisy(20)
     _, low = found.curves
-    assert (low.name, low.notes) == ("additive, p05", ("p05: 5th percentile.",))
+    assert (low.name, low.notes) == ("additive, p05", ("p05: the 5th percentile of 20 chips.",))
     assert not low.estimates[1].is_exact
     assert "5th percentile: 0.80" in found.findings[0].text
     assert found.findings[0].evidence == "device.weight_noise.p05[sigma=0.1]"

@@ -3,7 +3,9 @@
 import pytest
 
 from holdfast.core.errors import InputError
+from holdfast.core.estimate import exact
 from holdfast.core.grammar import Metric, parse_metric
+from holdfast.core.metrics import MetricTable
 from holdfast.core.numerals import read_number, size_text
 
 
@@ -31,7 +33,9 @@ def test_anything_else_is_refused_with_an_example(text):
         (1.0, (), "1"),
         (0.0, (0, 1 / 255), "0"),
         (0.0123, (0, 1 / 255, 2 / 255), "3.14/255"),
-        (0.0123, (0, 0.1), "0.0123"),
+        (0.01234, (0, 0.1), "0.0123"),
+        (0.44241943359375, (), "0.4424"),
+        (0.44241943359375, (0, 0.44241943359375), "0.4424"),
         (8 / 255, (0, 0.1), "8/255"),
     ],
 )
@@ -39,7 +43,10 @@ def test_sizes_are_written_in_levels_where_those_of_the_run_are_whole_levels(siz
     assert size_text(size, among) == text
 
 
-@pytest.mark.parametrize("size", [k / 255 for k in range(1, 17)] + [0.05, 0.1, 0.123456789])
-def test_a_written_metric_is_read_as_the_same_point(size):
-    metric = Metric("adversarial.pgd.accuracy", (("eps", size),))
-    assert dict(parse_metric(str(metric)).selector)["eps"] == size
+@pytest.mark.parametrize("size", [k / 255 for k in range(1, 17)] + [0.05, 0.1, 0.123456789, 0.44241943359375, 1.0])
+def test_a_written_metric_is_found_at_its_point(size):
+    table = MetricTable()
+    for one in (size, size * 1.1):
+        table.add("adversarial.pgd.accuracy", exact(one), at={"eps": one})
+    written = parse_metric(str(Metric("adversarial.pgd.accuracy", (("eps", size),))))
+    assert table.find(written.path, written.selector).value == size

@@ -161,9 +161,13 @@ def _row(picture: _Pictured) -> int:
 
 
 def _pictured(stress: Stress, records: Sequence[Record]) -> list[_Pictured]:
-    """What `stress` has pictures of; its points take turns."""
+    """What `stress` has pictures of; its points take turns: the mildest of an attack, some of the more harmful half of others."""
     kept = [(point, found) for point, found in measurements(stress, records) if "shown_index" in found.arrays]
-    chosen = kept[:1] if isinstance(stress, Attack) else kept[len(kept) // 2 :: max(1, len(kept) // 4)]
+    if isinstance(stress, Attack):
+        chosen = kept[:1]
+    else:
+        milder = sorted(kept, key=lambda entry: -entry[1].estimates["accuracy"].value)
+        chosen = milder[len(kept) // 2 :: max(1, len(kept) // 4)]
     each = [[_Pictured(stress, *entry, place) for place in range(len(entry[1].arrays["shown_index"]))] for entry in chosen]
     return [entry for turn in zip_longest(*each) for entry in turn if entry is not None]
 

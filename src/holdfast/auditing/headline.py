@@ -12,6 +12,7 @@ from holdfast.core.estimate import exact
 from holdfast.core.grammar import Metric
 from holdfast.core.numerals import size_text
 from holdfast.core.runner import measurements
+from holdfast.core.stress import INPUT_UNITS
 from holdfast.report import EstimateEntry, HeadlineEntry, metric_prefix
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def _worst(lines: Sequence[PlannedStress], cards: Mapping[str, CardEntry], facts
     norms = {str(line.stress.norm) for line in lines if hasattr(line.stress, "norm") and line.decision != "skipped"}
     norm = f"{NORM_NAMES.get(norms.pop(), '')} " if len(norms) == 1 else ""
     size = _size(point)
+    unit = "" if facts.unit == INPUT_UNITS else f" {facts.unit}"
     near = "" if abs(size - nominal) < 1e-6 else f", the measured size nearest to the nominal {size_text(nominal)}"
     found = point.metrics["accuracy"]
     return HeadlineEntry(
@@ -69,7 +71,7 @@ def _worst(lines: Sequence[PlannedStress], cards: Mapping[str, CardEntry], facts
         estimate=found,
         at=point.at,
         metric=str(Metric(f"{metric_prefix(ADVERSARIAL.name, WORST_CASE)}.accuracy", (("eps", size),))),
-        text=f"worst case over all attacks at {norm}eps {size_text(size)}{near}, on {found.n} examples",
+        text=f"worst case over all attacks at {norm}eps {size_text(size)}{unit}{near}, on {found.n} examples",
     )
 
 

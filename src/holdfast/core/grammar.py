@@ -94,8 +94,8 @@ class Metric:
 def _word(value: object, key: str = "") -> str:
     """`value` as a selector would write it, with quotes only where the grammar needs them; attack sizes as 8/255."""
     text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
-    if key == "eps" and isinstance(value, float) and "/" in (size := size_text(value)):
-        text = size
+    if key == "eps" and isinstance(value, float):
+        text = size_text(value)
     bare = not isinstance(value, str) or re.fullmatch(PATH, text, re.ASCII)
     return text if bare else f"'{text}'" if '"' in text else f'"{text}"'
 

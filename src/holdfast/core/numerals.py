@@ -73,8 +73,8 @@ def size_text(size: float, among: Iterable[float] = ()) -> str:
 
     Parameters
     ----------
-    size : in units of the input
-    among : the sizes of the run; where all are whole levels, so is the spelling of one in between
+    size : in units of the input; written with four digits, by which gates find it (:mod:`holdfast.core.metrics`)
+    among : the sizes of the run; one in between, which no gate finds, has three digits, in levels where all the others are
 
     Examples
     --------
@@ -84,7 +84,9 @@ def size_text(size: float, among: Iterable[float] = ()) -> str:
     if _whole_levels(size):
         return f"{round(size * 255)}/255"
     sizes = [one for one in among if one]
-    return f"{size * 255:.3g}/255" if size and sizes and all(map(_whole_levels, sizes)) else f"{size:.3g}"
+    if not size or not sizes or size in sizes:
+        return f"{size:.4g}"
+    return f"{size * 255:.3g}/255" if all(map(_whole_levels, sizes)) else f"{size:.3g}"
 
 
 def _whole_levels(size: float) -> bool:

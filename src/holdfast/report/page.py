@@ -48,6 +48,7 @@ def _environment() -> Environment:
     environment.filters["strength_of"] = lambda value, axis: wording.strength(axis, value)
     environment.filters["setting"] = wording.setting
     environment.filters["measured_value"] = views.measured_value
+    environment.filters["place_text"] = views.place_text
     environment.filters["commit_words"] = opening.commit_words
     environment.globals |= {
         "script": Markup(script),  # noqa: S704  a file of this package

@@ -11,7 +11,7 @@ from holdfast.report import charts
 from holdfast.report.charts.chips import chip_groups
 from holdfast.report.charts.heat import heat_axes
 from holdfast.report.measured import EstimateEntry
-from holdfast.report.wording import axis_words, estimate_text, heading, number, plain, setting, short_name, strength
+from holdfast.report.wording import at_text, axis_words, estimate_text, heading, number, plain, setting, short_name, strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +30,7 @@ __all__ = [
     "curves_before",
     "findings_by_severity",
     "measured_value",
+    "place_text",
     "probe_facts",
     "says",
     "study_pictures",
@@ -262,6 +263,17 @@ def _size_of(stresses: Sequence[StressEntry]) -> str:
     """The attack size of curves over something else."""
     sizes = {attack_size(stress) for stress in stresses}
     return f"At {sizes.pop()}." if len(sizes) == 1 and "" not in sizes else ""
+
+
+def place_text(at: Mapping[str, Any]) -> str:
+    """Where a picture lies, in words; a kind needs no name of its axis.
+
+    Examples
+    --------
+    >>> place_text({"corruption": "gaussian_noise", "severity": 3})
+    'gaussian noise, severity 3'
+    """
+    return ", ".join(strength(axis, value) if isinstance(value, str) else at_text({axis: value}) for axis, value in at.items())
 
 
 def attack_size(stress: StressEntry) -> str:

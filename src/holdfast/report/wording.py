@@ -173,8 +173,7 @@ def strength(axis: str, value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, int | float):
-        size = size_text(value) if axis == "eps" else ""
-        return size if "/" in size else number(value)
+        return size_text(value) if axis == "eps" else number(value)
     if isinstance(value, str):
         return value.replace("_", " ")
     if isinstance(value, Mapping):
@@ -251,8 +250,7 @@ def at_strength(words: str, axis: str, value: float, *, among: Sequence[float] =
     >>> at_strength("eps", "eps", 0.0123, among=[1 / 255, 4 / 255])
     'at eps 3.14/255'
     """
-    size = size_text(value, among) if axis == "eps" else ""
-    shown = size if "/" in size else strength(axis, value)
+    shown = size_text(value, among) if axis == "eps" else strength(axis, value)
     return f"at {shown} {words}" if axis in COUNTED else f"at {words} {shown}"
 
 

@@ -47,15 +47,18 @@ def _side_by_side_or_not() -> Iterator[None]:
         yield
 
 
+NOTES = {"p05": "p05: the 5th percentile of {} chips.", "worst": "Worst: the least accurate of {} chips."}
+
+
 def _low(chips: int) -> tuple[str, str]:
     """What tells how low a chip of `chips` may lie: its metric, and its words; few chips show no 5th percentile."""
     return ("p05", "5th percentile") if chips >= FEWEST_FOR_P05 else ("worst", f"worst of {chips} chips")
 
 
 def _curves(axis: str, name: str, runs: Runs, *, chips: int, unit: str = "relative") -> tuple[Curve, ...]:
-    metric, words = _low(chips)
+    metric, _ = _low(chips)
     low = runs.curve(f"{name}, {metric}", over=axis, of=metric, unit=unit)
-    return runs.curve(name, over=axis, unit=unit) + tuple(replace(curve, notes=(f"{metric}: {words}.",)) for curve in low)
+    return runs.curve(name, over=axis, unit=unit) + tuple(replace(curve, notes=(NOTES[metric].format(chips),)) for curve in low)
 
 
 def _severity(axis: str, strength: float) -> Severity:
