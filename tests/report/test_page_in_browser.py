@@ -151,6 +151,61 @@ def test_no_hostile_name_runs(show):
     assert page.execute_script("return document.querySelectorAll('img[onerror], [onclick]').length") == 0
 
 
+def each(page, selector, expression):
+    """What `expression` of JavaScript says of each element, which is called `one`."""
+    return page.execute_script(f"return [...document.querySelectorAll(arguments[0])].map((one) => {expression})", selector)
+
+
+def named_classes():
+    """The page of a network that knows ten classes by name, on 10000 examples."""
+    whole = samples.audit_document()
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    card = whole.cards["clean"]
+    entry = card.stresses["clean"]
+    counts = [[10 * count for count in row] for row in entry.points[0].details.confusion]
+    point = entry.points[0].model_copy(update={"details": entry.points[0].details.model_copy(update={"confusion": counts})})
+    stresses = {"clean": entry.model_copy(update={"points": [point]})}
+    cards = {**whole.cards, "clean": card.model_copy(update={"stresses": stresses})}
+    return whole.model_copy(update={"target": whole.target.model_copy(update={"class_names": names}), "cards": cards})
+
+
+def test_a_confusion_matrix_of_ten_named_classes_is_whole_on_a_desk(show, folder):
+    (folder / "named.html").write_text(render(named_classes()), encoding="utf-8")
+    page = show("named")
+    widths = "const frame = document.querySelector('.confusion').closest('.scroll'); return [frame.scrollWidth, frame.clientWidth]"
+    wanted, given = page.execute_script(widths)
+    assert wanted <= given
+    assert each(page, ".confusion thead th", "one.textContent") == named_classes().target.class_names
+    assert show("named", width=400).execute_script("return document.documentElement.scrollWidth <= 400")
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_sparklines_are_large_enough_to_read(show, width):
+    page = show("audit", width=width)
+    assert min(each(page, "svg.spark", "one.getBoundingClientRect().width")) >= 75
+    assert min(each(page, "svg.spark", "one.getBoundingClientRect().height")) >= 20
+
+
+def test_the_first_screen_of_a_desk_holds_badge_version_and_every_gate(show):
+    found = each(show("audit"), ".verdictbadge, .version, #verdicts tr", "one.getBoundingClientRect().bottom")
+    assert len(found) == 2 + 1 + len(samples.gates())
+    assert max(found) <= 900
+
+
+def test_the_badge_can_be_read_in_light_and_dark(show):
+    for scheme in ("light", "dark"):
+        page = show("audit", scheme=scheme)
+        [pair] = each(page, ".verdictbadge", "[getComputedStyle(one).color, getComputedStyle(one).backgroundColor]")
+        text, ground = (sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))) for colour in pair)
+        assert abs(text - ground) > 250, scheme
+
+
+def test_every_picture_carries_its_caption(show):
+    found = each(show("audit"), ".thumbnail .panel", "[one.querySelector('img').alt, one.textContent.trim()]")
+    assert found
+    assert all(caption and alt.endswith(caption) for alt, caption in found)
+
+
 def test_dark_and_light_follow_the_readers_choice(show):
     lightness = {}
     for scheme in ("light", "dark"):
@@ -219,6 +274,7 @@ def test_paper_gets_every_row_and_light_colours(show):
     hidden = "return [...document.querySelectorAll('tbody tr')].filter((row) => !row.offsetHeight).length"
     assert page.execute_script(hidden) == 0
     assert page.execute_script("return getComputedStyle(document.querySelector('.contents')).display") == "none"
+    assert set(each(page, "details", "getComputedStyle(one, '::details-content').contentVisibility")) == {"visible"}
     assert page.execute_script("return getComputedStyle(document.body).getPropertyValue('--paper')").strip() == "#fdfdfc"
 
 
