@@ -87,22 +87,28 @@ def test_unrolled_steps_and_steps_in_passes_are_the_same(monkeypatch):
     assert simulate_network(net, 2e-7).state == pytest.approx(unrolled.state, abs=1e-12)
 
 
-def test_bits_depend_neither_on_threads_nor_on_how_a_batch_is_cut():
+def test_bits_depend_neither_on_threads_nor_on_how_a_batch_is_cut(monkeypatch):
     net = network(noise=1e-3, batch=(150,))
-    before = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
-        alone = simulate_network(net, 3e-7, seed=5)
-        numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
-        together = simulate_network(net, 3e-7, seed=5)
-    finally:
-        numba.set_num_threads(before)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)
+    alone = simulate_network(net, 3e-7, seed=5)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 2)
+    together = simulate_network(net, 3e-7, seed=5)
     assert equal(alone, together)
     for begin, end in ((0, 1), (1, 70), (70, 150)):
         part = network(noise=1e-3, supercriticality=net.supercriticality[begin:end])
         seen = simulate_network(part, 3e-7, seed=5, first_point=begin)
         assert np.array_equal(seen.state, alone.state[begin:end])
         assert np.array_equal(seen.swing, alone.swing[begin:end])
+
+
+def test_numbas_own_threads_are_not_started(monkeypatch):
+    """Started late in a process, they set how many threads OpenMP gives torch, and with it the last bits of later trainings."""
+
+    def started():
+        raise AssertionError
+
+    monkeypatch.setattr("numba.np.ufunc.parallel._launch_threads", started)
+    simulate_network(network(batch=(150,)), 1e-7)
 
 
 def test_a_network_does_not_notice_how_fast_its_neighbours_in_the_batch_are():

@@ -143,10 +143,11 @@ class _Blocks:
 
 
 def integrate(net: OscillatorNetwork, run: Run) -> Oscillation:
-    """Integrate all networks, block by block, on as many threads as :func:`numba.get_num_threads` allows.
+    """Integrate all networks, block by block, on as many threads as ``NUMBA_NUM_THREADS`` allows (default: one for each core).
 
     A pool of threads runs the compiled blocks, which hold no interpreter lock: blocks share nothing, and unlike numba's own
-    parallel loops it may be used from several threads of the user at once.
+    parallel loops it may be used from several threads of the user at once. Numba's threads are not started, nor asked for their
+    number, because that sets how many threads OpenMP gives torch, and with it the last bits of everything torch computes.
     """
     blocks, K = _Blocks(net, run), net.oscillators
     plan = blocks.plan()
@@ -163,7 +164,7 @@ def integrate(net: OscillatorNetwork, run: Run) -> Oscillation:
         return kept[: blocks.source_row], trace.reshape(times, 2 * K, LANES), samples
 
     numbers = range(math.ceil(blocks.count / LANES))
-    threads = min(len(numbers), numba.get_num_threads())
+    threads = min(len(numbers), numba.config.NUMBA_NUM_THREADS)
     if threads == 1:
         done = [work(number) for number in numbers]
     else:
