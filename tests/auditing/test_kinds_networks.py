@@ -72,9 +72,9 @@ KINDS = {
     "LSTM": Kind(make="sequences", data="rows_in_time", skipped=NO_ACTIVATION),
     "Lightning module": Kind(make="lightning", form="checkpoint", note="taken from 'state_dict' of the checkpoint"),
     "network of a Lightning module": Kind(make="inside_lightning", form="checkpoint", note="'model.' was stripped"),
-    "ResNet of transformers": Kind(make="resnet", note="its part 'logits' is examined"),
-    "ConvNeXt of transformers": Kind(make="convnext", form="pretrained", skipped=NO_ACTIVATION, note="its part 'logits'"),
-    "ViT of transformers": Kind(make="vit", skipped=NO_ACTIVATION, note="its part 'logits'", least=0.4),
+    "ResNet of transformers": Kind(make="resnet", note="the part 'logits' is examined"),
+    "ConvNeXt of transformers": Kind(make="convnext", form="pretrained", skipped=NO_ACTIVATION, note="the part 'logits'"),
+    "ViT of transformers": Kind(make="vit", skipped=NO_ACTIVATION, note="the part 'logits'", least=0.4),
     "PyTorch's MNIST example": Kind(
         make="mnist_example",
         data="mnist",
@@ -287,6 +287,28 @@ def test_weights_that_transformers_wrote_under_other_names_are_refused_and_the_r
     code = f"from transformers import ViTForImageClassification\n\ndef make():\n    return {expression}\n"
     (tmp_path / "from_transformers.py").write_text(code)
     assert on_the_command_line(str(tmp_path / "from_transformers.py:make"), f"{HERE}:digits", tmp_path / "run") == 0
+
+
+@pytest.mark.slow
+def test_an_exported_network_of_transformers_is_refused_and_the_remedy_works(tmp_path, capsys):
+    """The answer of the program is an object of that library."""
+    network = trained("resnet", "digits")
+    _archived(network, tmp_path / "whole.pt2")
+    assert on_the_command_line(str(tmp_path / "whole.pt2"), f"{HERE}:digits", tmp_path / "run") == 2
+    assert "Let the network return a tensor, a tuple or a dictionary, e.g. its logits" in " ".join(capsys.readouterr().err.split())
+    _archived(Logits(network), tmp_path / "logits.pt2")
+    assert on_the_command_line(str(tmp_path / "logits.pt2"), f"{HERE}:digits", tmp_path / "run") == 0
+
+
+class Logits(nn.Module):
+    """The logits alone."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x).logits
 
 
 @pytest.mark.parametrize("name", CHANGES_THAT_HELP)

@@ -118,7 +118,9 @@ def _check_tree(text: str) -> None:
     while pending:
         node = pending.pop()
         if not isinstance(node, dict) or node.get("type") not in TREES or not isinstance(node.get("children_spec"), list):
-            refuse_content(f"a container of type {str(node.get('type') if isinstance(node, dict) else node)[:60]!r}")
+            kind = str(node.get("type") if isinstance(node, dict) else node)
+            remedy = "Let the network return a tensor, a tuple or a dictionary, e.g. its logits alone, and export it again"
+            refuse_content(f"a container of type {kind[:80]!r}", remedy=remedy, trusted=False)
         keys = _json("in_spec", str(node.get("context") or "null").encode())
         for key in keys if isinstance(keys, list) else [] if keys is None else [{}]:
             _check_text(LABEL, key if isinstance(key, str) else "" if isinstance(key, int) else repr(key), "a key")

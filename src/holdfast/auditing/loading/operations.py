@@ -43,9 +43,13 @@ def is_allowed(operation: str) -> bool:
     return operation in allowed_operations()
 
 
-def refuse_content(carries: str, *, remedy: str = "Export the network without it") -> NoReturn:
-    """Refuse an archive because of what it `carries`, which is named; nothing of it has been executed."""
+def refuse_content(carries: str, *, remedy: str = "Export the network without it", trusted: bool = True) -> NoReturn:
+    """Refuse an archive because of what it `carries`, which is named; nothing of it has been executed.
+
+    With `trusted`, the message says how a user who trusts the archive gets it loaded.
+    """
+    trust = f", or if it is yours pass {as_written('unsafe_pickle')}" if trusted else ""
     raise UnsafePickleError(
         f"it carries {carries}, and loading or running it may do more than compute; allowed: tensors, and operations of tensors. "
-        f"Nothing of it was executed. {remedy}, or if it is yours pass {as_written('unsafe_pickle')}."
+        f"Nothing of it was executed. {remedy}{trust}."
     )

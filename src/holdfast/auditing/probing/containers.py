@@ -35,7 +35,7 @@ def opened(target: Target, answer: Any, *, rows: int) -> tuple[Target, tuple[str
     key = LOGITS if LOGITS in tensors else next(iter(tensors), "")
     if not key or (key != LOGITS and (len(tensors) > 1 or tensors[key].ndim == 0 or len(tensors[key]) != rows)):
         return target, ()
-    note = f"the network returns a {type(answer).__name__}: its part {key!r} is examined"
+    note = f"of the {type(answer).__name__} that the network returns, the part {key!r} is examined"
     return replace(target, model=behind_door(target.model, output_key=key)), (note,)
 
 

@@ -23,9 +23,9 @@ FEW, MOST = 8, 64  # rows of the first pass, which mostly tells, and of the othe
 LOGIT = "the network returns one number z per example, not always in [0, 1]: it is read as a logit, and the two logits are 0 and z"
 PROBABILITY = (
     "the network returns one number p in [0, 1] per example: it is read as the probability of class 1, and the two logits are "
-    "log(1 - p) and log p. Attacks follow better gradients if it returns what goes into its sigmoid. If p is a logit: "
-    f"{as_written('outputs', 'binary-logits')}"
+    f"log(1 - p) and log p (if p is a logit: {as_written('outputs', 'binary-logits')})"
 )
+STEEPER = "attacks follow better gradients if the network returns what goes into its sigmoid"
 
 
 def decided(target: Target, rows: Examples) -> tuple[Target, tuple[str, ...]]:
@@ -58,7 +58,7 @@ def decided(target: Target, rows: Examples) -> tuple[Target, tuple[str, ...]]:
             refuse("outputs", got, allowed="numbers in [0, 1]", remedy=remedy)
         return target, ()
     model = behind_door(target.model, binary="logits" if outside is not None else "probabilities")
-    return replace(target, model=model), (PROBABILITY if outside is None else LOGIT,)
+    return replace(target, model=model), (PROBABILITY, STEEPER) if outside is None else (LOGIT,)
 
 
 def _outside(answer: torch.Tensor, bare: Target, rows: Examples) -> float | None:
