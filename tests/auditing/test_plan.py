@@ -5,9 +5,14 @@ from typing import ClassVar
 
 import pytest
 
+import holdfast
+from holdfast.auditing.gates import gated_stresses
 from holdfast.auditing.plan import LEAST_EXAMPLES, choose, make_plan
 from holdfast.auditing.pricing import Prices
+from holdfast.auditing.stresses.adversarial import PGD
 from holdfast.auditing.stresses.cards import SHIFT
+from holdfast.auditing.stresses.clean import Clean
+from holdfast.auditing.stresses.queries import Square
 from holdfast.core.errors import InputError
 from holdfast.core.stress import Card, Cost, Facts, Stress
 
@@ -170,3 +175,24 @@ def test_a_stress_with_settings_is_taken_as_it_is():
 def test_unknown_names_are_refused(names, overrides, message):
     with pytest.raises(InputError, match=message):
         choose(names, preset="quick", facts=FACTS, known=KNOWN, overrides=overrides)
+
+
+def test_gates_name_the_stresses_that_are_served_first():
+    lines = make_plan([Fixed(), White(), Fixed.named("cheap")()], FACTS, PRICES).lines
+    assert gated_stresses([], lines) == frozenset()
+    assert gated_stresses(["shift.pgd.accuracy[strength=1] >= 0.5", "shift.fixed.accuracy >= baseline"], lines) == {"pgd", "fixed"}
+
+
+def test_a_gate_on_the_worst_case_needs_every_attack():
+    attacks = [PGD(eps=(0.1,)), Square(eps=0.1), Clean()]
+    lines = make_plan(attacks, FACTS, PRICES).lines
+    assert gated_stresses(["adversarial.worst_case.accuracy[eps=0.1] >= 0.5"], lines) == {"pgd", "square"}
+
+
+def test_the_plan_shows_the_clean_accuracy_that_the_probe_measured(digits_cnn, digits_small):
+    plan = holdfast.plan(digits_cnn, digits_small[1], stresses=["clean", "pgd"], threads=1)
+    shown = plan.accuracy
+    rows = {row["stress"]: row for row in plan.rows()}
+    assert rows["clean"]["probed"] == shown.to_json()
+    assert "probed" not in rows["pgd"]
+    assert f"clean accuracy on the {shown.n} examples of the probe: {shown.value:.4g} [{shown.lo:.4g}, {shown.hi:.4g}]" in str(plan)

@@ -114,3 +114,20 @@ def test_a_restart_measures_nothing_again(few_queries):
     points = [[point.metrics for _, _, point in one.document.points()] for one in (report, again)]
     assert points[0] == points[1]
     assert [entry.reason for entry in again.document.reduced] == [entry.reason for entry in report.document.reduced]
+
+
+def test_a_stress_that_was_left_out_is_taken_up_where_the_others_leave_time():
+    before = limited(2.0)
+    left_out = {line.stress.name for line in before.lines if line.decision == "skipped"}
+    assert left_out
+    taken = {"clean": Taken(predicted=1.0, seconds=0.2)}
+    after = {line.stress.name: line for line in revised(before, taken, seconds=60.0, queries=None).lines}
+    assert all(after[name].decision != "skipped" and after[name].examples > LEAST_EXAMPLES for name in left_out)
+
+
+def test_the_first_pass_of_a_run_decides_little():
+    plan = limited(60.0)
+    warming = {"clean": Taken(predicted=0.1, seconds=1.0)}
+    after = {line.stress.name: line.examples for line in revised(plan, warming, seconds=60.0, queries=None).lines}
+    before = {line.stress.name: line.examples for line in plan.lines}
+    assert after["pgd"] > before["pgd"] / 3, "tenfold the price of one small stress is not tenfold that of all"

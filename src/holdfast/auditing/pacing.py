@@ -59,12 +59,14 @@ class Pacer:
 
     Parameters
     ----------
+    plan : that is followed; in the end the one that was
     context, options : of :func:`~holdfast.core.runner.run`
     executor : where points are measured
     limits : of time and queries
     keep : called with each plan that replaces the one before, before it is followed
     """
 
+    plan: AuditPlan
     context: Context
     options: dict[str, Any]
     executor: Executor
@@ -73,42 +75,51 @@ class Pacer:
     records: list[Record] = field(default_factory=list)
     taken: dict[str, Taken] = field(default_factory=dict)
 
-    def measure(self, plan: AuditPlan) -> tuple[AuditPlan, Finished]:
-        """The plan that was followed in the end, and what it left; an interrupt keeps what was measured."""
+    def points(self) -> int:
+        """How many points the plan has now."""
+        return sum(line.points for line in self.plan.lines if line.decision != "skipped")
+
+    def measure(self, on_record: Callable[[Record], None]) -> Finished:
+        """Measure all points; an interrupt keeps what was measured.
+
+        Parameters
+        ----------
+        on_record : called after each point, reused ones included
+        """
+        self.options["on_record"] = on_record
         limited = self.limits.seconds is not None or self.limits.queries is not None
-        if plan.basis is None or not limited:
-            return plan, self._run(plan, plan.stresses, self.executor)
+        if self.plan.basis is None or not limited:
+            return self._run(self.plan.stresses, self.executor)
         lasting = _Lasting(self.executor)
         try:
-            return self._paced(plan, lasting)
+            return self._paced(lasting)
         finally:
             lasting.close()
 
-    def _paced(self, plan: AuditPlan, executor: Executor) -> tuple[AuditPlan, Finished]:
+    def _paced(self, executor: Executor) -> Finished:
         interrupted = False
-        while (line := next_line(plan, self.taken)) is not None and not interrupted:
+        while (line := next_line(self.plan, self.taken)) is not None and not interrupted:
             begun = time.time()
-            found = self._run(plan, [line.stress], executor)
+            found = self._run([line.stress], executor)
             interrupted = found.interrupted
             self.records += found.records
             fresh = not any(record.reused for record in found.records)
             self.taken[line.stress.name] = Taken(predicted=line.seconds, seconds=time.time() - begun if fresh else None)
-            anew = revised(plan, self.taken, seconds=self.limits.seconds_left(), queries=self._queries_left(plan))
-            if anew != plan and not interrupted:
+            anew = revised(self.plan, self.taken, seconds=self.limits.seconds_left(), queries=self._queries_left())
+            if anew != self.plan and not interrupted:
                 self.keep(anew)
-                plan = anew
-        places = {line.stress.name: place for place, line in enumerate(plan.lines)}
-        return plan, Finished(records=sorted(self.records, key=lambda one: places[one.experiment]), interrupted=interrupted)
+                self.plan = anew
+        places = {line.stress.name: place for place, line in enumerate(self.plan.lines)}
+        return Finished(records=sorted(self.records, key=lambda one: places[one.experiment]), interrupted=interrupted)
 
-    def _run(self, plan: AuditPlan, stresses: Sequence[Stress], executor: Executor) -> Finished:
-        return run_until_interrupted(
-            stresses, self.context, executor=executor, allowance=self.limits.allowance(plan), **self.options
-        )
+    def _run(self, stresses: Sequence[Stress], executor: Executor) -> Finished:
+        allowance = self.limits.allowance(self.plan)
+        return run_until_interrupted(stresses, self.context, executor=executor, allowance=allowance, **self.options)
 
-    def _queries_left(self, plan: AuditPlan) -> int | None:
+    def _queries_left(self) -> int | None:
         if self.limits.queries is None:
             return None
-        counted = {line.stress.name for line in plan.lines if line.queries}
+        counted = {line.stress.name for line in self.plan.lines if line.queries}
         return self.limits.queries - sum(record.queries for record in self.records if record.experiment in counted)
 
 

@@ -38,7 +38,8 @@ __all__ = ["EXAMPLES", "prices_of"]
 
 EXAMPLES = 32
 STEPS = 10  # of the attack that is tried
-REPETITIONS = 3  # of a pass that is timed
+REPETITIONS, SHORT = 3, 0.05  # passes that are timed, and more of them as long as all together are shorter than so many s
+MOST_REPETITIONS = 20
 LONG = 0.25  # s; a full batch that takes longer is not timed: the probe's batch of up to 256 stands for it
 TIME = 2.0  # s for all attacks that are tried
 SHARE = 0.02  # and of a time budget
@@ -115,7 +116,10 @@ class _Pilot:
         """Seconds per example of the median `call`; the first one warms up."""
         device = call.args[1].device
         call()
-        return median(clocked(call, device) for _ in range(REPETITIONS)) / rows
+        times: list[float] = []
+        while len(times) < REPETITIONS or (sum(times) < SHORT and len(times) < MOST_REPETITIONS):
+            times.append(clocked(call, device))
+        return median(times) / rows
 
     def tried(self, prices: Prices, stresses: Sequence[Stress], *, until: float) -> Prices:
         """`prices` with the share of steps that examples take at the sizes of the `stresses`, as far as time allows."""

@@ -212,17 +212,14 @@ def _run(
     def keep(anew: AuditPlan) -> None:
         store.remember(plan={**store.fact("plan"), "rows": anew.rows()})
 
-    with console.progress(sum(len(stress.points()) for stress in plan.stresses)) as observe:
-        pacer = Pacer(
-            context=context,
-            options={
-                "identity": inputs.identity,
-                "store": store,
-                "on_begin": watch.begin,
-                "on_record": watch.after(observe),
-            },
-            executor=InProcess() if workers == 1 else SpawnPool(workers, threads=1 if single else settings.run.threads),
-            limits=Limits(begun=begun, seconds=settings.budget, queries=inputs.target.queries.left, point=settings.run.point_limit),
-            keep=keep,
-        )
-        return pacer.measure(plan)
+    pacer = Pacer(
+        plan=plan,
+        context=context,
+        options={"identity": inputs.identity, "store": store, "on_begin": watch.begin},
+        executor=InProcess() if workers == 1 else SpawnPool(workers, threads=1 if single else settings.run.threads),
+        limits=Limits(begun=begun, seconds=settings.budget, queries=inputs.target.queries.left, point=settings.run.point_limit),
+        keep=keep,
+    )
+    with console.progress(pacer.points) as observe:
+        found = pacer.measure(watch.after(observe))
+    return pacer.plan, found

@@ -1,8 +1,8 @@
 """A plan with limits, revised while it is run: before a stress begins, the rest is planned anew from what the others really took.
 
 No price that is taken beforehand holds on a machine that others use, too. So the stresses that keep all of their examples come
-first, those that a limit made smaller last, and each time the time that is left is divided among those that are left. What has
-begun stays as it is.
+first, those that a limit made smaller last, and each time the time that is left is divided among those that have not begun, even if
+none was left for them before. What has begun stays as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Taken", "next_line", "revised"]
 
-ACCUSTOMED = 0.005  # of the seconds of the plan; so many are taken to have cost what was predicted, before anything is known
+ACCUSTOMED = 0.5  # s that are taken to have cost what was predicted, so that a first pass, which warms up, decides little
 LAST = 0.92  # of the time that is left goes to the last stress, whose own price nothing corrects any more
 
 
@@ -51,8 +51,8 @@ def revised(plan: AuditPlan, taken: Mapping[str, Taken], *, seconds: float | Non
     if basis is None or not taken:
         return plan
     whole = {line.stress.name: line for line in basis.lines}
-    waiting = _waiting(plan, taken)
-    factor = _factor(plan, taken)
+    waiting = [line for line in plan.lines if whole[line.stress.name].decision != "skipped" and line.stress.name not in taken]
+    factor = _factor(taken)
     if seconds is not None:
         seconds = max(0.0, seconds) * (LAST if len(waiting) == 1 else 1.0) / factor
     free = [whole[line.stress.name] for line in waiting]
@@ -68,16 +68,12 @@ def next_line(plan: AuditPlan, done: Collection[str]) -> PlannedStress | None:
         smaller = line.decision == "reduced"
         return rank(line.stress, gated), smaller, -line.seconds if smaller else 0.0
 
-    return min(_waiting(plan, done), key=order, default=None)
+    waiting = [line for line in plan.lines if line.decision != "skipped" and line.stress.name not in done]
+    return min(waiting, key=order, default=None)
 
 
-def _waiting(plan: AuditPlan, done: Collection[str]) -> list[PlannedStress]:
-    return [line for line in plan.lines if line.decision != "skipped" and line.stress.name not in done]
-
-
-def _factor(plan: AuditPlan, taken: Mapping[str, Taken]) -> float:
+def _factor(taken: Mapping[str, Taken]) -> float:
     """How many times as long as predicted the finished stresses took."""
-    known = ACCUSTOMED * plan.seconds
     real = sum(entry.seconds for entry in taken.values() if entry.seconds is not None)
     predicted = sum(entry.predicted for entry in taken.values() if entry.seconds is not None)
-    return max(1e-3, (real + known) / (predicted + known)) if predicted + known > 0 else 1.0
+    return (real + ACCUSTOMED) / (predicted + ACCUSTOMED)

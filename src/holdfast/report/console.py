@@ -106,16 +106,22 @@ class Console:
         self._rich.tabulate(table)
 
     @contextmanager
-    def progress(self, total: int) -> Iterator[Callable[[Record], None]]:
-        """Give an observer of finished points, for ``on_record`` of the runner; a bar on a terminal, lines elsewhere."""
+    def progress(self, total: int | Callable[[], int]) -> Iterator[Callable[[Record], None]]:
+        """Give an observer of finished points, for ``on_record`` of the runner; a bar on a terminal, lines elsewhere.
+
+        Parameters
+        ----------
+        total : points in all; a callable where their number may change on the way
+        """
+        points = total if callable(total) else lambda: total
         if not self.prints:
             yield lambda record: None  # noqa: ARG005 (nothing is printed)
         elif self._rich.is_terminal:
-            yield from self._bar(total)
+            yield from self._bar(points)
         else:
-            yield self._lines(total)
+            yield self._lines(points)
 
-    def _bar(self, total: int) -> Iterator[Callable[[Record], None]]:
+    def _bar(self, total: Callable[[], int]) -> Iterator[Callable[[Record], None]]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
@@ -126,16 +132,16 @@ class Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._rich, transient=True) as bar:
-            task = bar.add_task("starting", total=total)
+            task = bar.add_task("starting", total=total())
 
             def advance(record: Record) -> None:
-                bar.update(task, advance=1, description=_place(record)[:34])
+                bar.update(task, advance=1, total=total(), description=_place(record)[:34])
                 if record.status == "error":
                     self._rich.print(f"crashed: {_place(record)}: {record.reason}", markup=False, style="red")
 
             yield advance
 
-    def _lines(self, total: int) -> Callable[[Record], None]:
+    def _lines(self, total: Callable[[], int]) -> Callable[[Record], None]:
         done = 0
 
         def line(record: Record) -> None:
@@ -145,7 +151,7 @@ class Console:
             name = "accuracy" if "accuracy" in found else next(iter(found), "")
             outcome = f"{name} {found[name]}" if name else record.reason
             timing = "kept from before" if record.reused else _duration(record.seconds)
-            self.note(f"{done:>3}/{total} {_place(record)}: {outcome} ({timing})")
+            self.note(f"{done:>3}/{total()} {_place(record)}: {outcome} ({timing})")
 
         return line
 
