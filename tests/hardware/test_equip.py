@@ -86,18 +86,22 @@ def test_layers_have_their_own_devices_found_by_name():
     assert torch.equal(device_layers(again)["act2"].params, two.params)
 
 
-def test_a_module_used_twice_is_one_layer_of_devices_used_twice():
+def test_a_module_used_behind_two_layers_is_other_devices_at_each():
     net = hardware_activations(Shared(), "relu", spread=0.2)
-    assert isinstance(net.act, ParametricActivation)
+    first, second = device_layers(net).values()
+    assert [layer.stream for layer in (first, second)] == ["act after a", "act after b"]
+    assert not torch.equal(first.params, second.params)
     rows = torch.rand(3, 4)
-    assert torch.equal(net(rows), net.c(net.act(net.b(net.act(net.a(rows))))))
+    assert torch.equal(net(rows), net.c(second(net.b(first(net.a(rows))))))
 
 
-def test_an_instance_that_stands_at_two_places_is_swapped_at_both():
+def test_an_instance_that_stands_at_two_places_has_devices_for_both():
     act = nn.Sigmoid()
-    net = hardware_activations(nn.Sequential(nn.Linear(4, 8), act, nn.Linear(8, 8), act), "sigmoid")
-    assert net[1] is net[3]
-    assert isinstance(net[3], ParametricActivation)
+    net = hardware_activations(nn.Sequential(nn.Linear(4, 8), act, nn.Linear(8, 5), act), "sigmoid", spread=0.1)
+    first, second = device_layers(net).values()
+    assert (first.out_features, second.out_features) == (8, 5)
+    x = torch.rand(3, 4)
+    assert torch.equal(net(x), second(net[2](first(net[0](x)))))
 
 
 def test_thresholds_follow_the_size_of_the_pre_activations():
@@ -233,17 +237,19 @@ def test_devices_are_not_put_inside_devices():
         hardware_activations(net, "own", x=images(), spread=0.1)
 
 
-def test_activation_functions_that_cannot_be_reached_are_announced():
-    with pytest.warns(UserWarning, match=r"1 calls.*relu"):
-        hardware_activations(Functional(mixed=True), "own", x=torch.rand(5, 4))
+def test_gates_that_cannot_be_reached_are_announced():
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.GRUCell(8, 3))
+    with pytest.warns(UserWarning, match="gates inside 2 run in one operation"):
+        hardware_activations(net, "own", x=torch.rand(5, 4))
 
 
-@pytest.mark.filterwarnings("ignore:1 calls")
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda: hardware_activations(Functional(mixed=False), "relu"), r"F\.relu"),
-        (lambda: hardware_activations(Shared(second=5), "relu"), "8 and with 5 units"),
+        (
+            lambda: hardware_activations(nn.Sequential(nn.Linear(4, 8), nn.Softmax(-1)), "own", x=torch.rand(5, 4)),
+            "but Linear, Softmax",
+        ),
         (lambda: hardware_activations(tiny_cnn(size=8), "relu"), "`x` is missing"),
         (lambda: hardware_activations(mlp(64), "own"), "`x` is missing"),
         (lambda: hardware_activations(mlp(4), "own", x=torch.zeros(3, 4)[:1].expand(3, 4) * 0, modules=(nn.Tanh,)), "nn.Tanh"),

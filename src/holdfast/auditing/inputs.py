@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -89,7 +90,9 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None, *, on_p
     InputError : something cannot be used, or user code left the program, e.g. by ``sys.exit``
     """
     try:
-        return _gather(settings, model, data, on_probe)
+        with warnings.catch_warnings():  # that packed layers have no gradient is found by the probe, and noted
+            warnings.filterwarnings("ignore", message=".*an autograd kernel was not registered")
+            return _gather(settings, model, data, on_probe)
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:

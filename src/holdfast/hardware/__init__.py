@@ -9,6 +9,7 @@ from holdfast.hardware.imitation import Imitation, curve_variation, imitate
 from holdfast.hardware.oscillators import OscillatorLayer
 from holdfast.hardware.readout import Converter, Faults
 from holdfast.hardware.recalibrate import Calibrated, recalibrate
+from holdfast.hardware.sites import fused_neurons
 from holdfast.hardware.spread import (
     ChipResults,
     SpreadSweep,
@@ -41,6 +42,7 @@ __all__ = [
     "curve_variation",
     "device_layers",
     "fresh_devices",
+    "fused_neurons",
     "hardware_activations",
     "imitate",
     "mean_over_chips",

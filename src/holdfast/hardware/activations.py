@@ -270,13 +270,13 @@ class ParametricActivation(DeviceActivation):
         twin.redraw_(int(self.seed))
         return twin
 
-    def forward(self, u: torch.Tensor) -> torch.Tensor:
-        """Outputs of all neurons at the pre-activations `u`."""
+    def forward(self, u: torch.Tensor, shape: Shape | None = None) -> torch.Tensor:
+        """Outputs of all neurons at the pre-activations `u`; with `shape`, of neurons with this nonlinearity."""
         self.check_width(u)
         numbers: Any = self.params.unbind(-1)
         amplitude, steepness, threshold, offset = (self.along_units(values, u.ndim) for values in numbers)
         argument = torch.addcmul(-steepness * threshold, u, steepness)
-        return self.read_out(torch.addcmul(offset, self.shape(argument), amplitude).to(u.dtype))
+        return self.read_out(torch.addcmul(offset, (shape or self.shape)(argument), amplitude).to(u.dtype))
 
 
 def _members(ensemble: LinearNeuron, numbers: np.ndarray) -> LinearNeuron:

@@ -1,90 +1,35 @@
-"""Any network, equipped with neurons made of devices: its activation modules are swapped in a copy, chip by chip if wanted."""
+"""Any network, equipped with neurons made of devices: its activations are replaced in a copy, chip by chip if wanted."""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from holdfast.core.checks import refuse
 from holdfast.core.seeds import Seeds
-from holdfast.core.target import answer
 from holdfast.devices.neuron import CharacteristicCurves
 from holdfast.hardware.activations import DeviceActivation, Kind, ParametricActivation
 from holdfast.hardware.curves import CurveActivation
-from holdfast.nets.computed import copied
-from holdfast.nets.hooks import unit_counts
+from holdfast.hardware.placed import DeviceFunctions, PlacedDevices
+from holdfast.hardware.sites import ELEMENTWISE, find_sites, fused_neurons
+from holdfast.nets import Position, copied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from holdfast.hardware.sites import Site
 
 __all__ = ["ELEMENTWISE", "chip", "device_layers", "fresh_devices", "hardware_activations", "redraw_devices", "with_modules"]
 
 SWAPPED = (nn.Sigmoid, nn.ReLU)
-ELEMENTWISE = (
-    *(nn.Sigmoid, nn.ReLU, nn.Tanh, nn.GELU, nn.SiLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.Mish, nn.Softplus),
-    *(nn.Softsign, nn.Tanhshrink, nn.LogSigmoid, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish),
-)
-FUNCTIONAL: set[Any] = {
-    getattr(owner, name)
-    for owner in (nn.functional, torch, torch.Tensor)
-    for name in (
-        *("relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "hardtanh", "hardswish"),
-        *("sigmoid", "tanh"),
-    )
-    if hasattr(owner, name)
-}
-
-
-@dataclass(frozen=True)
-class _Site:
-    """Where an activation stands: its unit axis, the typical size of what goes in and comes out, and the ends of the latter."""
-
-    dim: int
-    drive_scale: float
-    output_scale: float
-    ends: tuple[float, float]
-
-
-class _DryRun(TorchFunctionMode):
-    """One pass that measures the activation modules and counts activation functions called outside of them."""
-
-    def __init__(self, model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> None:
-        super().__init__()
-        self.sites: dict[int, _Site] = {}
-        self.unreached: list[str] = []
-        self.inside = 0
-        self.drive = 0.0
-        self.handles = [
-            handle
-            for module in model.modules()
-            if isinstance(module, kinds + ELEMENTWISE)
-            for handle in (module.register_forward_pre_hook(self.enter), module.register_forward_hook(self.leave))
-        ]
-
-    def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        del module
-        self.drive = float(args[0].std(correction=0))
-        self.inside += 1
-
-    def leave(self, module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
-        del args
-        self.inside -= 1
-        ends = (float(output.min()), float(output.max()))
-        site = _Site(1 if output.ndim >= 4 else -1, self.drive, float(output.std(correction=0)), ends)
-        self.sites.setdefault(id(module), site)
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not self.inside and func in FUNCTIONAL:
-            self.unreached.append(func.__name__)
-        return func(*args, **(kwargs or {}))
+NAMED = 6  # classes that a refusal names
 
 
 def hardware_activations(
@@ -97,7 +42,7 @@ def hardware_activations(
     modules: tuple[type[nn.Module], ...] | None = None,
     **read_out: Any,
 ) -> nn.Module:
-    """A copy of `model` in which every activation module is a layer of devices.
+    """A copy of `model` in which every activation is a layer of devices.
 
     Parameters
     ----------
@@ -110,19 +55,26 @@ def hardware_activations(
         real data for ``"own"``
     spread : relative standard deviation from neuron to neuron; curves carry their own
     seed : of the chip; each layer has its own stream, found by its name here, which the layer keeps wherever it is put later
-    modules : what to swap; default: ``nn.Sigmoid`` and ``nn.ReLU``, for ``"own"`` every elementwise activation of torch. After
-        convolutions (4 or 5 dimensions) one device serves a channel, otherwise one device serves an entry of the last axis
+    modules : what to swap, as modules and as functions; default: ``nn.Sigmoid`` and ``nn.ReLU``, for ``"own"`` every elementwise
+        activation of torch, and modules of your own classes that change each number by itself. After convolutions (4 or 5
+        dimensions) one device serves a channel, otherwise one device serves an entry of the last axis
     read_out : `noise_std`, `faults`, `bits` and `full_scale` of all layers, as in
         :class:`~holdfast.hardware.DeviceActivation`; with ``"own"`` the natural scale of a layer is
         what its activations span on `x`
 
+    Returns
+    -------
+    module; of the class of `model` unless functions are replaced, then a module around it. A module without weights that is called
+    behind two layers stands at two places, and has its own devices at each; a layer that is called again is the same hardware at
+    another time, and so are the devices behind it
+
     Raises
     ------
-    InputError : no such module is found, or one is used at two widths
+    InputError : no such activation is found, or one has two widths at one place
 
     Warns
     -----
-    UserWarning : activation *functions* (``F.relu``) are called outside modules; they cannot be swapped and stay ideal
+    UserWarning : gates of recurrent layers run inside one operation; they cannot be replaced and stay ideal
 
     Examples
     --------
@@ -138,30 +90,57 @@ def hardware_activations(
     kinds = modules or (ELEMENTWISE if own else SWAPPED)
     twin = copied(model)
     batch = _example_input(twin, needed=own) if x is None else x
-    counts = unit_counts(twin, batch, kinds)
-    sites = _measure(twin, batch, kinds)
-    owned = {id(part) for layer in device_layers(twin).values() for part in layer.modules()}
+    sites = find_sites(twin, batch, kinds, own_classes=kinds is ELEMENTWISE)
+    if not sites.modules and not sites.functions:
+        _refuse_nothing_found(kinds, sites.called)
+    if fused := fused_neurons(twin):
+        warnings.warn(
+            f"gates inside {', '.join(fused)} run in one operation: they cannot be replaced and stay ideal.", stacklevel=2
+        )
+    make = partial(_layer, _read(kind), own=own, spread=spread, seed=seed, read_out=read_out)
+    position = Position()
     swapped: dict[int, nn.Module] = {}
-    devices = _read(kind)
-    for name, module in twin.named_modules():
-        if name in counts and id(module) not in owned:
-            site, stream = sites[id(module)], Seeds(seed).integer("devices", name)
-            if isinstance(devices, CharacteristicCurves):
-                if spread:
-                    refuse("spread", f"is {spread:g} for curves, which differ already", allowed="0 with curves")
-                layer: DeviceActivation = CurveActivation(devices, counts[name], seed=stream, dim=site.dim, **read_out)
-            else:
-                extra: dict[str, Any] = {"scales": (_positive(site.drive_scale, name), site.output_scale)} if own else {}
-                if own and site.ends[1] > site.ends[0]:
-                    extra["full_scale"] = site.ends
-                layer = ParametricActivation(
-                    module if own else devices, counts[name], spread=spread, seed=stream, dim=site.dim, **extra | read_out
-                )
-            layer.stream = name
-            swapped[id(module)] = layer
-    if not swapped:
-        _refuse_nothing_found(kinds)
-    return with_modules(twin, swapped).to(batch.device)
+    for name, places in sites.modules.items():
+        module = twin.get_submodule(name)
+        if len(places) == 1:
+            swapped[id(module)] = make(module, name, next(iter(places.values())))
+        else:
+            rows = {place: make(module, place, site) for place, site in places.items()}
+            swapped[id(module)] = PlacedDevices(name, rows, position)
+    twin = with_modules(twin, swapped)
+    if any(isinstance(module, PlacedDevices) for module in swapped.values()):
+        position.follow(twin)
+    if sites.functions:
+        rows = {place: make(nn.Identity(), place, site) for place, site in sites.functions.items()}
+        twin = DeviceFunctions(twin, sites.handed_over, rows, own=own)
+    return twin.to(batch.device)
+
+
+def _layer(
+    devices: Kind | CharacteristicCurves,
+    activation: nn.Module,
+    name: str,
+    site: Site,
+    *,
+    own: bool,
+    spread: float,
+    seed: int,
+    read_out: Mapping[str, Any],
+) -> DeviceActivation:
+    """The devices for one place; other chips draw them from the stream `name`."""
+    stream = Seeds(seed).integer("devices", name)
+    if isinstance(devices, CharacteristicCurves):
+        if spread:
+            refuse("spread", f"is {spread:g} for curves, which differ already", allowed="0 with curves")
+        layer: DeviceActivation = CurveActivation(devices, site.units, seed=stream, dim=site.dim, **read_out)
+    else:
+        extra: dict[str, Any] = {"scales": (_positive(site.drive_scale, name), site.output_scale)} if own else {}
+        if own and site.ends[1] > site.ends[0]:
+            extra["full_scale"] = site.ends
+        settings = {"spread": spread, "seed": stream, "dim": site.dim, **extra, **read_out}
+        layer = ParametricActivation(activation if own else devices, site.units, **settings)
+    layer.stream = name
+    return layer
 
 
 def _read(kind: Kind | CharacteristicCurves | PathLike[str]) -> Kind | CharacteristicCurves:
@@ -171,12 +150,15 @@ def _read(kind: Kind | CharacteristicCurves | PathLike[str]) -> Kind | Character
     return kind
 
 
-def _refuse_nothing_found(kinds: tuple[type[nn.Module], ...]) -> None:
+def _refuse_nothing_found(kinds: tuple[type[nn.Module], ...], called: tuple[str, ...]) -> None:
+    what = "modules such as nn.ReLU, functions such as F.relu, and classes of your own that change each number by itself"
+    if kinds is not ELEMENTWISE:
+        what = ", ".join(f"nn.{kind.__name__}" for kind in kinds) + " and the functions of the same name"
     refuse(
         "model",
-        "calls no activation module that could be swapped",
-        allowed="a network that uses " + ", ".join(f"nn.{kind.__name__}" for kind in kinds),
-        remedy="Functions such as F.relu cannot be reached: use the module nn.ReLU() in their place, or name `modules`.",
+        f"calls no activation module or function that devices can replace ({what}), but {', '.join(called[:NAMED]) or 'nothing'}",
+        allowed="networks with at least one",
+        remedy="Name other classes by `modules`.",
     )
 
 
@@ -184,27 +166,6 @@ def _positive(scale: float, name: str) -> float:
     if not scale > 0:
         refuse("x", f"gives the layer {name!r} pre-activations that are all equal", allowed="a batch of real examples")
     return scale
-
-
-def _measure(model: nn.Module, x: torch.Tensor, kinds: tuple[type[nn.Module], ...]) -> dict[int, _Site]:
-    dry = _DryRun(model, kinds)
-    training = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad(), dry:
-            answer(model, x)
-    finally:
-        for handle in dry.handles:
-            handle.remove()
-        for module, flag in training:
-            module.training = flag
-    if dry.unreached:
-        warnings.warn(
-            f"{len(dry.unreached)} calls of activation functions ({', '.join(sorted(set(dry.unreached)))}) lie outside modules: "
-            "they cannot be swapped and stay ideal. Use modules such as nn.ReLU() in the network's forward pass.",
-            stacklevel=3,
-        )
-    return dry.sites
 
 
 def _example_input(model: nn.Module, *, needed: bool) -> torch.Tensor:

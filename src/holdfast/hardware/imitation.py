@@ -17,6 +17,7 @@ What trims each device by itself is :mod:`holdfast.hardware.recalibrate`.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,8 @@ from holdfast.core.checks import refuse
 from holdfast.core.target import answer
 from holdfast.hardware.curves import CurveActivation
 from holdfast.hardware.equip import ELEMENTWISE, device_layers, hardware_activations, with_modules
+from holdfast.hardware.placed import DeviceFunctions
 from holdfast.hardware.spread import ChipResults, other_chips
-from holdfast.nets import copied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,10 +108,11 @@ def imitate(
     assert curves.nominal is not None
     if not np.ptp(curves.nominal) > 0:
         refuse("curves", "have a nominal device that does not answer its drive", allowed="curves that rise or fall")
-    before = set(device_layers(model))
-    twin = hardware_activations(model, curves, x=x[:2], seed=seed, modules=ELEMENTWISE, **read_out)
+    twin = hardware_activations(model, curves, x=x[:FIT_ROWS], seed=seed, modules=ELEMENTWISE, **read_out)
+    around = "model." if isinstance(twin, DeviceFunctions) else ""
+    before = {f"{around}{name}" for name in device_layers(model)}
     places = [name for name in device_layers(twin) if name not in before]
-    interfaces = _interfaces(copied(model), places, curves, x[:FIT_ROWS])
+    interfaces = _interfaces(_as_it_is(model, x[:FIT_ROWS]), places, curves, x[:FIT_ROWS])
     swapped: dict[int, nn.Module] = {}
     for name, interface in interfaces.items():
         plain = twin.get_submodule(name)
@@ -154,6 +156,13 @@ class _Interface:
     misfit: float
 
 
+def _as_it_is(model: nn.Module, x: torch.Tensor) -> nn.Module:
+    """A copy that answers bit for bit alike, and whose activations, functions too, are modules at the places of the devices."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the copy with curves warns
+        return hardware_activations(model, "own", x=x)
+
+
 def _interfaces(model: nn.Module, places: list[str], curves: CharacteristicCurves, x: torch.Tensor) -> dict[str, _Interface]:
     """The interface of each layer, in the order of the pass, with nominal devices in all layers before it."""
     found: dict[str, _Interface] = {}
@@ -171,10 +180,7 @@ def _interfaces(model: nn.Module, places: list[str], curves: CharacteristicCurve
         return hook
 
     for name in places:
-        module = model.get_submodule(name)
-        module.register_forward_hook(settle(name))
-        if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010 - torch's types do not have it; the hook needs what went in
+        model.get_submodule(name).register_forward_hook(settle(name))
     model.eval()
     with torch.no_grad():
         answer(model, x)

@@ -20,7 +20,7 @@ from holdfast.nets import copied, fit
 
 if TYPE_CHECKING:
     from holdfast.data.examples import Examples
-    from holdfast.hardware.activations import DeviceActivation
+    from holdfast.hardware.activations import DeviceActivation, Shape
 
 __all__ = ["Calibrated", "recalibrate"]
 
@@ -44,12 +44,12 @@ class Calibrated(nn.Module):
         for name, start in (("gain_in", 1.0), ("bias_in", 0.0), ("gain_out", 1.0), ("bias_out", 0.0)):
             setattr(self, name, nn.Parameter(like.new_full((layer.out_features,), start)))
 
-    def forward(self, u: torch.Tensor) -> torch.Tensor:
-        """Calibrated outputs at the pre-activations `u`."""
+    def forward(self, u: torch.Tensor, *shape: Shape) -> torch.Tensor:
+        """Calibrated outputs at the pre-activations `u`; `shape` as the layer takes it."""
         gain_in, bias_in, gain_out, bias_out = (
             self.layer.along_units(getattr(self, name), u.ndim) for name in ("gain_in", "bias_in", "gain_out", "bias_out")
         )
-        return torch.addcmul(bias_out, self.layer(torch.addcmul(bias_in, u, gain_in)), gain_out).to(u.dtype)
+        return torch.addcmul(bias_out, self.layer(torch.addcmul(bias_in, u, gain_in), *shape), gain_out).to(u.dtype)
 
 
 def recalibrate(

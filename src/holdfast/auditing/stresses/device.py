@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from holdfast.auditing.stresses.answers import ANSWERED, OVER_CHIPS, answers, chips_measured, examples_of
 from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
+from holdfast.auditing.stresses.noted import noted, notes_of
 from holdfast.core.checks import check_whole, refuse
 from holdfast.core.estimate import FEWEST_FOR_P05
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.grammar import Metric
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
-from holdfast.hardware import activation_variation, curve_variation, weight_noise
+from holdfast.hardware import activation_variation, curve_variation, fused_neurons, weight_noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +41,10 @@ def _check_strengths(values: Any, name: str, *, example: str = "[0, 0.05, 0.1]")
 
 
 @contextmanager
-def _side_by_side_or_not() -> Iterator[None]:
-    """Inside the block there is no warning that copies of a network ran one after another: the figures are the same."""
+def _quiet() -> Iterator[None]:
+    """Inside the block nothing warns that copies of a network ran one after another, or of gates, which are noted."""
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="gates inside .* run in one operation")
         warnings.filterwarnings("ignore", message=".*cannot be vectorised over models", category=RuntimeWarning)
         yield
 
@@ -160,7 +162,7 @@ class WeightNoise(Stress):
         """Accuracy over chips."""
         data = examples_of(context, self.examples).to(context.device)
         kind = point.get("kind", self.kinds[0])
-        with _side_by_side_or_not():
+        with _quiet():
             found = weight_noise(
                 context.target.module,
                 data,
@@ -186,6 +188,10 @@ class WeightNoise(Stress):
 class ActivationVariation(Stress):
     """Every neuron has its own gain, steepness, threshold and offset, drawn anew for each chip.
 
+    Neurons are activation modules, activation functions, and modules of the user's own classes that change each number by itself.
+    A module without weights that is called behind several layers is other hardware at each place. A layer that is called again is
+    the same hardware at another time, and so are the neurons behind it.
+
     With `curves`, measured or simulated (``holdfast device NAME --samples 200 --spread ...`` writes them), the neurons are those
     devices instead. Each layer has one gain and offset before its devices and one behind, so that the nominal device imitates the
     layer's own activation as well as it can (:mod:`holdfast.hardware.imitation`); every unit of every chip is a device drawn from
@@ -204,7 +210,7 @@ class ActivationVariation(Stress):
     """
 
     name: ClassVar[str] = "activation_variation"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     title: ClassVar[str] = "Device-to-device variation of neurons"
     card: ClassVar[Card] = DEVICE
     requires: ClassVar[Access] = "weights"
@@ -266,13 +272,17 @@ class ActivationVariation(Stress):
             "check_time": context.check_time,
         }
         net = context.target.module
+        fused = ", ".join(fused_neurons(net))
+        notes = [f"the gates inside {fused} stay ideal, because they run in one operation"] if fused else []
         if self.curves is None:
-            with _side_by_side_or_not():
-                return chips_measured(activation_variation(net, data, spread=point["spread"], **settings))
+            with _quiet():
+                varied = activation_variation(net, data, spread=point["spread"], **settings)
+            return noted(chips_measured(varied), notes)
         curves = read_curves(self.curves)
-        with _side_by_side_or_not():
+        with _quiet():
             found = chips_measured(curve_variation(net, data, curves, times=point["measured_spread"], **settings))
         own = {} if point["measured_spread"] else answers(context.target, data, context).estimates
+        found = noted(found, notes)
         return replace(
             found,
             estimates={**found.estimates, **{f"own_activations_{name}": estimate for name, estimate in own.items()}},
@@ -283,7 +293,7 @@ class ActivationVariation(Stress):
         """Mean over chips, and how low they may lie, against spread."""
         if self.curves is None:
             curves = _curves("spread", "neurons", Runs(measurements), chips=self.chips)
-            return Summary(curves=curves, findings=_finding(self, "a device spread", measurements))
+            return Summary(curves=curves, findings=_finding(self, "a device spread", measurements), notes=notes_of(measurements))
         name = f"devices of {Path(self.curves).name}"
         return Summary(
             curves=_curves("measured_spread", name, Runs(measurements), chips=self.chips, unit="times that of the curves"),
@@ -291,6 +301,7 @@ class ActivationVariation(Stress):
                 *_shape_finding(name, measurements),
                 *_finding(self, name, measurements),
             ),
+            notes=notes_of(measurements),
         )
 
 
