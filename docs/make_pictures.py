@@ -27,7 +27,7 @@ STATIC = Path(__file__).parent / "_static"
 GATES = (
     "clean.accuracy >= 0.95",
     "precision.weight_bits.accuracy[bits=4] >= clean.accuracy - 0.05",
-    "device.weight_noise.p05[sigma=0.05] >= 0.95",
+    "device.weight_noise.worst[sigma=0.05] >= 0.95",
     "adversarial.pgd.accuracy[eps=0.1] >= 0.6",
     "adversarial.masking.flags == 0",
 )

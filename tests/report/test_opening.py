@@ -5,7 +5,17 @@ import re
 import pytest
 import report_samples as samples
 
-from holdfast.report import DataEntry, Document, EstimateEntry, HeadlineEntry, PointEntry, RunEntry, StressEntry, render
+from holdfast.report import (
+    DataEntry,
+    Document,
+    EstimateEntry,
+    HeadlineEntry,
+    PointEntry,
+    RunEntry,
+    StressEntry,
+    render,
+    render_comparison,
+)
 from holdfast.report.measured import CardEntry
 from holdfast.report.opening import badge, commit_words, examples_words
 
@@ -28,7 +38,7 @@ def judged(*statuses):
     ],
 )
 def test_the_badge_is_that_of_the_gravest_gate(statuses, word):
-    assert badge(judged(*statuses)).word == word
+    assert badge(judged(*statuses).gates).word == word
     assert f"{word}</span>" in render(judged(*statuses))
 
 
@@ -86,3 +96,12 @@ def used(**counts):
 def test_the_head_counts_the_examples_that_were_used(counts, words):
     assert examples_words(used(**counts)) == words
     assert words in render(used(**counts))
+
+
+def test_a_comparison_that_is_judged_opens_with_the_badge_and_both_commits():
+    before, after, comparison = samples.compared()
+    plain = render_comparison(before, after, comparison)
+    assert 'class="verdictbadge' not in plain
+    assert plain.count("commit <code>4f1c2d9</code>") == 2
+    judged_one = comparison.model_copy(update={"gates": judged("pass", "undecided").gates})
+    assert "UNDECIDED</span>" in render_comparison(before, after, judged_one)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from holdfast.report.wording import number, short_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from holdfast.report.document import Document
+    from holdfast.report.judged import ClaimEntry
 
 __all__ = ["Badge", "badge", "commit_words", "examples_words"]
 
@@ -25,16 +28,15 @@ class Badge(NamedTuple):
 WORDS = {"fail": "FAIL", "error": "NOT JUDGED", "undecided": "UNDECIDED", "pass": "PASS"}  # the gravest first
 
 
-def badge(document: Document) -> Badge:
+def badge(gates: Iterable[ClaimEntry]) -> Badge:
     """One failed gate fails the run; otherwise one that was not judged or is undecided leaves it open.
 
     Examples
     --------
-    >>> from holdfast.report.document import Document, RunEntry
-    >>> badge(Document(run=RunEntry(id="a")))
+    >>> badge([])
     Badge(status='none', word='NO GATES')
     """
-    statuses = {entry.status for entry in document.gates}
+    statuses = {entry.status for entry in gates}
     return next((Badge(status, word) for status, word in WORDS.items() if status in statuses), Badge("none", "NO GATES"))
 
 

@@ -91,7 +91,7 @@ def render(document: Document) -> str:
         "verdict": studied.answer(document) or wording.verdict(document),
         "view": studied.study_view(document),
         "study_pictures": views.study_pictures(document),
-        "badge": opening.badge(document) if document.run.kind == "audit" else None,
+        "badge": opening.badge(document.gates) if document.run.kind == "audit" else None,
         "examples": opening.examples_words(document),
         "tally": views.tally(document.judged),
         "tiles": glance.tiles(document) if document.run.kind == "audit" else [],
@@ -185,6 +185,7 @@ def render_comparison(before: Document, after: Document, comparison: PairedCompa
     context = {
         "before": before,
         "after": after,
+        "badge": opening.badge(comparison.gates),
         "comparison": _comparison_context(comparison, _short_names(after)),
         "short_names": _short_names(after),
         "images": [image for image in after.images if image.example in listed],
