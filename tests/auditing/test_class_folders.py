@@ -61,7 +61,10 @@ def lacking(tmp_path):
 
 
 def test_a_missing_class_folder_is_refused_and_not_a_shift_of_all_later_labels(lacking, tmp_path):
-    with pytest.raises(InputError, match=r"has 3 class folders and the network has 4 outputs.*--classes names\.txt.*empty folder"):
+    with pytest.raises(
+        InputError,
+        match=r"has 3 classes, .* the network has 4 outputs.*--classes names\.txt.*empty folder",
+    ):
         audit(Colours(), str(lacking), out=str(tmp_path / "run"), **QUICK)
 
 
@@ -128,7 +131,7 @@ def test_a_data_set_of_folders_is_held_to_the_same(tmp_path):
             label = self.targets[row]
             return torch.tensor(COLOURS[self.classes[label]])[:, None, None].expand(3, 4, 4) / 255, label
 
-    with pytest.raises(InputError, match="2 class folders and the network has 4 outputs"):
+    with pytest.raises(InputError, match="2 classes, numbered by their sorted names, and the network has 4 outputs"):
         audit(Colours(), FolderSet(), out=str(tmp_path / "run"), **QUICK)
     assert accuracy(audit(Colours(), FolderSet(), classes=NAMES, out=str(tmp_path / "run"), **QUICK)) == 1
 

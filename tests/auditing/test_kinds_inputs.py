@@ -281,6 +281,31 @@ def test_the_command_line_audits_the_file_of_a_table(tabled, source):
     assert "--label-column kind" in report["run"]["command"] or not named
 
 
+def test_classes_in_another_order_than_their_sorted_names_are_refused_with_the_order_that_mends_it(tabled):
+    frame = pd.read_csv(tabled.folder / "table.csv", index_col=0)
+    frame["kind"] = frame["kind"].map({"ant": "zebra", "bee": "yak", "cow": "emu"})
+    frame.to_csv(tabled.folder / "others.csv", index=False)
+    words = ("plan", *tabled.model_words, "--data", "others.csv", "--label-column", "kind")
+    code, said = command(*words, folder=tabled.folder)
+    said = " ".join(said.split())
+    assert code == 2
+    assert "numbered by their sorted names (emu, yak, zebra)" in said
+    assert "In the order zebra, yak, emu it is right on " in said
+    assert "give this order, one name in a line, by --classes names.txt" in said
+    (tabled.folder / "names.txt").write_text("zebra\nyak\nemu\n")
+    code, said = command(*words, "--classes", "names.txt", folder=tabled.folder)
+    assert code == 0, said
+
+
+def test_a_class_that_a_table_lacks_is_not_numbered_by_guess(tabled, tmp_path):
+    frame = pd.read_csv(tabled.folder / "table.csv", index_col=0)
+    few = frame[frame["kind"] != "ant"]
+    with pytest.raises(InputError, match=r"has 2 classes, numbered by .* and the network has 3 outputs.*--classes"):
+        holdfast.audit(tabled.network(), few, label_column="kind", out=tmp_path)
+    options = {"label_column": "kind", "classes": ["ant", "bee", "cow"], "stresses": ["clean"]}
+    assert holdfast.audit(tabled.network(), few, out=tmp_path, **options).document.run.status == "complete"
+
+
 def test_the_plan_says_the_units_of_a_table(tabled):
     words = ("plan", *tabled.model_words, "--data", "table.csv", "--label-column", "kind")
     code, said = command(*words, folder=tabled.folder)

@@ -170,6 +170,7 @@ BAD = {
     "unequal lengths": ((FLOAT, Y[:4]), {}, "has 6 rows and `y` has 4"),
     "negative labels": ((FLOAT, Y - 1), {}, "runs from -1 to 1"),
     "labels beyond the model": ((FLOAT, Y), {"classes": 2}, r"runs from 0 to 2; allowed: 0 to 1 for a model with 2 outputs"),
+    "labels as texts": ((FLOAT, np.array(["a", "b"])[Y % 2]), {}, r"hold texts; allowed: numbers.*numpy.unique\(y, return_inv"),
     "labels as floats": ((FLOAT, Y.astype(float)), {}, "dtype torch.float64"),
     "one-hot labels": ((FLOAT, np.eye(3)[Y]), {}, r"argmax\(1\)"),
     "one-hot labels in items": (

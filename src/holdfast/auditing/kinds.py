@@ -162,10 +162,10 @@ def _table(whole: Fitted, columns: Sequence[str]) -> Fitted:
     assert isinstance(model, nn.Module), "loading makes every network a module"
     fixed = int((units.low == units.high).sum())
     note = (
-        f"the inputs are a table of {len(units.mean)} features: attack sizes (eps) are in units of each feature's spread, its "
+        f"the inputs are a table of {_features(len(units.mean))}: attack sizes (eps) are in units of each feature's spread, its "
         f"standard deviation over the {len(rows)} examples, and each feature stays within its range there"
     )
-    still = f"{fixed} features have one value in all examples: no attack changes them"
+    still = f"{_features(fixed)} of one value in all examples: no attack changes that"
     return replace(
         whole,
         target=replace(whole.target, model=InFeatureUnits(model, units).eval().to(device), bounds=_range([rows])),
@@ -174,6 +174,10 @@ def _table(whole: Fitted, columns: Sequence[str]) -> Fitted:
         kind="features",
         notes=(*whole.notes, note, *([still] if fixed else []), *_named(columns)),
     )
+
+
+def _features(count: int) -> str:
+    return f"{count} feature" + "s" * (count != 1)
 
 
 def _named(columns: Sequence[str]) -> tuple[str, ...]:

@@ -293,6 +293,9 @@ def plain(values: Any) -> Any:
     if isinstance(values, torch.Tensor):
         return values.detach()
     array = np.asarray(values)
+    if array.dtype.kind in "US" or (array.dtype == object and array.size and isinstance(array.flat[0], str)):
+        numbered = "numpy.unique(y, return_inverse=True)[1]"
+        refuse("x, y", "hold texts", allowed="numbers", remedy=f"Classes are numbered in their sorted order by {numbered}.")
     if array.dtype == object:
         refuse(
             "x, y", "hold Python objects", allowed="numbers", remedy="Rows of unequal length cannot be stacked: resize them first."

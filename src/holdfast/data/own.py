@@ -201,7 +201,7 @@ def _taken(x: Any, rows: np.ndarray | None) -> torch.Tensor:
 def _floating(x: Any, bounds: Bounds | None, rows: np.ndarray | None) -> torch.Tensor:
     """The `rows` of `x` in float32, pixels in [0, 1]; converted part by part, so that only the result is held besides `x`."""
     kind = _taken(x[:1], None).dtype
-    if not kind.is_floating_point and kind != torch.uint8:
+    if not kind.is_floating_point and kind not in {torch.uint8, torch.bool}:
         refuse(
             "x",
             f"has dtype {str(kind).removeprefix('torch.')}, whose range is unknown",

@@ -40,6 +40,8 @@ def first_answer(target: Target, x: torch.Tensor) -> Any:
 
 
 def _order_that_works(target: Target, x: torch.Tensor) -> str:
+    if x.ndim == 1:
+        return "Rows of a single feature have two axes: x.reshape(-1, 1)"
     for layout in LAYOUTS:
         if len(layout) == x.ndim and _answers_each(target, x, layout):
             return f"The network takes them with {as_written('layout', layout)}"

@@ -132,10 +132,10 @@ def _check_numbering(examples: Examples, *, outputs: int) -> None:
         )
     refuse(
         "data",
-        f"has {examples.classes} class folders and the network has {outputs} outputs",
-        allowed="one folder for each output, or a list that says which output is which",
-        remedy=f"Give the names of all outputs in their order, one per line: {names}; or add an empty folder for each class that "
-        "has no images.",
+        f"has {examples.classes} classes, numbered by their sorted names, and the network has {outputs} outputs",
+        allowed="one class for each output, or a list that says which output is which",
+        remedy=f"Give the names of all outputs in their order, one per line: {names}; or, for a folder of images, add an empty "
+        "folder for each class that has none.",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdfast.auditing.probing.numbering import check_order
 from holdfast.auditing.probing.plausibility import better_normalisation, check_accuracy, check_answers, check_inputs, check_mode
 from holdfast.auditing.probing.sounding import sound
 from holdfast.core.digest import jsonable
@@ -112,8 +113,8 @@ def probe(
     Raises
     ------
     InputError : inputs that are not finite or outside the bounds; a network in training mode; an answer that is not a table of
-        finite scores, or has fewer columns than there are labels; an accuracy near chance, below what was expected, or clearly
-        better under another normalisation
+        finite scores, or has fewer columns than there are labels; classes in another order; an accuracy near chance, below what was
+        expected, or clearly better under another normalisation
     """
     check_mode(target)
     notes = check_inputs(target, examples)
@@ -123,7 +124,8 @@ def probe(
     classes = seen.answer.shape[1]
     named = predicted_classes(seen.answer)
     correct = named == rows.y
-    notes = (*notes, *check_answers(named, rows.y))
+    order = check_order(named, rows, outputs=classes, allow=allow_low_accuracy)
+    notes = (*notes, *check_answers(named, rows.y), *order)
     accuracy = proportion(int(correct.sum()), len(rows))
     # beside noise of a fixed size a larger input is easier to recognise, so for a random network this proves nothing
     alternative = None if seen.stochastic else better_normalisation(seen.declared, rows, correct, seconds=seen.t_forward)
