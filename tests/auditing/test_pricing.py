@@ -1,6 +1,7 @@
 """From passes to seconds: what the plan multiplies, and what a pilot on 32 examples finds."""
 
 import dataclasses
+import sys
 import time
 
 import pytest
@@ -110,3 +111,31 @@ def test_the_pilot_ends_where_its_share_of_the_budget_does(digits_cnn, digits_sm
     prices = prices_of(inputs, [PGD(eps=tuple(0.01 * step for step in range(1, 30)))], batch_size=1000, seconds=1.0)
     assert len(prices.survival["linf"]) == 1
     assert network.passes - before < 60, "29 sizes of 11 passes each would be 319"
+
+
+class Leaving(torch.nn.Module):
+    """A network that leaves the program when it is asked about 32 examples, which no probe does."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        if len(x) == EXAMPLES:
+            sys.exit(0)
+        return self.network(x)
+
+
+def test_a_network_that_fails_in_the_pilot_is_planned_with_the_prices_of_the_probe(digits_cnn, digits_small):
+    inputs = gather(AuditSettings(run={"threads": 1}), Leaving(digits_cnn), digits_small[1])
+    prices = prices_of(inputs, [PGD(eps=(0.1,))], batch_size=1000)
+    assert prices.survival == {}
+    assert prices.passes(1, 0, rows=EXAMPLES) == inputs.probe.t_forward
+
+
+def test_a_slow_network_is_tried_on_fewer_examples_or_not_at_all(digits_cnn, digits_small):
+    inputs = gather(AuditSettings(run={"threads": 1}), digits_cnn, digits_small[1])
+    for each, tried in ((1e-3, 1), (0.1, 0)):  # s per pass and example: 10 steps on 8 examples take 0.16 s or 16 s
+        slow = dataclasses.replace(inputs, probe=dataclasses.replace(inputs.probe, t_forward=each, t_backward=each))
+        prices = prices_of(slow, [PGD(eps=(0.1,))], batch_size=1000, seconds=10.0)
+        assert len(prices.survival.get("linf", ())) == tried

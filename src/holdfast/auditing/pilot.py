@@ -14,7 +14,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from holdfast.core.target import QueryCounter
 from holdfast.nets import device_of, frozen, seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.auditing.inputs import Inputs
     from holdfast.core.stress import Stress
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "prices_of"]
 
-EXAMPLES = 32
+Found = TypeVar("Found")
+EXAMPLES, FEWEST = 32, 8
 STEPS = 10  # of the attack that is tried
 REPETITIONS, SHORT = 3, 0.05  # passes that are timed, and more of them as long as all together are shorter than so many s
 MOST_REPETITIONS = 20
 LONG = 0.25  # s; a full batch that takes longer is not timed: the probe's batch of up to 256 stands for it
-TIME = 2.0  # s for all attacks that are tried
-SHARE = 0.02  # and of a time budget
+TIME, SHARE = 2.0, 0.03  # s for all attacks that are tried, or a share of the time budget
 
 
 def prices_of(inputs: Inputs, stresses: Sequence[Stress], *, batch_size: int, seconds: float | None = None) -> Prices:
@@ -72,9 +72,8 @@ def prices_of(inputs: Inputs, stresses: Sequence[Stress], *, batch_size: int, se
     with thread_budget(found.threads), seeded(inputs.identity.seed, device), frozen(counted):
         pilot = _Pilot(counted, inputs, known)
         timed = pilot.timed()
-        allowed = TIME if seconds is None else min(TIME, SHARE * seconds)
         stays = counted.samples > 1 or not found.has_gradients  # a random network is not fooled for good by one answer
-        return timed if stays else pilot.tried(timed, stresses, until=time.perf_counter() + allowed)
+        return timed if stays else pilot.tried(timed, stresses, seconds=TIME if seconds is None else SHARE * seconds)
 
 
 def _layers(target: Target) -> int:
@@ -102,9 +101,12 @@ class _Pilot:
             if rows * both > LONG:
                 continue
             x = self.first(rows)
-            forward[rows] = self.price(partial(_forward, self.target, x), rows)
-            if probed.has_gradients:
-                backward[rows] = max(0.0, self.price(partial(_backward, self.target, x), rows) - forward[rows])
+            one = _attempted(partial(self.price, partial(_forward, self.target, x), rows))
+            two = _attempted(partial(self.price, partial(_backward, self.target, x), rows)) if probed.has_gradients else None
+            if one is not None:
+                forward[rows] = one
+            if one is not None and two is not None:
+                backward[rows] = max(0.0, two - one)
         return replace(self.known, forward=_pace(forward), backward=_pace(backward))
 
     def first(self, rows: int) -> torch.Tensor:
@@ -121,33 +123,30 @@ class _Pilot:
             times.append(clocked(call, device))
         return median(times) / rows
 
-    def tried(self, prices: Prices, stresses: Sequence[Stress], *, until: float) -> Prices:
-        """`prices` with the share of steps that examples take at the sizes of the `stresses`, as far as time allows."""
+    def tried(self, prices: Prices, stresses: Sequence[Stress], *, seconds: float) -> Prices:
+        """`prices` with the share of steps that examples take at the sizes of the `stresses`, as far as the `seconds` allow."""
         survival: defaultdict[str, list[Survival]] = defaultdict(list)
-        beyond = []
-        for norm, eps in _sizes(stresses):
-            if time.perf_counter() > until:
-                break
-            try:
-                entry, seconds = self.climb(norm, eps)
-            except Exception:  # noqa: BLE001 (what fails here is told where it is measured)
+        beyond: list[float] = []
+        until = time.perf_counter() + seconds
+        step = STEPS * (self.inputs.probe.t_forward + self.inputs.probe.t_backward)
+        rows = min(EXAMPLES, len(self.inputs.data), int(seconds / step) if step else EXAMPLES)
+        for norm, eps in _sizes(stresses) if rows >= FEWEST else ():
+            begun = time.perf_counter()
+            if begun > until or (entry := _attempted(partial(self.climb, norm, eps, rows))) is None:
                 break
             survival[norm].append(entry)
-            active = prices.right and entry.active
-            passes = STEPS * prices.passes(1, 1, rows=EXAMPLES * max(active, 1 / EXAMPLES)) * active * EXAMPLES
-            beyond.append(max(0.0, seconds - passes) / STEPS)
+            passes = STEPS * prices.passes(1, 1, rows=max(1.0, rows * entry.active)) * entry.active * rows
+            beyond.append(max(0.0, time.perf_counter() - begun - passes) / STEPS)
         by_size = {norm: tuple(sorted(entries, key=lambda entry: entry.eps)) for norm, entries in survival.items()}
         return replace(prices, survival=by_size, step=median(beyond) if beyond else 0.0)
 
-    def climb(self, norm: str, eps: float) -> tuple[Survival, float]:
-        """A short attack of one size: who stays, and how many seconds it took."""
-        few = self.inputs.data[:EXAMPLES]
-        x, y = self.first(EXAMPLES), few.y.to(device_of(self.target, default=few.y.device))
+    def climb(self, norm: str, eps: float, rows: int) -> Survival:
+        """A short attack of one size on the first `rows`: who stays."""
+        x = self.first(rows)
+        y = self.inputs.data.y[:rows].to(x.device)
         threat = ThreatModel(norm, eps, bounds=self.target.bounds)  # type: ignore[arg-type]
-        batch = min(EXAMPLES, self.known.batch)
-        begun = time.perf_counter()
+        batch = min(rows, self.known.batch)
         found = pgd(self.target, x, y, threat, steps=STEPS, seed=self.inputs.identity.seed, batch_size=batch)
-        seconds = time.perf_counter() - begun
         attacked = found.queries > 1  # the others are wrong from the start
         taken = torch.where(found.success, found.steps_used / STEPS, torch.ones_like(found.loss))[attacked]
         right = self.known.right
@@ -155,7 +154,17 @@ class _Pilot:
             eps=eps,
             active=right * float(taken.mean()) if len(taken) else right,
             standing=right * float((~found.success)[attacked].float().mean()) if len(taken) else right,
-        ), seconds
+        )
+
+
+def _attempted(call: Callable[[], Found]) -> Found | None:
+    """What `call` gives, or None where the network fails, even by leaving the program: that is told where it is measured."""
+    try:
+        return call()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001
+        return None
 
 
 def _sizes(stresses: Sequence[Stress]) -> list[tuple[str, float]]:
