@@ -55,14 +55,15 @@ def prices_of(inputs: Inputs, stresses: Sequence[Stress], *, batch_size: int, se
     batch_size : largest number of examples in one pass that the user allows
     seconds : of the time budget, or None
     """
-    found = inputs.probe
+    found, weights = inputs.probe, _weights(inputs.target)
     device = device_of(inputs.target, default=inputs.data.y.device)
     known = Prices(
         forward=found.t_forward,
         backward=found.t_backward,
         values=math.prod(inputs.facts.shape),
         samples=inputs.target.samples,
-        layers=_layers(inputs.target),
+        layers=len(weights),
+        weights=sum(weights),
         batch=rows_per_pass(inputs.data.shape, batch_size, device=str(device)),
         right=found.accuracy.value,
     )
@@ -76,10 +77,10 @@ def prices_of(inputs: Inputs, stresses: Sequence[Stress], *, batch_size: int, se
         return timed if stays else pilot.tried(timed, stresses, seconds=TIME if seconds is None else SHARE * seconds)
 
 
-def _layers(target: Target) -> int:
-    """Layers whose weights are a matrix or more."""
+def _weights(target: Target) -> list[int]:
+    """How many weights each layer has whose weights are a matrix or more."""
     model = target.model
-    return sum(weight.ndim > 1 for weight in model.parameters()) if isinstance(model, torch.nn.Module) else 0
+    return [weight.numel() for weight in model.parameters() if weight.ndim > 1] if isinstance(model, torch.nn.Module) else []
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pace", "Prices", "Survival", "seconds_of"]
 
+HANDLING = 1e-8  # s per number of an input that a pass takes besides: to pick, copy and change it, on one core
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -68,6 +70,7 @@ class Prices:
     values : numbers that an example consists of
     samples : passes for one answer of the target
     layers : with weights
+    weights : in all of them
     batch : largest number of examples in one pass
     step : seconds of one step of an attack besides its passes
     right : share of the examples that are answered rightly; all others leave an attack at once
@@ -79,16 +82,17 @@ class Prices:
     values: int = 0
     samples: int = 1
     layers: int = 0
+    weights: int = 0
     batch: int = 1000
     step: float = 0.0
     right: float = 1.0
     survival: Mapping[str, tuple[Survival, ...]] = field(default_factory=dict)
 
     def passes(self, forward: float, backward: float, *, rows: float) -> float:
-        """Seconds per example of passes over `rows` examples at a time."""
+        """Seconds per example of passes over `rows` examples at a time, the handling of inputs included."""
         paces = ((forward, self.forward), (backward, self.backward))
         each = sum(count * (pace(rows) if isinstance(pace, Pace) else pace) for count, pace in paces)
-        return self.samples * each
+        return self.samples * each + forward * HANDLING * self.values
 
     def share(self, active: ActivePasses) -> float:
         """The share of `active` passes that a mean example takes."""
@@ -105,7 +109,7 @@ def seconds_of(cost: Cost, examples: int, prices: Prices) -> float:
     rows = min(examples, prices.batch)
     each = prices.passes(cost.forward, cost.backward, rows=rows) + cost.seconds + cost.seconds_per_value * prices.values
     by_layer = prices.layers * cost.forward_per_layer
-    once = cost.fixed_seconds + by_layer * prices.passes(1, 0, rows=rows)
+    once = cost.fixed_seconds + cost.fixed_seconds_per_weight * prices.weights + by_layer * prices.passes(1, 0, rows=rows)
     for part in cost.active:
         share = prices.share(part)
         each += share * prices.passes(part.forward, part.backward, rows=max(1.0, share * rows))

@@ -77,6 +77,7 @@ class Cost:
     seconds : time per example that does not scale with passes, e.g. the making of corrupted images, in s
     seconds_per_value : the same per number of the input (channels x height x width)
     fixed_seconds : time that does not depend on the number of examples, in s
+    fixed_seconds_per_weight : the same per weight of the network, e.g. for a copy whose weights are drawn
     queries : queries to the target per example that count against a query budget
     fixed_queries : the same that do not depend on the number of examples
     """
@@ -88,6 +89,7 @@ class Cost:
     seconds: float = 0.0
     seconds_per_value: float = 0.0
     fixed_seconds: float = 0.0
+    fixed_seconds_per_weight: float = 0.0
     queries: int = 0
     fixed_queries: int = 0
 

@@ -156,7 +156,8 @@ class WeightNoise(Stress):
 
     def estimate(self, point: Point) -> Cost:
         """One forward pass per chip."""
-        return Cost(forward=0.9 * (self.chips if point["sigma"] else 1), fixed_seconds=0.005)
+        chips = self.chips if point["sigma"] else 1
+        return Cost(forward=0.9 * chips, fixed_seconds=0.005, fixed_seconds_per_weight=1e-8 * chips)
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy over chips."""
@@ -255,7 +256,7 @@ class ActivationVariation(Stress):
 
     def estimate(self, point: Point) -> Cost:
         """One forward pass per chip, with costlier activations."""
-        return Cost(forward=1.4 * self._count(point), fixed_seconds=0.01 if self.curves is None else 0.5)
+        return Cost(forward=2 * self._count(point), fixed_seconds=0.01 if self.curves is None else 0.5)
 
     def _count(self, point: Point) -> int:
         """Chips; one where they are all equal."""

@@ -143,7 +143,7 @@ class WeightBits(Stress):
     def estimate(self, point: Point) -> Cost:
         """One forward pass, and some for each layer alone at one width."""
         layers = min(FEW, self.examples or FEW) if point["bits"] == self.layers_at and "scaling" not in point else 0
-        return Cost(forward=1, forward_per_layer=layers, fixed_seconds=0.003)
+        return Cost(forward=1, forward_per_layer=layers, fixed_seconds=0.003, fixed_seconds_per_weight=1e-8)
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy of a rounded copy."""
@@ -222,7 +222,7 @@ class ActBits(Stress):
     def estimate(self, point: Point) -> Cost:
         """A forward pass and the calibration."""
         del point
-        return Cost(forward=1.5, fixed_seconds=0.005)
+        return Cost(forward=3, fixed_seconds=0.005)
 
     def measure(self, point: Point, context: StressContext) -> Measurement:
         """Accuracy of a copy with rounded activations."""

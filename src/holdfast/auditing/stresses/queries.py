@@ -36,7 +36,8 @@ LOOKS = (1, 3, 10, 30, 100, 300, 1000, 3000)  # queries at which the curve is re
 class QueryAttack(Stress):
     """An attack at one size with a budget of queries for each example.
 
-    Its class says as `reach` which share of its size a gradient attack needs to fool as many.
+    Its class says as `reach` which share of its size a gradient attack needs to fool as many, and as `calls` how often it calls the
+    network for each query of an example, because a search may ask several at once.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ class QueryAttack(Stress):
     metrics: ClassVar[tuple[str, ...]] = ANSWERED
     norms: ClassVar[tuple[str, ...]] = NORMS
     reach: ClassVar[float] = 0.5
+    calls: ClassVar[float] = 1.0
     eps: float
     queries: int = 2000
     norm: Norm = "linf"
@@ -86,7 +88,8 @@ class QueryAttack(Stress):
         """All queries; an example that is fooled needs no more."""
         del point
         size = self.reach * self.eps
-        search = ActivePasses(norm=self.norm, eps=size, forward=self.queries, steps=self.queries)
+        steps = round(self.calls * self.queries)
+        search = ActivePasses(norm=self.norm, eps=size, forward=self.queries, steps=steps)
         return Cost(forward=2, active=(search,), queries=self.queries + 1)
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
@@ -150,6 +153,8 @@ class Square(QueryAttack):
     requires: ClassVar[Access] = "scores"
     short: ClassVar[str] = "Square"
     importance: ClassVar[float] = 0.7
+    reach: ClassVar[float] = 0.8
+    calls: ClassVar[float] = 0.5
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
         """The Square attack."""
@@ -174,6 +179,7 @@ class HopSkipJump(QueryAttack):
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "HopSkipJump"
     importance: ClassVar[float] = 0.45
+    calls: ClassVar[float] = 0.05
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
