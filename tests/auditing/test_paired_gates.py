@@ -14,8 +14,8 @@ from holdfast.report import read_per_example
 SIZES = (0.0, 0.1)
 STRESSES = [
     Clean(),
-    FGSM(eps=SIZES),
-    PGD(eps=SIZES, steps=3, examples=200),
+    FGSM(eps=SIZES, examples=200),
+    PGD(eps=SIZES, steps=3),
     WeightBits(bits=(8, 4), layers_at=None),
     Corruptions(kinds=("fog", "contrast"), severities=(1, 3), examples=300),
     ActivationVariation(spread=(0.0, 0.1), chips=3),
@@ -106,7 +106,7 @@ def test_a_run_against_itself_is_exactly_0(run, gate):
 def test_two_stresses_of_one_run_are_paired_on_the_examples_of_both(run):
     gates = (
         "precision.weight_bits.accuracy[bits=8] >= clean.accuracy - 0.02",
-        "adversarial.pgd.accuracy[eps=0] == clean.accuracy",
+        "adversarial.fgsm.accuracy[eps=0] == clean.accuracy",
         "shift.corruptions.mean_accuracy >= 0.2 * clean.accuracy",
         "device.activation_variation.accuracy[spread=0] == clean.accuracy",
         "device.activation_variation.accuracy[spread=0.1] >= clean.accuracy - 0.2",
@@ -119,8 +119,8 @@ def test_two_stresses_of_one_run_are_paired_on_the_examples_of_both(run):
 
 def test_what_joins_several_points_keeps_its_examples(run):
     table = read_per_example(run)
-    left = table.arrays['fgsm|{"eps":0.1}|correct'].copy()
-    left[:200] &= table.arrays['pgd|{"eps":0.1}|correct'][:200] == 1
+    left = table.arrays['pgd|{"eps":0.1}|correct'].copy()
+    left[:200] &= table.arrays['fgsm|{"eps":0.1}|correct'][:200] == 1
     assert np.array_equal(table.arrays['worst_case|{"eps":0.1}|correct'], left)
     shares = table.arrays["corruptions|{}|mean_accuracy"]
     assert np.isnan(shares[300:]).all()

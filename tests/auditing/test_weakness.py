@@ -13,6 +13,7 @@ from holdfast.auditing.judge import report_table
 from holdfast.auditing.stresses import PGD
 from holdfast.cli import main
 from holdfast.core.grammar import parse_metric
+from holdfast.report.rules import MEANINGS, meaning_of
 
 FAST = {"data": {"examples": 100}, "run": {"threads": 1}}
 HALF = "adversarial.worst_case.half"
@@ -165,3 +166,9 @@ def run(words):
 
 def findings_in(folder):
     return {entry["id"]: entry for entry in json.loads(Path(folder, "report.json").read_text(encoding="utf-8"))["findings"]}
+
+
+def test_every_finding_has_a_meaning_of_its_own(audited):
+    titles = {meaning_of(finding).title for finding in audited.document.findings}
+    assert titles
+    assert titles <= {meaning.title for meaning in MEANINGS.values()}

@@ -172,6 +172,39 @@ def test_gates_on_a_stored_run_are_written_into_its_page(finished, workplace):
     assert json.loads((workplace / "runs/gated/report.json").read_text())["gates"][0]["status"] == "pass"
 
 
+def artefacts(file):
+    """The files that the results of a SARIF file name."""
+    results = json.loads(file.read_text())["runs"][0]["results"]
+    return {result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results}
+
+
+def test_sarif_names_the_configuration_that_was_read(workplace):
+    (workplace / "ci").mkdir()
+    (workplace / "ci/audit.toml").write_text("""
+preset = "quick"
+stresses = ["clean"]
+gates = ["clean.accuracy >= 0.9999"]
+out = "runs/configured"
+[model]
+source = "mynet:make"
+weights = "w.safetensors"
+[data]
+source = "test.npz"
+examples = 100
+""")
+    done = holdfast("audit", "-c", workplace / "ci/audit.toml", folder=workplace)
+    assert done.returncode == 1, done.stderr
+    results = workplace / "runs/configured/results.sarif"
+    assert artefacts(results) == {"ci/audit.toml"}
+    results.unlink()
+    assert holdfast("resume", "runs/configured", folder=workplace).returncode == 1
+    assert artefacts(results) == {"ci/audit.toml"}
+    (workplace / "later.toml").write_text('gates = ["clean.accuracy >= 0.9998"]')
+    assert holdfast("gate", "runs/configured", "-g", "later.toml", "--sarif", "later.sarif", folder=workplace).returncode == 1
+    assert artefacts(workplace / "later.sarif") >= {"later.toml"}
+    assert json.loads((workplace / "runs/configured/report.json").read_text())["run"]["host"]
+
+
 def test_verdicts_go_elsewhere_where_that_is_asked(finished, workplace):
     del finished
     before = (workplace / "runs/a/report.json").read_bytes()

@@ -50,6 +50,7 @@ def conclude(folder: str | Path, *, running: str, reason: str, interrupted: bool
                 "started": store.fact("started"),
                 "finished": clock(),
                 "seconds": time_used(records, since=time.time()),
+                "config_file": store.fact("config_file") or "",
                 "resume": resumption(shown, settings, store.fact("seal")),
                 "notes": [*store.notes, reason],
             },

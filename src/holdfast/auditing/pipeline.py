@@ -25,7 +25,7 @@ from holdfast.core.store import Store
 from holdfast.core.stress import StressContext
 from holdfast.core.watch import UNWATCHED, Watch
 from holdfast.report.console import Console
-from holdfast.report.provenance import clock, time_used
+from holdfast.report.provenance import clock, shown_path, time_used
 from holdfast.report.result import Report
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def audit_with(
     stresses: Sequence[str | Stress] | None = None,
     progress: bool = False,
     watch: Watch = UNWATCHED,
+    config_file: str | None = None,
 ) -> Report:
     """:func:`holdfast.audit` with its settings already read.
 
@@ -59,6 +60,7 @@ def audit_with(
     stresses : with settings of their own, in place of the names in the settings
     progress : print plan, progress and verdicts
     watch : is told what the audit is doing
+    config_file : from which the settings were read, for the report; empty: none; None: that of an earlier start
     """
     check_not_importing_main()
     begun = time.time()
@@ -76,6 +78,8 @@ def audit_with(
             inputs, said = recognised(store, inputs)
             console.notes(said)
             again = "" if objects else _sealed(store, settings, code, folder)
+            if config_file is not None:
+                store.remember(config_file=config_file and shown_path(Path(config_file).absolute()).as_posix())
             document = _completed(
                 settings, inputs, store, stresses=stresses, again=again, console=console, watch=watch, begun=begun
             )
@@ -128,7 +132,7 @@ def _completed(
                 plan,
                 found.records,
                 folder=store.folder,
-                run={**times, "resume": again, "notes": [*store.notes, *notes]},
+                run={**times, "config_file": store.fact("config_file") or "", "resume": again, "notes": [*store.notes, *notes]},
                 repeatable=bool(again),
                 interrupted=found.interrupted,
             )

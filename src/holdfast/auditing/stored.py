@@ -14,6 +14,7 @@ from holdfast.core.store import Store
 from holdfast.report import Behind, junit, load, read_per_example, render, render_comparison, sarif, write_report
 from holdfast.report import compare as paired_comparison
 from holdfast.report.document import to_json
+from holdfast.report.provenance import shown_path
 from holdfast.report.result import Report, exit_code
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def judge_run(
     *,
     junit_file: str | Path | None = None,
     sarif_file: str | Path | None = None,
+    gates_file: str | Path | None = None,
     baseline: str | Path | None = None,
     undecided: Undecided = "warn",
     out: str | Path | None = None,
@@ -98,6 +100,7 @@ def judge_run(
     folder : of the run
     gates : texts; none: those that the run was judged by last
     junit_file, sarif_file : where to write verdicts and findings
+    gates_file : from which the gates were read, for the report
     baseline : folder of the run that gates call ``baseline``; None: the run's own baseline
     undecided : what an undecided gate does to the exit code
     out : where to write the verdicts: an ``.html`` or ``.json`` file, or a folder for all files of the report, such as that of the
@@ -109,7 +112,9 @@ def judge_run(
         baseline = baseline or _own_baseline(document)
         before = None if baseline is None else _examples_of(load(baseline), baseline)
         judged = judge_gates(gates, _examples_of(document, folder), baseline=before)
-        document = document.model_copy(update={"gates": judged})
+        shown = "" if gates_file is None else shown_path(Path(gates_file).absolute()).as_posix()
+        run = document.run.model_copy(update={"gates_file": shown})
+        document = document.model_copy(update={"gates": judged, "run": run})
     for file, draw in ((junit_file, junit), (sarif_file, sarif)):
         if file is not None:
             _write(Path(file), draw(document))

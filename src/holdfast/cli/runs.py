@@ -39,7 +39,8 @@ def audit(
     dry_run
         Load and probe, print the plan with its predicted cost, and stop.
     """
-    settings = (flags or AuditFlags()).settings()
+    given = flags or AuditFlags()
+    settings = given.settings()
     if print_config:
         from holdfast.auditing.settings import to_toml
 
@@ -50,7 +51,7 @@ def audit(
     if dry_run:
         auditing.plan_audit(settings, watch=watch())
         return 0
-    return auditing.audit_with(settings, progress=True, watch=watch()).exit_code
+    return auditing.audit_with(settings, progress=True, watch=watch(), config_file=str(given.config or "")).exit_code
 
 
 @app.command
@@ -209,7 +210,9 @@ def gate(
 
     texts = _texts(gates, gate)
     place = out or (folder if texts else None)
-    judged = stored.judge_run(folder, texts, junit_file=junit, sarif_file=sarif, baseline=baseline, undecided=undecided, out=place)
+    judged = stored.judge_run(
+        folder, texts, junit_file=junit, sarif_file=sarif, gates_file=gates, baseline=baseline, undecided=undecided, out=place
+    )
     console().verdicts(judged.document)
     for written in (place, junit, sarif):
         if written is not None:

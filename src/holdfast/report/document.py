@@ -85,6 +85,12 @@ class RunEntry(Entry):
     """Git commit of the folder of the network's code, or else of the working folder; a ``+`` behind it: files are changed."""
     config: dict[str, Json] = {}
     """The resolved configuration."""
+    config_file: str = ""
+    """The configuration file that was read, if there was one, as one would type it."""
+    gates_file: str = ""
+    """The file that the gates were read from, where it is another one."""
+    host: str = ""
+    """Name of the machine."""
     notes: list[str] = []
 
 

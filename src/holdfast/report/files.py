@@ -21,20 +21,19 @@ __all__ = ["ARTEFACTS", "write_report"]
 ARTEFACTS = REPORT_FILES
 
 
-def write_report(document: Document, folder: str | Path, *, artefact: str = "holdfast.toml") -> dict[str, Path]:
+def write_report(document: Document, folder: str | Path) -> dict[str, Path]:
     """Write all files of a report, each atomically; equal documents give equal bytes.
 
     Parameters
     ----------
     document : the report
     folder : made if it is not there
-    artefact : path of the configuration file that SARIF results are attached to
 
     Returns
     -------
     Mapping from file name to path, in the order of :data:`ARTEFACTS`.
     """
-    texts = (to_json(document), render(document), junit(document), sarif(document, artefact=artefact))
+    texts = (to_json(document), render(document), junit(document), sarif(document))
     paths = {name: Path(folder) / name for name in ARTEFACTS}
     for path, text in zip(paths.values(), texts, strict=True):
         write_atomically(path, partial(_fill, text=text))

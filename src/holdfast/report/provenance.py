@@ -85,8 +85,8 @@ def commit(folder: str | Path = ".", *, files: Sequence[Path] = ()) -> str:
 
 
 def circumstances(device: str = "cpu") -> dict[str, Any]:
-    """Versions, hardware and commit, as :class:`holdfast.report.RunEntry` takes them."""
-    return {"versions": versions(), "hardware": hardware(device), "commit": commit()}
+    """Versions, hardware, machine and commit, as :class:`holdfast.report.RunEntry` takes them."""
+    return {"versions": versions(), "hardware": hardware(device), "host": platform.node(), "commit": commit()}
 
 
 def clock() -> str:
