@@ -10,6 +10,7 @@ from holdfast.report import (
     Details,
     Document,
     EstimateEntry,
+    FindingEntry,
     PointEntry,
     RunEntry,
     StressEntry,
@@ -114,6 +115,51 @@ def test_a_tile_counts_flags_and_admits_what_was_not_run():
     assert tile_rows(flagged)[0].text == "1 of 3 checks flagged"
     assert tile_rows(StressEntry(status="skipped"))[0].text == "not run"
     assert tile_rows(StressEntry(status="error"))[0].text == "crashed"
+
+
+def chips_of(count):
+    at = [0.0, 0.1]
+    points = [
+        PointEntry(
+            at={"sigma": sigma},
+            n=100,
+            metrics={name: EstimateEntry(value=0.9, n=count) for name in ("accuracy", "p05", "worst")},
+            details=Details(chips=[0.9 - 0.01 * chip for chip in range(count if sigma else 1)]),
+        )
+        for sigma in at
+    ]
+    stress = StressEntry(points=points, config={"sigma": at, "chips": count, "curves": None, "curves_digest": "", "examples": 1000})
+    return views.card_views(Document(run=RunEntry(id="a"), cards={"device": CardEntry(stresses={"weight_noise": stress})}))[0]
+
+
+def test_few_chips_have_no_column_and_no_bar_for_the_5th_percentile():
+    few, many = chips_of(5), chips_of(20)
+    assert few.stresses[0].metrics == ["accuracy", "worst"]
+    assert many.stresses[0].metrics == ["accuracy", "p05", "worst"]
+    assert few.pictures[0].note == "5 chips each. Long bar: mean; short bar: worst chip."
+    assert "5th percentile" not in few.pictures[0].body
+    assert "worst of 5 chips 0.86" in few.pictures[0].body
+    assert many.pictures[0].note == "20 chips each. Long bar: mean; short bar: 5th percentile."
+
+
+def test_settings_show_what_was_used_and_leave_out_what_was_not_given():
+    assert chips_of(5).stresses[0].settings == [("chips", "5"), ("examples", "100")]
+
+
+def test_a_row_says_at_which_strength_its_numbers_hold_and_at_which_size_an_attack_of_queries():
+    asked = curve("square", hits=(98, 60, 44), axis="queries").model_copy(update={"at": [1.0, 30.0, 300.0], "unit": "per example"})
+    [row] = tile_rows(StressEntry(curves=[asked], config={"eps": 8 / 255, "queries": 300}), name="square")
+    assert row.text.replace("\u00a0", " ") == "0.98 → 0.44 at 300 queries, eps 8/255"
+    assert tile_rows(StressEntry(curves=[curve("a", axis="eps")]))[0].text.replace("\u00a0", " ") == "0.95 → 0.80 at eps 0.3"
+    assert tile_rows(StressEntry(curves=[curve("a", axis="bits")]))[0].text.endswith("at 0.3 bits")
+
+
+def test_the_number_of_a_finding_is_added_only_where_its_text_does_not_say_it():
+    number = EstimateEntry(value=0.438, lo=0.395, hi=0.482)
+    told = FindingEntry(id="a", severity="high", text="Accuracy under attack: 0.438 [0.395, 0.482].", estimate=number)
+    assert views.measured_value(told) == ""
+    silent = FindingEntry(id="a", severity="high", text="The attack at eps 0.1 succeeds on most of 44 examples.", estimate=number)
+    assert views.measured_value(silent) == "0.438 [0.395, 0.482]"
 
 
 def test_findings_are_ordered_by_severity_and_verdicts_with_failures_first():
