@@ -84,6 +84,17 @@ def test_two_equal_networks_are_one(saved, tmp_path):
     assert weights_digest(network) == weights_digest(saved)
 
 
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_the_number_of_batches_that_a_normalisation_has_seen_may_be_missing(tmp_path, prefix):
+    """Torch itself accepts this of a state dict without the version of its entries, e.g. out of a file of tensors."""
+    saved = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2))
+    saved[0].running_mean.fill_(3.0)
+    weights = {name: value for name, value in state(saved, prefix).items() if not name.endswith("num_batches_tracked")}
+    network, _ = loaded(weights, tmp_path, network=nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2)))
+    x = torch.rand(3, 4)
+    assert torch.equal(network(x), saved.eval()(x))
+
+
 class Inside(nn.Module):
     """A network whose only part is called like the prefix of a wrapper."""
 

@@ -19,10 +19,10 @@ from holdfast.core.checks import as_written, refuse
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Tensors", "entries_of", "fits", "is_lazy", "renamed", "tied_names"]
+__all__ = ["Tensors", "entries_of", "fits", "implied", "is_lazy", "renamed"]
 
 Tensors = dict[str, torch.Tensor]
-COMPILED, COUNTER = "_orig_mod.", "n_averaged"
+COMPILED, COUNTER, BATCHES = "_orig_mod.", "n_averaged", "num_batches_tracked"
 MOST_PREFIXES = 100  # that are tried; a file made to take long may hold one before each of its names
 SHOWN = 4
 
@@ -32,10 +32,16 @@ def entries_of(network: nn.Module) -> Tensors:
     return {name: value for name, value in network.state_dict(keep_vars=True).items() if isinstance(value, torch.Tensor)}
 
 
-def tied_names(own: Tensors, have: Tensors) -> dict[str, torch.Tensor]:
-    """Values for the names in `own` that are missing in `have`, and that the network ties to one that is there."""
+def implied(own: Tensors, have: Tensors) -> Tensors:
+    """Values for names in `own` that are missing in `have` and need not be there.
+
+    These are what the network ties to a name that is there, and the number of batches that a normalisation has seen, which counts
+    in training only; old checkpoints and converted ones lack it.
+    """
     twins = {id(own[name]): value for name, value in have.items() if name in own}
-    return {name: twins[id(value)] for name, value in own.items() if name not in have and id(value) in twins}
+    missing = {name: value for name, value in own.items() if name not in have}
+    tied = {name: twins[id(value)] for name, value in missing.items() if id(value) in twins}
+    return tied | {name: value for name, value in missing.items() if name.rpartition(".")[2] == BATCHES}
 
 
 def is_lazy(value: torch.Tensor) -> bool:
@@ -48,7 +54,7 @@ def fits(own: Tensors, tensors: Tensors) -> bool:
     have = {name: value for name, value in tensors.items() if isinstance(value, torch.Tensor)}
     if not have.keys() <= own.keys() or any(have[name].shape != own[name].shape and not is_lazy(own[name]) for name in have):
         return False
-    return own.keys() == have.keys() | tied_names(own, have).keys()
+    return own.keys() == have.keys() | implied(own, have).keys()
 
 
 def renamed(network: nn.Module, tensors: Tensors) -> tuple[Tensors, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from holdfast.auditing.loading.locate import missing_file
-from holdfast.auditing.loading.state_names import Tensors, entries_of, is_lazy, renamed, tied_names
+from holdfast.auditing.loading.state_names import Tensors, entries_of, implied, is_lazy, renamed
 from holdfast.core.checks import as_written, nearest, refuse
 from holdfast.core.errors import InputError, UnsafePickleError
 from holdfast.data.records import DAMAGE, check_records
@@ -229,7 +229,7 @@ def install(model: nn.Module, tensors: Tensors, *, path: Path) -> tuple[str, ...
     """Put `tensors`, read from `path`, into `model`, in place; each name must be there on both sides, with the same shape.
 
     Prefixes and counters of what wrapped the network are taken off (:mod:`.state_names`), and the notes say so. A name that the
-    file leaves out is accepted if the network ties it to one that the file has.
+    file leaves out is accepted if the network ties it to one that the file has, or counts batches in training with it.
 
     Raises
     ------
@@ -238,8 +238,8 @@ def install(model: nn.Module, tensors: Tensors, *, path: Path) -> tuple[str, ...
     own = entries_of(model)
     tensors, notes = renamed(model, tensors)
     have = {name: value for name, value in tensors.items() if isinstance(value, torch.Tensor)}
-    tied = tied_names(own, have)
-    missing = [name for name in own if name not in have and name not in tied]
+    without = implied(own, have)
+    missing = [name for name in own if name not in have and name not in without]
     unexpected = [name for name in have if name not in own]
     shapes = [
         f"{name} (file {tuple(have[name].shape)}, network {tuple(own[name].shape)})"
@@ -259,7 +259,7 @@ def install(model: nn.Module, tensors: Tensors, *, path: Path) -> tuple[str, ...
             remedy=_how_to_fit(model, path),
         )
     try:
-        model.load_state_dict({**tensors, **tied}, strict=True)
+        model.load_state_dict({**tensors, **without}, strict=True)
     except RuntimeError as error:
         raise InputError(f"`weights` do not fit the network: {error}") from error
     return notes
