@@ -82,6 +82,11 @@ def test_an_audit_in_python_is_complete_and_skips_with_a_reason(kind, digits_sma
     assert all(measured[name].status == "ok" for name in STRESSES if name not in skipped)
     if kind in LEFT:
         assert LEFT[kind] in measured["act_bits"].notes
+    if kind in {"torchao_both", "torch_dynamic", "torch_static"}:
+        none = (
+            "no gradient reaches the input: layers with packed weights ({}) have none. Stresses that follow gradients are left out"
+        )
+        assert none.format("conv, head" if kind == "torch_static" else "1, 3") in report.document.target.notes
     if kind == "one_linear_layer":
         assert f"({SUPPORTED}), but Flatten, Linear" in reasons["activation_variation"]
     if "weight_bits" not in skipped and notes:

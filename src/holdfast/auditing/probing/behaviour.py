@@ -15,6 +15,7 @@ from holdfast.auditing.probing.outputs import ask
 from holdfast.core.checks import refuse
 from holdfast.core.errors import HoldfastError, InputError
 from holdfast.core.stress import TOKENS
+from holdfast.nets import closed_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ LARGEST_BATCH, SMALLEST_BATCH = 256, 8
 NUMBERS_PER_BATCH = 4_000_000  # 16 MB of inputs
 SECONDS_PER_BATCH = 0.5
 REPETITIONS = 5
+NAMED = 4  # layers that a reason names
 INTEGERS = f"{TOKENS}, which have no gradient"
 
 
@@ -152,7 +154,7 @@ def input_gradients(target: Target, x: torch.Tensor, y: torch.Tensor) -> Gradien
             f"asked for a gradient, the network raised {type(error).__name__}: {' '.join(str(error).split())[:160].rstrip('.')}",
         )
     if gradient is None:
-        return Gradients(exist=False, n=len(x), reason=reason)
+        return Gradients(exist=False, n=len(x), reason=_packed(target) or reason)
     rows = gradient.flatten(1)
     largest = rows.abs().amax(1)
     smallest_normal = torch.finfo(rows.dtype).tiny
@@ -166,6 +168,13 @@ def input_gradients(target: Target, x: torch.Tensor, y: torch.Tensor) -> Gradien
         n=len(x),
         seconds=median(times) / len(x),
     )
+
+
+def _packed(target: Target) -> str:
+    """That layers of whole numbers have no gradient, if the network has some; otherwise empty."""
+    closed = closed_weights(target.model) if isinstance(target.model, torch.nn.Module) else ()
+    named = ", ".join(path or "the network" for path in closed[:NAMED])
+    return f"no gradient reaches the input: layers with packed weights ({named}) have none" if closed else ""
 
 
 def _gradient(target: Target, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor | None, str]:
