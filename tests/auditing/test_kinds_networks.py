@@ -73,13 +73,12 @@ KINDS = {
     "Lightning module": Kind(make="lightning", form="checkpoint", note="taken from 'state_dict' of the checkpoint"),
     "network of a Lightning module": Kind(make="inside_lightning", form="checkpoint", note="'model.' was stripped"),
     "ResNet of transformers": Kind(make="resnet", note="the part 'logits' is examined"),
-    "ConvNeXt of transformers": Kind(make="convnext", form="pretrained", skipped=NO_ACTIVATION, note="the part 'logits'"),
-    "ViT of transformers": Kind(make="vit", skipped=NO_ACTIVATION, note="the part 'logits'", least=0.4),
+    "ConvNeXt of transformers": Kind(make="convnext", form="pretrained", note="the part 'logits'"),
+    "ViT of transformers": Kind(make="vit", note="the part 'logits'", least=0.4),
     "PyTorch's MNIST example": Kind(
         make="mnist_example",
         data="mnist",
         options={"normalize": "0.1307,0.3081"},
-        skipped=NO_ACTIVATION,
         note="2 Dropout",
         least=0.8,
     ),
@@ -208,7 +207,6 @@ def check(found, kind):
 
 
 @pytest.mark.parametrize("name", rows(SLOW))
-@pytest.mark.filterwarnings("ignore:1 calls of activation functions")
 def test_an_audit_in_python_is_complete(name, prepared, tmp_path):
     kind = KINDS[name]
     model, weights, _ = prepared(name, kind)
@@ -219,7 +217,6 @@ def test_an_audit_in_python_is_complete(name, prepared, tmp_path):
 
 
 @pytest.mark.parametrize("name", rows(SLOW_COMMANDS))
-@pytest.mark.filterwarnings("ignore:1 calls of activation functions")
 def test_an_audit_on_the_command_line_is_complete(name, prepared, tmp_path):
     kind = KINDS[name]
     _, weights, model = prepared(name, kind)
@@ -248,7 +245,6 @@ SETTINGS_THAT_HELP = {
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name == "one sigmoid" else ()) for name in SETTINGS_THAT_HELP]
 )
-@pytest.mark.filterwarnings("ignore:1 calls of activation functions")
 def test_the_setting_that_a_refusal_names_completes_the_audit(name, tmp_path, capsys):
     make, data, message = SETTINGS_THAT_HELP[name]
     network = trained(make, data)

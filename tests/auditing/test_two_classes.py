@@ -83,7 +83,6 @@ def twin(make, pairs, tmp_path_factory):
 
 
 @pytest.mark.parametrize("form", ["column", "sigmoid"])
-@pytest.mark.filterwarnings("ignore:1 calls of activation functions")  # the sigmoid at the end
 def test_the_audit_of_one_number_finds_what_that_of_two_logits_finds(make, pairs, twin, tmp_path, form):
     report = holdfast.audit(make(form), pairs[1], outputs="binary", stresses=STRESSES, settings=SETTINGS, out=str(tmp_path / "run"))
     assert (report.exit_code, report.document.run.status) == (0, "complete")
