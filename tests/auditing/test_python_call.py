@@ -150,6 +150,17 @@ def test_arguments_of_a_factory_are_a_mapping_whose_none_counts(tmp_path, monkey
     assert plan.lines[0].examples == 40
 
 
+def test_unlabelled_inputs_may_be_an_object_too(digits_cnn, digits_small):
+    import numpy as np
+
+    x = digits_small[0][:250].x
+    of = {"stresses": ["transfer"], "settings": {"adversarial": {"transfer": {"examples": 20}}}}
+    lines = [holdfast.plan(digits_cnn, digits_small[1], unlabelled=spare, **of).lines[0] for spare in (x, x.numpy())]
+    assert [line.reason for line in lines] == ["", ""]
+    with pytest.raises(InputError, match=r"`unlabelled` holds inputs of shape \(3,\); allowed: the examples' shape"):
+        holdfast.plan(digits_cnn, digits_small[1], unlabelled=np.zeros((5, 3), dtype=np.float32), **of)
+
+
 def test_a_configuration_file_is_a_parameter_and_the_call_wins(digits_cnn, tmp_path):
     file = tmp_path / "audit.toml"
     file.write_text('stresses = ["clean", "fgsm"]\nskip = ["fgsm"]\n[data]\nsource = "digits"\nexamples = 60\n')

@@ -56,7 +56,15 @@ def audit(
     'ok'
     """
     read, stresses = _read(model, data, settings=settings, config=config, options=options)
-    return audit_with(read, _object(model), _object(data), stresses=stresses, progress=progress)
+    return audit_with(
+        read,
+        _object(model),
+        _object(data),
+        unlabelled=_object(options.get("unlabelled")),
+        stresses=stresses,
+        progress=progress,
+        config_file=fspath(config or ""),
+    )
 
 
 @shows_options
@@ -95,7 +103,8 @@ def plan(
     [('clean', 'run'), ('fgsm', 'skipped')]
     """
     read, stresses = _read(model, data, settings=settings, config=config, options=options)
-    return plan_audit(read, _object(model), _object(data), stresses=stresses, progress=progress)
+    spare = _object(options.get("unlabelled"))
+    return plan_audit(read, _object(model), _object(data), unlabelled=spare, stresses=stresses, progress=progress)
 
 
 def _read(
@@ -110,6 +119,8 @@ def _read(
     flags: dict[str, Any] = {**(settings or {}), **options}
     wanted = flags.get("stresses")
     ready: tuple[str | Stress, ...] = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
+    if _object(flags.get("unlabelled")) is not None:
+        del flags["unlabelled"]
     flags["stresses"] = tuple(stress if isinstance(stress, str) else stress.name for stress in ready)
     for part, source in {"model": model, "data": data}.items():
         flags[part] = {**flags.get(part, {}), "source": fspath(source) if isinstance(source, str | PathLike) else None}

@@ -76,13 +76,20 @@ class Inputs:
     unsafe: bool = False
 
 
-def gather(settings: AuditSettings, model: Any = None, data: Any = None, *, on_probe: Callable[[], None] = lambda: None) -> Inputs:
+def gather(
+    settings: AuditSettings,
+    model: Any = None,
+    data: Any = None,
+    *,
+    unlabelled: Any = None,
+    on_probe: Callable[[], None] = lambda: None,
+) -> Inputs:
     """Load and probe what the settings, or the caller, name.
 
     Parameters
     ----------
     settings : of the audit
-    model, data : Python objects that take the place of ``settings.model.source`` and ``settings.data.source``
+    model, data, unlabelled : Python objects that take the place of those that the settings name
     on_probe : called between the two
 
     Raises
@@ -92,14 +99,14 @@ def gather(settings: AuditSettings, model: Any = None, data: Any = None, *, on_p
     try:
         with warnings.catch_warnings():  # that packed layers have no gradient is found by the probe, and noted
             warnings.filterwarnings("ignore", message=".*an autograd kernel was not registered")
-            return _gather(settings, model, data, on_probe)
+            return _gather(settings, model, data, unlabelled=unlabelled, on_probe=on_probe)
     except (Exception, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise blame(error, doing="your network or data, while they were loaded and probed,") from error
 
 
-def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[], None]) -> Inputs:
+def _gather(settings: AuditSettings, model: Any, data: Any, *, unlabelled: Any, on_probe: Callable[[], None]) -> Inputs:
     chosen = settings.model
     source = chosen.source if model is None else model
     if source is None:
@@ -108,7 +115,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, on_probe: Callable[[
         chosen = chosen.model_copy(update={"name": chosen.name or "small CNN on digits"})
     loaded = _load(source, chosen, device=settings.run.device)
     found = _read(settings, data, known=loaded.class_names)
-    spare = _unlabelled(settings, found)
+    spare = _unlabelled(settings, found, source=unlabelled)
     on_probe()
     suited = fitted(loaded.target, found.examples, spare, bounds=chosen.bounds, columns=found.columns, stacked=found.stacked)
     used = suited.examples
@@ -218,9 +225,9 @@ def _load(source: Any, chosen: ModelSettings, *, device: str) -> LoadedTarget:
     )
 
 
-def _unlabelled(settings: AuditSettings, data: Selection) -> torch.Tensor | None:
-    """The user's inputs without labels, each of the shape of an example."""
-    source = settings.data.unlabelled
+def _unlabelled(settings: AuditSettings, data: Selection, *, source: Any) -> torch.Tensor | None:
+    """The user's inputs without labels, of the `source` or the one that the settings name, each of the shape of an example."""
+    source = settings.data.unlabelled if source is None else source
     if source is None:
         return None
     found = load_inputs(

@@ -56,7 +56,7 @@ class AuditOptions(TypedDict, total=False):
     size: int | None
     classes: str | PathLike[str] | Sequence[str] | None
     examples: int | None
-    unlabelled: str | PathLike[str] | None
+    unlabelled: Any
     expect_accuracy: float | str | None
     allow_low_accuracy: bool | None
     device: str | None

@@ -46,6 +46,7 @@ def audit_with(
     model: Any = None,
     data: Any = None,
     *,
+    unlabelled: Any = None,
     stresses: Sequence[str | Stress] | None = None,
     progress: bool = False,
     watch: Watch = UNWATCHED,
@@ -56,7 +57,7 @@ def audit_with(
     Parameters
     ----------
     settings : of the audit
-    model, data : objects that take the place of the settings' sources
+    model, data, unlabelled : objects that take the place of the settings' sources
     stresses : with settings of their own, in place of the names in the settings
     progress : print plan, progress and verdicts
     watch : is told what the audit is doing
@@ -68,16 +69,16 @@ def audit_with(
     check_names(settings, stresses)
     code = named_code(settings)
     with thread_budget(settings.run.threads):
-        inputs = _gathered(settings, model, data, watch=watch, begun=begun)
+        inputs = _gathered(settings, (model, data, unlabelled), watch=watch, begun=begun)
         console.notes(inputs.notes)
         check_baseline(settings, inputs)
         folder = Path(settings.out or f"runs/{_slug(inputs.target.name)}-{inputs.identity.target[:8]}")
         identity = {"kind": "audit", "network": inputs.identity.target, "data": inputs.identity.data, "seed": settings.seed}
-        objects = any(part is not None for part in (model, data)) or any(not isinstance(name, str) for name in stresses or ())
+        named = all(part is None for part in (model, data, unlabelled)) and all(isinstance(part, str) for part in stresses or ())
         with Store.create(folder, identity, fresh=settings.fresh) as store:
             inputs, said = recognised(store, inputs)
             console.notes(said)
-            again = "" if objects else _sealed(store, settings, code, folder)
+            again = _sealed(store, settings, code, folder) if named else ""
             if config_file is not None:
                 store.remember(config_file=config_file and shown_path(Path(config_file).absolute()).as_posix())
             document = _completed(
@@ -89,15 +90,19 @@ def audit_with(
     return report
 
 
-def _gathered(settings: AuditSettings, model: Any, data: Any, *, watch: Watch, begun: float) -> Inputs:
-    """The inputs of the audit; loading them counts against the budget, and probing has the limit of a point as well."""
+def _gathered(settings: AuditSettings, objects: tuple[Any, Any, Any], *, watch: Watch, begun: float) -> Inputs:
+    """The inputs of the audit, from its settings or from `objects`: a network, data, and unlabelled inputs.
+
+    Loading them counts against the budget, and probing has the limit of a point as well.
+    """
 
     def within_limits(doing: str) -> None:
         left = math.inf if settings.budget is None else max(0.0, begun + settings.budget - time.time())
         watch.phase(doing, seconds=min(left, settings.run.point_limit or LEAST_LIMIT))
 
     watch.phase("loading the model and the data", seconds=settings.budget)
-    inputs = gather(settings, model, data, on_probe=lambda: within_limits("probing the model"))
+    model, data, unlabelled = objects
+    inputs = gather(settings, model, data, unlabelled=unlabelled, on_probe=lambda: within_limits("probing the model"))
     within_limits("planning")
     return inputs
 
@@ -143,6 +148,7 @@ def plan_audit(
     model: Any = None,
     data: Any = None,
     *,
+    unlabelled: Any = None,
     stresses: Sequence[str | Stress] | None = None,
     progress: bool = True,
     watch: Watch = UNWATCHED,
@@ -152,7 +158,7 @@ def plan_audit(
     console = Console(prints=progress)
     check_names(settings, stresses)
     with thread_budget(settings.run.threads):
-        inputs = _gathered(settings, model, data, watch=watch, begun=begun)
+        inputs = _gathered(settings, (model, data, unlabelled), watch=watch, begun=begun)
         plan = new_plan(settings, inputs, stresses, begun=begun)
     console.notes(inputs.notes)
     console.plan(plan.rows(), seconds=plan.seconds)
