@@ -164,7 +164,7 @@ def integrate(net: OscillatorNetwork, run: Run) -> Oscillation:
         return kept[: blocks.source_row], trace.reshape(times, 2 * K, LANES), samples
 
     numbers = range(math.ceil(blocks.count / LANES))
-    threads = min(len(numbers), numba.config.NUMBA_NUM_THREADS)
+    threads = min(len(numbers), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # set when numba reads its settings
     if threads == 1:
         done = [work(number) for number in numbers]
     else:
