@@ -1,6 +1,7 @@
 """Tables as rows of features with a label: CSV and Parquet files, and data frames, by pandas or by pyarrow."""
 
 import importlib.util
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,8 @@ BAD = {
         r"not numbers: 'city', 'day'.*get_dum",
     ),
     "a quantity": (frame(y=[0.5, 1, 2, 1]), {}, r"is 'y', which holds 0.5; allowed: whole numbers from 0, or texts"),
+    "a label beyond counting": (frame(y=[0, 1e30, 2, 1]), {}, r"is 'y', which holds 1e\+30; allowed: whole numbers from 0"),
+    "an infinite label": (frame(y=[0, np.inf, 2, 1]), {}, r"is 'y', which holds inf; allowed: whole numbers from 0"),
     "no feature": (pd.DataFrame({"y": [0, 1]}), {}, "has no column besides the labels"),
     "no row": (frame(y=[0, 1, 2, 1])[:0], {}, "a table without rows"),
     "one name twice": (pd.concat([frame(y=[0, 1, 2, 1]), frame()], axis=1), {}, "several columns that are called 'count'"),
@@ -135,6 +138,28 @@ def test_parquet_with_pandas_alone_says_what_it_needs(monkeypatch, tmp_path):
     monkeypatch.setattr(pd, "read_parquet", without_engine)
     with pytest.raises(MissingExtraError, match=r"needs pyarrow \(no engine\)"):
         read_table(path)
+
+
+def test_a_small_file_that_stands_for_more_rows_than_memory_holds_is_refused_before_it_is_read(monkeypatch, tmp_path):
+    path = written(pd.DataFrame({"a": np.zeros(200_000), "y": np.zeros(200_000, dtype=int)}), tmp_path / "t.parquet")
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("holdfast.data.room.memory", lambda: 2**20)
+    monkeypatch.setattr(pd, "read_parquet", lambda path: pytest.fail("it was read"))
+    with pytest.raises(InputError, match=r"has shape \(200000, 2\).*half of this machine's memory"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_broken_bytes_are_refused_or_read_and_nothing_else(tmp_path, name):
+    path = written(frame(y=[0, 1, 2, 1]), tmp_path / name)
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        broken = bytearray(whole)
+        for place in random.integers(len(broken), size=4):
+            broken[place] = random.integers(256)
+        path.write_bytes(bytes(broken))
+        with suppress(InputError):
+            read_table(path)
 
 
 def test_features_alone_need_no_label():

@@ -16,7 +16,7 @@ import numpy as np
 
 from holdfast.core.checks import as_written, nearest, refuse
 from holdfast.core.errors import HoldfastError, MissingExtraError
-from holdfast.data.room import check_regular
+from holdfast.data.room import check_regular, check_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ __all__ = ["TABLE_FILES", "Table", "is_table", "read_features", "read_table"]
 TABLE_FILES = (".csv", ".tsv", ".parquet")
 LABEL_COLUMNS = ("y", "label", "target", "class")
 SEPARATORS = ",;\t"
+LARGEST_LABEL = 2.0**53  # up to which floating point holds every whole number
 SHOWN = 4
 EXTRA = 'pip install "holdfast[tables]"'
 
@@ -172,7 +173,7 @@ def _features(columns: Mapping[str, _Column]) -> np.ndarray:
 def _numbered(labels: _Column, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels as whole numbers (n,), int64, and the names of the classes where they were texts."""
     if labels.is_number:
-        odd = labels.values[labels.values != np.round(labels.values)]
+        odd = labels.values[(labels.values != np.round(labels.values)) | (np.abs(labels.values) > LARGEST_LABEL)]
         if len(odd):
             remedy = "A measured quantity is not a class: holdfast audits classifiers."
             refuse("label_column", f"is {name!r}, which holds {odd[0]:g}", allowed="whole numbers from 0, or texts", remedy=remedy)
@@ -230,11 +231,22 @@ def _of_file(path: Path) -> dict[str, _Column]:
         got = f"is {path.name!r}, and neither pandas nor pyarrow is installed"
         raise MissingExtraError(f"`data` {got}; allowed: tables where one of them is. Install them: {EXTRA}.")
     try:
+        if path.suffix.lower() == ".parquet":
+            _check_rows(path)
         return _by_pandas(path) if find_spec("pandas") is not None else _by_pyarrow(path)
     except HoldfastError:
         raise
     except Exception as error:  # noqa: BLE001 (a broken file may fail in any way; all of them mean the same)
         _refuse_broken(path, error)
+
+
+def _check_rows(path: Path) -> None:
+    """Refuse a Parquet file that says of itself that it would fill the memory: a few bytes can stand for any number of rows."""
+    if find_spec("pyarrow") is not None:
+        from pyarrow import parquet
+
+        facts = parquet.read_metadata(path)
+        check_room((facts.num_rows, facts.num_columns), remedy="Write fewer rows into the file.")
 
 
 def _refuse_broken(path: Path, error: Exception) -> NoReturn:

@@ -86,6 +86,8 @@ KEYS = [
     "model.output_key",
     "data.source",
     "data.layout",
+    "data.input_key",
+    "data.label_column",
     "data.size",
     "data.examples",
     "data.unlabelled",
