@@ -35,7 +35,8 @@ def audit(
     Parameters
     ----------
     model : ``nn.Module``, callable, or what ``--model`` takes (``"mynet:make"``); None: a small example network
-    data : pair of tensors ``(x, y)``, ``Dataset``, loader, :class:`holdfast.data.Examples`, or what ``--data`` takes
+    data : pair of tensors ``(x, y)``, data frame, ``Dataset`` or loader of pairs or mappings, :class:`holdfast.data.Examples`, or
+        what ``--data`` takes
     settings : nested settings in the shape of the configuration file, e.g. ``{"adversarial": {"pgd": {"steps": 100}}}``
     config : a configuration file; `settings` win over it, and the parameters below over both
     progress : print plan, progress and verdicts
@@ -82,7 +83,8 @@ def plan(
     Parameters
     ----------
     model : ``nn.Module``, callable, or what ``--model`` takes (``"mynet:make"``); None: a small example network
-    data : pair of tensors ``(x, y)``, ``Dataset``, loader, :class:`holdfast.data.Examples`, or what ``--data`` takes
+    data : pair of tensors ``(x, y)``, data frame, ``Dataset`` or loader of pairs or mappings, :class:`holdfast.data.Examples`, or
+        what ``--data`` takes
     settings : nested settings in the shape of the configuration file, e.g. ``{"adversarial": {"pgd": {"steps": 100}}}``
     config : a configuration file; `settings` win over it, and the parameters below over both
     progress : print the plan as well
