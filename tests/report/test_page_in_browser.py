@@ -182,8 +182,8 @@ def test_a_confusion_matrix_of_ten_named_classes_is_whole_on_a_desk(show, folder
 @pytest.mark.parametrize("width", [400, 1400])
 def test_sparklines_are_large_enough_to_read(show, width):
     page = show("audit", width=width)
-    assert min(each(page, "svg.spark", "one.getBoundingClientRect().width")) >= 75
-    assert min(each(page, "svg.spark", "one.getBoundingClientRect().height")) >= 20
+    assert min(each(page, "svg.spark", "one.getBoundingClientRect().width")) >= 110
+    assert min(each(page, "svg.spark", "one.getBoundingClientRect().height")) >= 28
 
 
 def test_the_first_screen_of_a_desk_holds_badge_version_and_every_gate(show):

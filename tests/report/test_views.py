@@ -151,7 +151,7 @@ def test_a_row_says_at_which_strength_its_numbers_hold_and_at_which_size_an_atta
     [row] = tile_rows(StressEntry(curves=[asked], config={"eps": 8 / 255, "queries": 300}), name="square")
     assert row.text.replace("\u00a0", " ") == "0.98 → 0.44 at 300 queries, eps 8/255"
     assert tile_rows(StressEntry(curves=[curve("a", axis="eps")]))[0].text.replace("\u00a0", " ") == "0.95 → 0.80 at eps 0.3"
-    assert tile_rows(StressEntry(curves=[curve("a", axis="bits")]))[0].text.endswith("at 0.3 bits")
+    assert tile_rows(StressEntry(curves=[curve("a", axis="bits")]))[0].text.replace("\u00a0", " ").endswith("at 0.3 bits")
 
 
 def test_the_number_of_a_finding_is_added_only_where_its_text_does_not_say_it():

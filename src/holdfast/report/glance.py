@@ -73,7 +73,8 @@ def _half(stress: StressEntry, curve: CurveEntry) -> str:
 def _reached(stress: StressEntry, curve: CurveEntry) -> str:
     """The strength at which a curve ends."""
     place = at_strength(axis_words(stress, curve.axis), curve.axis, curve.at[-1], among=curve.at)
-    return ", ".join(filter(None, [place, attack_size(stress)])).replace("eps ", "eps\u00a0")  # a size stays on one line
+    parts = filter(None, [place, attack_size(stress)])
+    return ", ".join(part.replace(" ", "\u00a0") for part in parts)  # a strength stays on one line
 
 
 def tiles(document: Document) -> list[Tile]:
