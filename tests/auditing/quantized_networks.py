@@ -63,6 +63,27 @@ def brevitas_with_scales():
     return trained(Few(return_quant_tensor=True))
 
 
+class Whole(Few):
+    """Biases too are rounded, on the scale that inputs and weights give them."""
+
+    def __init__(self):
+        from brevitas import nn as layers
+        from brevitas.quant import Int32Bias
+
+        super().__init__(return_quant_tensor=True)
+        more = {"padding": 1, "weight_bit_width": 4, "bias_quant": Int32Bias}
+        self.input = layers.QuantIdentity(bit_width=8, return_quant_tensor=True)
+        self.conv1, self.conv2 = layers.QuantConv2d(1, 8, 3, **more), layers.QuantConv2d(8, 8, 3, stride=2, **more)
+
+    def forward(self, x):
+        return super().forward(self.input(x))
+
+
+@made_quietly
+def brevitas_with_biases():
+    return trained(Whole())
+
+
 @made_quietly
 def torchao_weights():
     from torchao.quantization import Int8WeightOnlyConfig, quantize_

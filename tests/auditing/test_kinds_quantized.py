@@ -35,6 +35,13 @@ KINDS = {
         {},
         [OWN.format("weights", "4 bits in conv1, conv2, head"), OWN.format("activations", "4 bits in relu1, relu2")],
     ),
+    "brevitas_with_biases": (
+        {},
+        [
+            OWN.format("weights", "4 bits in conv1, conv2, head"),
+            OWN.format("activations", "4 bits in relu1, relu2; 8 bits in input"),
+        ],
+    ),
     "torchao_weights": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3")]),
     "torchao_both": (NO_WEIGHTS, [OWN.format("weights", "8 bits in 1, 3"), OWN.format("activations", "8 bits in 1, 3")]),
     "torch_dynamic": (
@@ -87,6 +94,9 @@ def test_an_audit_in_python_is_complete_and_skips_with_a_reason(kind, digits_sma
             "no gradient reaches the input: layers with packed weights ({}) have none. Stresses that follow gradients are left out"
         )
         assert none.format("conv, head" if kind == "torch_static" else "1, 3") in report.document.target.notes
+    if kind.startswith("brevitas"):
+        again = "the network rounds the noisy weights of conv1, conv2 by itself, which hides noise below half a step"
+        assert measured["weight_noise"].notes == ([again] if kind == "brevitas_with_biases" else [])
     if kind == "one_linear_layer":
         assert f"({SUPPORTED}), but Flatten, Linear" in reasons["activation_variation"]
     if "weight_bits" not in skipped and notes:

@@ -35,10 +35,12 @@ class OwnWidths:
     ----------
     weights : of the weights of layers
     activations : of what flows into or out of modules
+    in_each_pass : layers among `weights` that round them in each pass, and will round changed ones again
     """
 
     weights: Mapping[str, int]
     activations: Mapping[str, int]
+    in_each_pass: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -87,7 +89,8 @@ def own_widths(model: nn.Module) -> OwnWidths:
             weights[name] = bits
         if not name.endswith(SIMULATED) and (bits := _activation_bits(module)) is not None:
             activations[name.removesuffix(".activation_post_process")] = bits
-    return OwnWidths(weights=weights, activations=activations)
+    again = tuple(name for name in weights if _proxy_bits(getattr(model.get_submodule(name), "weight_quant", None)) is not None)
+    return OwnWidths(weights=weights, activations=activations, in_each_pass=again)
 
 
 def _weight_bits(module: nn.Module) -> int | None:

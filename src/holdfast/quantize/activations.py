@@ -105,16 +105,21 @@ def _round_input(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _changed(value: Any, quantizer: Any) -> Any:
-    """What flows into a layer, rounded: a tensor, sequences of several lengths, or a tensor that knows its scale."""
+    """What flows into a layer, rounded: a tensor, or one in a named tuple, of sequences of several lengths or with a scale."""
+    field = _field(value)
+    return value._replace(**{field: quantizer(getattr(value, field))}) if field else quantizer(value)
+
+
+def _field(value: Any) -> str:
+    """Where a named tuple has its numbers: in ``data`` of packed sequences, in ``value`` of tensors that know their scale."""
     if isinstance(value, nn.utils.rnn.PackedSequence):
-        return value._replace(data=quantizer(value.data))
-    return quantizer(_plain(value))
+        return "data"
+    return "value" if not isinstance(value, torch.Tensor) and hasattr(value, "_replace") else ""
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, nn.utils.rnn.PackedSequence):
-        return value.data
-    return value if isinstance(value, torch.Tensor) else getattr(value, "value", value)
+    field = _field(value)
+    return getattr(value, field) if field else value
 
 
 def _observe(

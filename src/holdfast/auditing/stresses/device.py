@@ -19,6 +19,7 @@ from holdfast.core.grammar import Metric
 from holdfast.core.runs import Runs
 from holdfast.core.stress import Axis, Card, Cost, Stress, StressContext
 from holdfast.hardware import activation_variation, curve_variation, fused_neurons, weight_noise
+from holdfast.nets import own_widths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -175,14 +176,17 @@ class WeightNoise(Stress):
                 samples=context.target.samples,
                 check_time=context.check_time,
             )
-        return chips_measured(found)
+        again = ", ".join(own_widths(context.target.module).in_each_pass)
+        notes = [f"the network rounds the noisy weights of {again} by itself, which hides noise below half a step"] if again else []
+        return noted(chips_measured(found), notes)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
         """Mean over chips, and how low they may lie, against strength."""
         main = [entry for entry in measurements if "kind" not in entry[0]]
         others = (_curves("sigma", kind, Runs(measurements).where(kind=kind), chips=self.chips) for kind in self.kinds[1:])
         curves = sum(others, _curves("sigma", self.kinds[0], Runs(main), chips=self.chips))
-        return Summary(curves=curves, findings=_finding(self, f"{self.kinds[0]} weight noise", main))
+        findings = _finding(self, f"{self.kinds[0]} weight noise", main)
+        return Summary(curves=curves, findings=findings, notes=notes_of(measurements))
 
 
 @dataclass(frozen=True, kw_only=True)
