@@ -223,9 +223,10 @@ def test_a_refused_order_of_axes_is_refused_with_the_layout_that_works(cases, ki
 # --- token ids ---
 
 
-def test_token_ids_as_floats_are_given_to_the_network_as_integers(cases, tmp_path):
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.uint8])
+def test_token_ids_of_another_type_are_given_to_the_network_as_integers(cases, tmp_path, kind):
     case = cases["tokens"]
-    report = holdfast.audit(case.network(), (case.x.float(), case.y), stresses=["clean", "pgd", "weight_noise"], out=tmp_path)
+    report = holdfast.audit(case.network(), (case.x.to(kind), case.y), stresses=["clean", "pgd", "weight_noise"], out=tmp_path)
     assert report.document.run.status == "complete"
     assert {entry.stress for entry in report.document.skipped} == {"pgd"}
     assert any("they are token ids" in note for note in report.document.target.notes)
@@ -331,13 +332,14 @@ def test_unlabelled_rows_of_a_table_are_read_by_the_names_of_their_columns(table
     more = pd.concat([frame] * 2)
     mixed = more[["kind", *reversed(frame.columns[:-1])]]
     figures = []
-    for name, spare in (("same", more), ("mixed", mixed)):
-        spare.to_csv(tmp_path / f"{name}.csv", index=False)
+    more.to_csv(tmp_path / "same.csv", index=False)
+    mixed.to_csv(tmp_path / "mixed.csv", index=False)
+    for name, spare in (("same", str(tmp_path / "same.csv")), ("mixed", str(tmp_path / "mixed.csv")), ("frame", mixed)):
         settings = {"adversarial": {"transfer": {"queries": 300, "examples": 40, "steps": 5}}}
-        options = {"label_column": "kind", "unlabelled": str(tmp_path / f"{name}.csv"), "settings": settings}
+        options = {"label_column": "kind", "unlabelled": spare, "settings": settings}
         report = holdfast.audit(tabled.network(), frame, stresses=["transfer"], out=tmp_path / name, **options)
         figures.append(report.document.stresses()["transfer"].points[0].metrics["agreement"].value)
-    assert figures[0] == figures[1]
+    assert figures[0] == figures[1] == figures[2]
     mixed.drop(columns="mass").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(InputError, match="`unlabelled` lacks the columns 'mass'"):
         holdfast.audit(tabled.network(), frame, label_column="kind", unlabelled=str(tmp_path / "less.csv"), out=tmp_path / "less")

@@ -80,9 +80,9 @@ def fitted(
         handed, note = _by_name(target, stacked)
         whole = fitted(handed, examples, unlabelled, bounds=bounds)
         return replace(whole, notes=(note, *whole.notes))
-    if isinstance(examples.held, Pixels):
-        return Fitted(target=target, examples=examples, unlabelled=unlabelled)
     found, notes = _as_taken(target, examples)
+    if isinstance(found.held, Pixels):
+        return Fitted(target=target, examples=found, unlabelled=unlabelled)
     if not found.x[:1].is_floating_point():
         spare = None if unlabelled is None else unlabelled.long()
         target = replace(target, bounds=bounds or _range([found.x]))
@@ -113,9 +113,13 @@ def _range(parts: Sequence[torch.Tensor]) -> tuple[float, float]:
 
 def _as_taken(target: Target, examples: Examples) -> tuple[Examples, tuple[str, ...]]:
     """The examples in the type that the network takes them in: integers where it looks them up, else floating point."""
-    few = examples[:FEW].x
     if len(examples.shape) != 1:
         return examples, ()
+    if isinstance(examples.held, Pixels):
+        ids = examples.held.stored
+        is_read = _looks_up(target.model) and _takes(target, ids[:FEW].long())
+        return (replace(examples, x=ids.long()), (LOOKED_UP,)) if is_read else (examples, ())
+    few = examples[:FEW].x
     if not few.is_floating_point():
         is_table = not _looks_up(target.model) and _takes(target, few.float())
         if is_table and (_differentiable(target, few.float()) or not _takes(target, few)):

@@ -117,7 +117,7 @@ def _table(columns: Mapping[str, _Column], labels: _Column, *, notes: tuple[str,
 
 
 def _label_column(columns: Mapping[str, _Column], wanted: str | None) -> tuple[str, tuple[str, ...]]:
-    """The column of the labels, and a note if nobody named it."""
+    """The column of the labels, and a note if it was not named."""
     if wanted is not None:
         if wanted not in columns:
             close = nearest(wanted, columns)
