@@ -153,9 +153,9 @@ def test_labels_alone_that_are_never_right_are_pointed_out(problems):
     """Ten examples or more are beyond bad luck: an attack on them would report a success that is none."""
     net, x, y = problems[torch.float32]
     attack = partial(attacks.hopskipjump, lambda x: net(x).argmax(1), threat=ThreatModel("l2", 0.5), queries=20)
-    with pytest.raises(InputError, match="none of the 12 examples its label.*start at 1"):
+    with pytest.raises(InputError, match=r"none of the 12 examples its label.*start at 1"):
         attack(x, y + 5)
-    with pytest.warns(UserWarning, match="gives none of the 6 examples its label.*start at 1"):
+    with pytest.warns(UserWarning, match=r"gives none of the 6 examples its label.*start at 1"):
         assert attack(x[:6], y[:6] + 5).success_rate.value == 1
 
 
