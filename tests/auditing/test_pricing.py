@@ -140,3 +140,9 @@ def test_a_slow_network_is_tried_on_fewer_examples_or_not_at_all(digits_cnn, dig
         slow = dataclasses.replace(inputs, probe=dataclasses.replace(inputs.probe, t_forward=each, t_backward=each))
         prices = prices_of(slow, [PGD(eps=(0.1,))], batch_size=1000, seconds=10.0)
         assert len(prices.survival.get("linf", ())) == tried
+
+
+def test_steps_that_nobody_is_left_for_cost_nothing():
+    prices = dataclasses.replace(PRICES, step=0.01)
+    part = ActivePasses(norm="linf", eps=0.3, forward=10, backward=10, steps=10, afterwards=True)
+    assert seconds_of(Cost(active=(part,)), 100, prices) == 0.0

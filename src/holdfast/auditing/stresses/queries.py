@@ -37,7 +37,7 @@ class QueryAttack(Stress):
     """An attack at one size with a budget of queries for each example.
 
     Its class says as `reach` which share of its size a gradient attack needs to fool as many, and as `calls` how often it calls the
-    network for each query of an example, because a search may ask several at once.
+    network for each query of an example, because a search may ask several at once; a query takes as long as so many `passes`.
 
     Parameters
     ----------
@@ -55,6 +55,7 @@ class QueryAttack(Stress):
     norms: ClassVar[tuple[str, ...]] = NORMS
     reach: ClassVar[float] = 0.5
     calls: ClassVar[float] = 1.0
+    passes: ClassVar[float] = 1.0
     eps: float
     queries: int = 2000
     norm: Norm = "linf"
@@ -89,7 +90,7 @@ class QueryAttack(Stress):
         del point
         size = self.reach * self.eps
         steps = round(self.calls * self.queries)
-        search = ActivePasses(norm=self.norm, eps=size, forward=self.queries, steps=steps)
+        search = ActivePasses(norm=self.norm, eps=size, forward=self.passes * self.queries, steps=steps)
         return Cost(forward=2, active=(search,), queries=self.queries + 1)
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
@@ -179,7 +180,9 @@ class HopSkipJump(QueryAttack):
     requires: ClassVar[Access] = "labels"
     short: ClassVar[str] = "HopSkipJump"
     importance: ClassVar[float] = 0.45
+    reach: ClassVar[float] = 0.2
     calls: ClassVar[float] = 0.05
+    passes: ClassVar[float] = 1.3
     norms: ClassVar[tuple[str, ...]] = ("linf", "l2")
 
     def attack(self, context: StressContext, x: torch.Tensor, y: torch.Tensor, seed: int) -> AttackResult:
