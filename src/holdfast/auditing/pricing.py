@@ -113,5 +113,7 @@ def seconds_of(cost: Cost, examples: int, prices: Prices) -> float:
     for part in cost.active:
         share = prices.share(part)
         each += share * prices.passes(part.forward, part.backward, rows=max(1.0, share * rows))
-        once += prices.step * part.steps * math.ceil(examples / prices.batch) * min(1.0, share * rows)  # none without anybody left
+        once += (
+            prices.step * part.steps * math.ceil(examples / prices.batch) * min(1.0, share * rows)
+        )  # none is made where no example is left
     return each * examples + once
