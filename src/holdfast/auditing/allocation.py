@@ -6,8 +6,8 @@ their number; the total value is largest where each further second is worth the 
 
 .. math:: \frac{w_i}{n_i\,c_i} = \text{const} \quad\Rightarrow\quad n_i \propto w_i / c_i,
 
-so that cheap stresses reach their whole number first. No stress gets fewer than a least number of examples: where not even that fits,
-the least important are left out, and what they leave is shared anew.
+so that cheap stresses reach their whole number first. No stress gets fewer than a least number of examples: where not even that
+fits, the least important are left out, and what they leave is shared anew.
 """
 
 from __future__ import annotations
