@@ -113,7 +113,6 @@ def seconds_of(cost: Cost, examples: int, prices: Prices) -> float:
     for part in cost.active:
         share = prices.share(part)
         each += share * prices.passes(part.forward, part.backward, rows=max(1.0, share * rows))
-        once += (
-            prices.step * part.steps * math.ceil(examples / prices.batch) * min(1.0, share * rows)
-        )  # none is made where no example is left
+        begun = min(1.0, share * rows)  # no step is made where no example is left
+        once += prices.step * part.steps * math.ceil(examples / prices.batch) * begun
     return each * examples + once
