@@ -6,7 +6,8 @@ import pytest
 import report_samples as samples
 
 from holdfast.report import ClaimEntry, Document, RunEntry
-from holdfast.report.wording import common_factor, estimate_text, gist, interval, number, strength, threshold, verdict
+from holdfast.report.verdicts import verdict
+from holdfast.report.wording import common_factor, estimate_text, gist, interval, number, strength, threshold
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.5, 12.0, 48210.0, 0.00123, 9.996, 99.95, 0.9995, -3.25, 2.5e-9, 7.1e12, 123456.0])

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from holdfast.core.stream import LastingStream
-from holdfast.report.wording import strength, tally, verdict
+from holdfast.report.verdicts import counted, verdict
+from holdfast.report.wording import strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -202,7 +203,7 @@ class Console:
         )
         if comparison.gates and self.prints:
             self.judged(comparison.gates)
-            self.note(tally(comparison.gates, names={}))
+            self.note(counted(comparison.gates, names={}))
 
     def ended(self, document: Document, page: Path) -> None:
         """Print the verdicts and where the page lies; the line to resume with is the last one of an incomplete run."""

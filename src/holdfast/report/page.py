@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from holdfast.report import charts, glance, opening, studied, views, wording
+from holdfast.report import charts, glance, opening, studied, verdicts, views, wording
 from holdfast.report.charts.intervals import verdict_strip
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def _environment() -> Environment:
     )
     script, style = _asset("page.js"), _asset("page.css")
     fingerprint = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    names = ("at_text", "date", "duration", "estimate_text", "heading", "number", "plain", "tally")
+    names = ("at_text", "date", "duration", "estimate_text", "heading", "number", "plain")
     environment.filters |= {name: getattr(wording, name) for name in names}
+    environment.filters["counted"] = verdicts.counted
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=1, ensure_ascii=False)
     environment.filters["anchor"] = _anchor
     environment.filters["strength_of"] = lambda value, axis: wording.strength(axis, value)
@@ -88,7 +89,7 @@ def render(document: Document) -> str:
     context = {
         "document": document,
         "run": document.run,
-        "verdict": studied.answer(document) or wording.verdict(document),
+        "verdict": studied.answer(document) or verdicts.verdict(document),
         "view": studied.study_view(document),
         "study_pictures": views.study_pictures(document),
         "badge": opening.badge(document.gates) if document.run.kind == "audit" else None,
