@@ -10,7 +10,7 @@ import torch
 from holdfast.attacks import ThreatModel, masking_passes, pgd
 from holdfast.auditing.inputs import gather
 from holdfast.auditing.pilot import EXAMPLES, prices_of
-from holdfast.auditing.pricing import Pace, Prices, Survival, seconds_of
+from holdfast.auditing.pricing import PassTimes, Prices, Survival, seconds_of
 from holdfast.auditing.settings import AuditSettings
 from holdfast.auditing.stresses.adversarial import APGD, PGD
 from holdfast.auditing.stresses.masking import Masking
@@ -54,7 +54,7 @@ def test_passes_for_each_layer_do_not_depend_on_the_examples():
 
 
 def test_small_batches_have_a_price_of_their_own():
-    prices = dataclasses.replace(PRICES, forward=Pace(((32, 1e-3), (1000, 4e-3))))
+    prices = dataclasses.replace(PRICES, forward=PassTimes(((32, 1e-3), (1000, 4e-3))))
     assert seconds_of(Cost(forward=1), 20, prices) == pytest.approx(20 * 1e-3)
     assert seconds_of(Cost(forward=1), 4000, prices) == pytest.approx(4000 * 4e-3)
 

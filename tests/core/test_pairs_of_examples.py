@@ -10,13 +10,13 @@ from holdfast.core.claim import Claim, judge
 from holdfast.core.combination import Combination
 from holdfast.core.estimate import mcnemar, mean_t, paired_difference, share_of
 from holdfast.core.metrics import MetricTable
-from holdfast.core.paired import PerExample, consistent_difference
+from holdfast.core.paired import ExampleValues, consistent_difference
 
 
 def behind(values, **more):
     values = np.asarray(values)
     n = len(values)
-    return PerExample(**{"values": values, "used": np.ones(n, dtype=bool), "examples": np.arange(n), **more})
+    return ExampleValues(**{"values": values, "used": np.ones(n, dtype=bool), "examples": np.arange(n), **more})
 
 
 def mean(values, **more):

@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.auditing.joined import WORST_CASE
 from holdfast.core.numerals import size_text
-from holdfast.core.paired import PerExample
+from holdfast.core.paired import ExampleValues
 from holdfast.core.stress import Axis
 from holdfast.report import Grade, HalfPoint, StressSummary
 
@@ -52,9 +52,9 @@ def half_point_text(axis: str, value: float | None, clause: str = "", *, strengt
     return f"loses half its margin above chance {place}"
 
 
-def examples_behind(records: Sequence[Record]) -> dict[int, PerExample]:
+def examples_behind(records: Sequence[Record]) -> dict[int, ExampleValues]:
     """What each example gave, for the accuracies of `records` by their identity; of those over chips, the share of chips."""
-    found: dict[int, PerExample] = {}
+    found: dict[int, ExampleValues] = {}
     for record in records:
         measured = record.measurement
         if measured is None or "accuracy" not in measured.estimates:
@@ -67,14 +67,14 @@ def examples_behind(records: Sequence[Record]) -> dict[int, PerExample]:
     return found
 
 
-def whole(values: NDArray[Any], *, spread: bool = False) -> PerExample:
+def whole(values: NDArray[Any], *, spread: bool = False) -> ExampleValues:
     """The examples behind an estimate of one stress, all of which were used."""
     n = len(values)
-    return PerExample(values=values, used=np.ones(n, dtype=bool), examples=np.arange(n), spread=spread)
+    return ExampleValues(values=values, used=np.ones(n, dtype=bool), examples=np.arange(n), spread=spread)
 
 
 def curve_summary(
-    curves: Sequence[Curve], *, chance: float, axes: Mapping[str, Axis], behind: Mapping[int, PerExample] | None = None
+    curves: Sequence[Curve], *, chance: float, axes: Mapping[str, Axis], behind: Mapping[int, ExampleValues] | None = None
 ) -> StressSummary:
     """Area, retention and half-point of the first curve; empty where it has fewer than two points.
 

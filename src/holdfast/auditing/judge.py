@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.estimate import Estimate
     from holdfast.core.metrics import MetricTable
-    from holdfast.core.paired import PerExample
+    from holdfast.core.paired import ExampleValues
     from holdfast.report import Document
 
 __all__ = ["judge_gates", "report_table"]
@@ -30,7 +30,7 @@ def report_table(run: Document | Behind) -> MetricTable:
     names = {metric_prefix(card, name): name for card, name, _ in document.placed_stresses()}
     entries = {metric_prefix(card, name): stress for card, name, stress in document.placed_stresses()}
 
-    def find(prefix: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> PerExample | None:
+    def find(prefix: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> ExampleValues | None:
         return run.find(names[prefix], at, metric, estimate) if isinstance(run, Behind) else None
 
     return metric_table(entries, find)

@@ -21,7 +21,7 @@ import torch
 
 from holdfast.attacks import ThreatModel, pgd
 from holdfast.auditing.batching import rows_per_pass
-from holdfast.auditing.pricing import Pace, Prices, Survival
+from holdfast.auditing.pricing import PassTimes, Prices, Survival
 from holdfast.auditing.probing.behaviour import clocked
 from holdfast.core.executors import thread_budget
 from holdfast.core.target import QueryCounter
@@ -179,11 +179,11 @@ def _sizes(stresses: Sequence[Stress]) -> list[tuple[str, float]]:
     return sorted(weights, key=lambda size: -weights[size])
 
 
-def _pace(prices: dict[int, float]) -> Pace:
+def _pace(prices: dict[int, float]) -> PassTimes:
     """A pace at which no pass over more examples takes less time."""
     rows = sorted(prices)
     whole = np.maximum.accumulate([size * prices[size] for size in rows])
-    return Pace(tuple((size, float(seconds) / size) for size, seconds in zip(rows, whole, strict=True)))
+    return PassTimes(tuple((size, float(seconds) / size) for size, seconds in zip(rows, whole, strict=True)))
 
 
 def _forward(target: Target, x: torch.Tensor) -> None:

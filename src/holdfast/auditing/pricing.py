@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from holdfast.core.stress import ActivePasses, Cost
 
-__all__ = ["Pace", "Prices", "Survival", "seconds_of"]
+__all__ = ["PassTimes", "Prices", "Survival", "seconds_of"]
 
 HANDLING = 1e-8  # s per number of an input that a pass takes besides: to pick, copy and change it, on one core
 
 
 @dataclass(frozen=True)
-class Pace:
+class PassTimes:
     """How long a pass takes, by the number of its examples: small and large batches differ by what the caches hold.
 
     Parameters
@@ -34,8 +34,8 @@ class Pace:
 
         Examples
         --------
-        >>> pace = Pace(((10, 1e-3), (30, 2e-3)))
-        >>> pace(5), pace(20), pace(1000)
+        >>> pace = PassTimes(((10, 1e-3), (30, 2e-3)))
+        >>> pace(5), round(pace(20), 6), pace(1000)
         (0.001, 0.00175, 0.002)
         """
         sizes, prices = map(np.array, zip(*self.at, strict=True))
@@ -77,8 +77,8 @@ class Prices:
     survival : norm -> measured sizes, increasing; a norm without any keeps every right example to the end
     """
 
-    forward: float | Pace
-    backward: float | Pace
+    forward: float | PassTimes
+    backward: float | PassTimes
     values: int = 0
     samples: int = 1
     layers: int = 0
@@ -91,7 +91,7 @@ class Prices:
     def passes(self, forward: float, backward: float, *, rows: float) -> float:
         """Seconds per example of passes over `rows` examples at a time, the handling of inputs included."""
         paces = ((forward, self.forward), (backward, self.backward))
-        each = sum(count * (pace(rows) if isinstance(pace, Pace) else pace) for count, pace in paces)
+        each = sum(count * (pace(rows) if isinstance(pace, PassTimes) else pace) for count, pace in paces)
         return self.samples * each + forward * HANDLING * self.values
 
     def share(self, active: ActivePasses) -> float:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.core.estimate import Estimate
-from holdfast.core.paired import METHOD, Joint, PerExample, Term, joint
+from holdfast.core.paired import METHOD, ExampleValues, Joint, Term, joint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Combination:
     terms: Mapping[int, Term] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, estimate: Estimate, behind: PerExample | None = None) -> Combination:
+    def of(cls, estimate: Estimate, behind: ExampleValues | None = None) -> Combination:
         """One estimate; one whose interval has no width is a constant.
 
         Parameters

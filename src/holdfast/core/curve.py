@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-    from holdfast.core.paired import PerExample
+    from holdfast.core.paired import ExampleValues
 
 __all__ = ["Curve", "pareto_front"]
 
@@ -83,7 +83,7 @@ class Curve:
         start = self.values[0]
         return self.area() / start if start else float("nan")
 
-    def retention_interval(self, behind: Sequence[PerExample | None] = ()) -> tuple[float, float]:
+    def retention_interval(self, behind: Sequence[ExampleValues | None] = ()) -> tuple[float, float]:
         """Ends of the interval of :meth:`retention`, after Fieller: the ratios that the data do not reject.
 
         A ratio r is kept if the interval of area minus r times the value at the mildest strength contains 0.

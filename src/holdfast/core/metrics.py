@@ -12,7 +12,7 @@ from holdfast.core.estimate import Estimate
 from holdfast.core.grammar import Metric, is_path
 
 if TYPE_CHECKING:
-    from holdfast.core.paired import PerExample
+    from holdfast.core.paired import ExampleValues
 
 __all__ = ["MetricTable", "means"]
 
@@ -86,14 +86,16 @@ class MetricTable:
         self._measured: list[_Entry] = []
         self._missing: list[_Entry] = []
         self._reasons: list[_Entry] = []
-        self._behind: dict[int, PerExample] = {}
+        self._behind: dict[int, ExampleValues] = {}
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The measured paths, sorted."""
         return tuple(sorted({entry.path for entry in self._measured}))
 
-    def add(self, path: str, estimate: Estimate, *, at: Mapping[str, Any] | None = None, behind: PerExample | None = None) -> None:
+    def add(
+        self, path: str, estimate: Estimate, *, at: Mapping[str, Any] | None = None, behind: ExampleValues | None = None
+    ) -> None:
         """Enter the estimate of `path` at the point `at`; None for a quantity of the whole experiment.
 
         Parameters
@@ -112,7 +114,7 @@ class MetricTable:
         if behind is not None:
             self._behind[id(estimate)] = behind
 
-    def behind(self, estimate: Estimate) -> PerExample | None:
+    def behind(self, estimate: Estimate) -> ExampleValues | None:
         """What each example gave, for an `estimate` of this table; None where that is not known."""
         return self._behind.get(id(estimate))
 

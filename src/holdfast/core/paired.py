@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Joint", "Means", "PerExample", "Term", "consistent_difference", "joint"]
+__all__ = ["ExampleValues", "Joint", "Means", "Term", "consistent_difference", "joint"]
 
 METHOD = "paired"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PerExample:
+class ExampleValues:
     """What each example gave, of which an estimate is the mean.
 
     Parameters
@@ -51,7 +51,7 @@ class PerExample:
     origin: str = ""
     spread: bool = False
 
-    def is_same(self, other: PerExample, rows: NDArray[np.intp]) -> bool:
+    def is_same(self, other: ExampleValues, rows: NDArray[np.intp]) -> bool:
         """True if both are one measurement on `rows`, whose difference is exactly 0."""
         if not np.array_equal(self.values[rows], other.values[rows]):
             return False
@@ -67,7 +67,7 @@ class Term(NamedTuple):
 
     coefficient: float
     estimate: Estimate
-    behind: PerExample | None = None
+    behind: ExampleValues | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def joint(terms: Sequence[Term]) -> Joint | None:
     return Joint(estimate=_sum(left, rows))
 
 
-def _shared(known: Sequence[PerExample]) -> NDArray[np.intp] | None:
+def _shared(known: Sequence[ExampleValues]) -> NDArray[np.intp] | None:
     """The rows that all use, if all have the same examples as far as the shortest goes."""
     n = min(len(one.examples) for one in known)
     if any(not np.array_equal(one.examples[:n], known[0].examples[:n]) for one in known[1:]):
@@ -118,7 +118,7 @@ def _shared(known: Sequence[PerExample]) -> NDArray[np.intp] | None:
     return rows if len(rows) else None
 
 
-def _behind(term: Term) -> PerExample:
+def _behind(term: Term) -> ExampleValues:
     assert term.behind is not None, "only terms whose examples are known are joined"
     return term.behind
 
@@ -207,7 +207,7 @@ class Means:
     beside: NDArray[np.float64]
 
     @classmethod
-    def over(cls, known: Sequence[PerExample], estimates: Sequence[Estimate], rows: NDArray[np.intp]) -> Means:
+    def over(cls, known: Sequence[ExampleValues], estimates: Sequence[Estimate], rows: NDArray[np.intp]) -> Means:
         """Those over the examples `rows`."""
         columns = [one.values[rows] for one in known]
         parts = [share_of(column) if column.dtype == bool else mean_t(column) for column in columns]
@@ -217,7 +217,7 @@ class Means:
         return cls(values=values, reach=_reach(parts), correlations=correlations, beside=np.where(spread, _reach(estimates), 0.0))
 
     @classmethod
-    def of(cls, estimates: Sequence[Estimate], known: Sequence[PerExample | None] = ()) -> Means:
+    def of(cls, estimates: Sequence[Estimate], known: Sequence[ExampleValues | None] = ()) -> Means:
         """Those of `estimates`, over the examples that all of `known` share if there are such."""
         sure = [one for one in known if one is not None]
         rows = _shared(sure) if sure and len(sure) == len(estimates) else None

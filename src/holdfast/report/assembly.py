@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from holdfast.core.estimate import Estimate
     from holdfast.core.experiment import Experiment, Finding, Summary
-    from holdfast.core.paired import PerExample
+    from holdfast.core.paired import ExampleValues
     from holdfast.core.paper import Paper, StudyClaim
     from holdfast.core.store import Record
     from holdfast.report.document import RunEntry
 
-    FindExamples = Callable[[str, Mapping[str, Any], str, Estimate], PerExample | None]
+    FindExamples = Callable[[str, Mapping[str, Any], str, Estimate], ExampleValues | None]
 
 __all__ = ["StressStatus", "finding_entry", "metric_table", "point_entry", "stress_entry", "study_document"]
 

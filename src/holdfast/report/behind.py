@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.core.digest import canonical_json
-from holdfast.core.paired import PerExample
+from holdfast.core.paired import ExampleValues
 from holdfast.report.per_example import row_name
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Behind:
         """The points of the table; a whole number that a selector wrote as 200.0 is found by its value."""
         return self.table.points()
 
-    def find(self, stress: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> PerExample | None:
+    def find(self, stress: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> ExampleValues | None:
         """What each example gave, of which `estimate` is the mean; None where no column of the table has this mean.
 
         Parameters
@@ -81,10 +81,10 @@ class Behind:
 
     def _found(
         self, values: NDArray[Any], used: NDArray[np.bool_], *, stress: str, at: Mapping[str, Any], column: str
-    ) -> PerExample:
+    ) -> ExampleValues:
         whole = values.dtype.kind == "i" and set(np.unique(values[used]).tolist()) <= {0, 1}
         target = self.document.target.digest if self.document.target else ""
-        return PerExample(
+        return ExampleValues(
             values=(values == 1) if whole else values,
             used=used,
             examples=np.column_stack([self.table.example, self.table.label]),
