@@ -12,6 +12,7 @@ import quantized_networks
 
 import holdfast
 from holdfast.cli import main
+from holdfast.core.errors import InputError
 
 HERE = Path(__file__).parent / "quantized_networks.py"
 STRESSES = ("clean", "weight_bits", "act_bits", "weight_noise", "activation_variation")
@@ -119,3 +120,13 @@ def test_an_audit_on_the_command_line_is_complete_and_exits_with_0(kind, tmp_pat
     reasons = {entry["stress"]: entry["reason"] for entry in found["skipped"]}
     assert told(reasons, KINDS[kind][0]), reasons
     assert "crash" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["brevitas", "torchao_weights"])
+def test_a_network_that_cannot_be_sent_to_workers_is_measured_by_one_as_the_refusal_says(kind, digits_small, tmp_path):
+    net, where = getattr(quantized_networks, kind)(), {"out": str(tmp_path / "run"), "stresses": ("clean",)}
+    with pytest.raises(InputError, match="cannot be sent to another process") as refusal:
+        holdfast.audit(net, digits_small[1], settings=SETTINGS, workers=2, allow_low_accuracy=True, **where)
+    advice = str(refusal.value).partition("allowed: ")[2]
+    assert advice == "--workers 1 (Python: workers=1), or objects that pickle can send."
+    assert holdfast.audit(net, digits_small[1], settings=SETTINGS, workers=1, allow_low_accuracy=True, **where).exit_code == 0

@@ -130,7 +130,7 @@ def test_a_script_that_cannot_be_imported_again_is_named(tmp_path):
 )
 def test_what_cannot_be_sent_is_refused_by_name_whatever_the_error(error, name, context):
     with pytest.raises(
-        InputError, match=rf"but {name} cannot be sent to another process \({type(error).__name__}: no\); allowed: 1"
+        InputError, match=rf"but {name} cannot be sent to another process \({type(error).__name__}: no\); allowed: --workers 1 "
     ):
         run([NoisyMean()], context(Unsendable(error)), identity=IDENTITY, executor=SpawnPool(2, threads=1))
 

@@ -177,7 +177,7 @@ def test_a_query_allowance_is_never_exceeded():
 
 def test_what_cannot_be_sent_to_a_worker_is_refused_with_the_way_out():
     context = Context(seeds=Seeds(3), target=Target(model=lambda x: x))
-    with pytest.raises(InputError, match="allowed: 1 worker"):
+    with pytest.raises(InputError, match="allowed: --workers 1"):
         run([NoisyMean()], context, identity=IDENTITY, executor=SpawnPool(2, threads=1))
 
 

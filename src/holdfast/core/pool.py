@@ -18,7 +18,7 @@ from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
-from holdfast.core.checks import check_whole
+from holdfast.core.checks import as_written, check_whole
 from holdfast.core.errors import InputError
 from holdfast.core.executors import Outcome, Task, WorkerDied, perform
 from holdfast.core.lifeline import end_with_parent
@@ -37,10 +37,11 @@ WORKER_MARK = "HOLDFAST_WORKER"
 KILLED_QUIETLY = "ignore:resource_tracker:UserWarning"  # Python tells of the semaphores of a pool that was killed, and frees them
 UNGUARDED = 78  # exit code of a worker whose main script begins a run when it is imported
 GUARD = 'In a script, the call must stand under `if __name__ == "__main__":`, because each worker imports the script.'
+ONE_WORKER = as_written("workers", "1", python="1")
+NAMED_IN_A_MODULE = "Import the class or the function by its name from a module, instead of making it in a script or a notebook."
+MADE_ON_THE_SPOT = ("__main__", "<locals>", "local object", "<lambda>")  # in the words of pickle
 
 _worker_context: Context | None = None
-
-
 _unreadable = ""  # why the worker could not read its context
 
 
@@ -96,6 +97,11 @@ def _perform_in_worker(task: bytes) -> Outcome:
 
 def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _how_to_send(error: Exception) -> str:
+    """What makes pickle accept a thing; empty where nothing does, as for classes that a library makes as it runs."""
+    return NAMED_IN_A_MODULE if any(word in str(error) for word in MADE_ON_THE_SPOT) else ""
 
 
 def _can_be_sent(thing: Any) -> bool:
@@ -162,7 +168,7 @@ class SpawnPool:
         if unreadable:
             raise InputError(
                 f"`workers` is {self.workers}, but the model or the data cannot be read in another process ({unreadable}); "
-                "allowed: 1 worker for objects made in a script or a notebook. Import the class from a module to use more."
+                f"allowed: {ONE_WORKER}, or objects whose class a worker can import. {NAMED_IN_A_MODULE}"
             )
 
     def _first_word(self) -> str | None:
@@ -214,7 +220,7 @@ class SpawnPool:
             name = next((name for name, part in parts.items() if not _can_be_sent(part)), "what the points are given")
             raise InputError(
                 f"`workers` is {self.workers}, but {name} cannot be sent to another process ({_named(error)}); "
-                "allowed: 1 worker for objects made in a script or a notebook. Import the class from a module to use more."
+                f"allowed: {ONE_WORKER}, or objects that pickle can send. {_how_to_send(error)}".rstrip()
             ) from error
 
     def _refuse_start(self) -> NoReturn:
