@@ -1,6 +1,7 @@
 """Weights as training code writes them fit the network: prefixes, counters and what stands beside them are taken off and noted."""
 
 import argparse
+import copy
 import subprocess
 import sys
 
@@ -67,6 +68,15 @@ def test_entries_beside_the_network_are_left_out_and_named(saved, tmp_path):
     network, notes = loaded({**state(saved, "model."), "loss.weight": torch.ones(10), "step": torch.tensor(3)}, tmp_path)
     assert weights_digest(network) == weights_digest(saved)
     assert "the prefix 'model.' was stripped from the names of the weights; left out were loss.weight, step beside it" in notes
+
+
+@pytest.mark.parametrize("first", ["model.", "ema."])
+def test_of_two_equal_networks_one_may_lack_what_is_implied(tmp_path, first):
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2 * 6 * 6, 10))
+    parts = {"model.": state(net, "model."), "ema.": {k: v for k, v in state(net, "ema.").items() if "num_batches" not in k}}
+    network, notes = loaded({**parts.pop(first), **next(iter(parts.values()))}, tmp_path, network=copy.deepcopy(net))
+    assert weights_digest(network) == weights_digest(net)
+    assert "was stripped" in notes
 
 
 def test_two_networks_that_fit_are_refused_and_the_remedy_works(saved, tmp_path, monkeypatch):
