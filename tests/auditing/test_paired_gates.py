@@ -125,3 +125,17 @@ def test_what_joins_several_points_keeps_its_examples(run):
     shares = table.arrays["corruptions|{}|mean_accuracy"]
     assert np.isnan(shares[300:]).all()
     assert set(shares[:300]) <= {0, 0.25, 0.5, 0.75, 1}
+
+
+def test_what_a_plan_may_name_is_judged_where_every_answer_is_finite_and_the_same(run):
+    gates = (
+        "clean.not_finite == 0",
+        "clean.one_pass_accuracy == clean.accuracy",
+        "adversarial.pgd.not_finite[eps=0.1] == 0",
+        "device.activation_variation.not_finite[spread=0.1] == 0",
+    )
+    report = judge_run(run, gates, baseline=run)
+    assert [gate.status for gate in report.document.gates] == ["pass"] * 4, [gate.reason for gate in report.document.gates]
+    assert report.exit_code == 0
+    [compared] = judge_run(run, ("clean.not_finite <= baseline",), baseline=run).document.gates
+    assert compared.status == "pass"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
+from holdfast.auditing.implied import implied_metrics
 from holdfast.auditing.joined import WORST_CASE, is_attack, joined_sizes
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import nearest, refuse
@@ -97,11 +98,12 @@ def planned_metrics(lines: Sequence[PlannedStress]) -> list[Measurable]:
 
 def stored_metrics(document: Document) -> list[Measurable]:
     """What the stresses of a report have measured or were to measure."""
-    return [_stored(metric_prefix(card, name), entry) for card, name, entry in document.placed_stresses()]
+    return [_stored(card, name, entry) for card, name, entry in document.placed_stresses()]
 
 
-def _stored(prefix: str, entry: StressEntry) -> Measurable:
-    metrics = tuple(dict.fromkeys(name for point in entry.points for name in point.metrics))
+def _stored(card: str, stress: str, entry: StressEntry) -> Measurable:
+    prefix = metric_prefix(card, stress)
+    metrics = tuple(dict.fromkeys(name for point in entry.points for name in (*point.metrics, *implied_metrics(stress, point))))
     whole = entry.status in {"ok", "reduced"}
     points = tuple(point.at for point in entry.points) if whole or metrics else ()
     joint = tuple(parse_metric(text) for text in entry.metrics)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.auditing.implied import implied_metrics
+from holdfast.auditing.stresses.answers import SINGLE
 from holdfast.core.claim import Claim, judge
 from holdfast.report import Behind, ClaimEntry, metric_prefix, metric_table
 
@@ -33,7 +35,13 @@ def report_table(run: Document | Behind) -> MetricTable:
     def find(prefix: str, at: Mapping[str, Any], metric: str, estimate: Estimate) -> ExampleValues | None:
         return run.find(names[prefix], at, metric, estimate) if isinstance(run, Behind) else None
 
-    return metric_table(entries, find)
+    table = metric_table(entries, find)
+    for card, name, point in document.points():
+        prefix = metric_prefix(card, name)
+        for metric, estimate in implied_metrics(name, point).items():
+            behind = find(prefix, point.at, "accuracy", estimate) if metric == SINGLE else None
+            table.add(f"{prefix}.{metric}", estimate, at=point.at, behind=behind)
+    return table
 
 
 def judge_gates(gates: Sequence[str], run: Document | Behind, *, baseline: Document | Behind | None = None) -> list[ClaimEntry]:
