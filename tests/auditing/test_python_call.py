@@ -213,6 +213,14 @@ def test_a_report_gives_its_points_as_a_data_frame(audited):
     assert clean["eps"].isna().all()
 
 
+def test_a_report_prints_itself_in_a_line(audited):
+    text = repr(audited)
+    assert audited.document.run.name in text
+    assert audited.page.as_posix() in text
+    assert len(text) < 300 + len(str(audited.page))
+    assert str(audited) == text
+
+
 def test_a_data_frame_without_pandas_says_how_to_install_it(audited, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r'a data frame needs pandas.*pip install "holdfast\[tables\]"'):

@@ -13,6 +13,7 @@ from holdfast.core.extras import data_frame
 from holdfast.report.document import load, to_json
 from holdfast.report.page import render
 from holdfast.report.per_example import PerExampleTable, read_per_example
+from holdfast.report.verdicts import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -56,9 +57,9 @@ class ReportCard:
         return curves[check_one_of(name or next(iter(curves), ""), "name", allowed=curves)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """A finished audit or study.
+    """A finished audit or study; it prints itself in a line.
 
     Parameters
     ----------
@@ -70,6 +71,11 @@ class Report:
     document: Document
     folder: Path
     undecided: Undecided = "warn"
+
+    def __repr__(self) -> str:
+        run = self.document.run
+        judged = f": {verdict(self.document)[:-1]}" if self.document.judged else ""
+        return f"<Report of {run.name}, {run.status}{judged}; {self.page.as_posix()}>"
 
     @classmethod
     def read(cls, folder: str | Path) -> Report:
