@@ -232,6 +232,23 @@ def test_a_lightning_module_is_audited_right_after_its_training(tmp_path):
     assert network.training
 
 
+def test_a_network_that_names_classes_meets_the_stresses_on_weights_as_the_one_inside_does(tmp_path):
+    scoring, naming = trained("flattened", "digits"), library_networks.naming()
+    naming.load_state_dict(scoring.state_dict())
+    one, other = (in_python(net, library_networks.digits(), tmp_path / word) for word, net in (("a", scoring), ("b", naming)))
+    assert other.exit_code == 0
+    reasons = {entry.stress: entry.reason for entry in other.document.skipped}
+    asked = {"clean": "scores", "square": "scores", "pgd": "gradients"}
+    assert reasons == {name: f"it needs {word}, and the network answers with labels" for name, word in asked.items()}
+    for name in set(STRESSES) - asked.keys():
+        accuracies = [[point.metrics["accuracy"].value for point in run.document.stresses()[name].points] for run in (one, other)]
+        drawn = name in {"weight_noise", "activation_variation"}  # chips of a network that is wrapped otherwise are others
+        assert accuracies[0] == pytest.approx(accuracies[1], abs=0.1 if drawn else 0), name
+    save_file(naming.state_dict(), tmp_path / "w.safetensors")
+    words = {"weights": tmp_path / "w.safetensors"}
+    assert on_the_command_line(f"{HERE}:naming", f"{HERE}:digits", tmp_path / "c", **words) == 0
+
+
 # --- what is refused, and what the remedy leads to ---
 
 WRITTEN_TWICE = re.compile(r"--(?P<flag>[a-z-]+)[ =](?P<text>\S+) \(Python: (?P<name>\w+)=(?P<value>.+?)\)")

@@ -254,11 +254,11 @@ def test_log_probabilities_are_logits(net, digits):
 
 
 @pytest.mark.parametrize("form", ["tensor", "array", "module"])
-def test_a_network_that_names_classes_has_the_access_of_labels(net, digits, form):
+def test_a_network_that_names_classes_has_the_access_of_labels_and_a_module_that_of_its_weights(net, digits, form):
     changes = {"tensor": lambda x: net(x).argmax(1), "array": lambda x: net(x).argmax(1).numpy()}
     found = look(changes.get(form, Through(net, lambda z: z.argmax(1))), digits)
     assert found.outputs_look_like == "labels"
-    assert found.target.access == "labels"
+    assert found.target.access == ("weights" if form == "module" else "labels")
     assert found.has_gradients is None
     assert torch.equal(found.target.labels(digits.x), net(digits.x).argmax(1))
 

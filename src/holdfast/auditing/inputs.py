@@ -16,6 +16,7 @@ from holdfast.auditing.likeness import EXAMPLES, likeness_of
 from holdfast.auditing.loading import load_data, load_inputs, load_target
 from holdfast.auditing.loading.locate import blame, is_address
 from holdfast.auditing.probing import probe
+from holdfast.auditing.probing.outputs import LABELS
 from holdfast.auditing.probing.trials import failed_trials
 from holdfast.core.checks import as_written, refuse
 from holdfast.core.digest import digest, digest_arrays
@@ -281,6 +282,7 @@ def _facts(target: Target, data: Examples, seen: Probe, suited: Fitted) -> Facts
         unlabelled=0 if suited.unlabelled is None else len(suited.unlabelled),
         kind=suited.kind,
         why_no_gradients=seen.why_no_gradients,
+        why_no_scores=LABELS if seen.outputs_look_like == "labels" else "",
     )
 
 

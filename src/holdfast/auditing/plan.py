@@ -301,6 +301,8 @@ def _line(stress: Stress, facts: Facts, prices: Prices, *, left_out: bool) -> Pl
 
 def _why_not(stress: Stress, facts: Facts) -> str:
     """Why `stress` cannot be applied; empty if it can."""
+    if stress.requires in ("scores", "gradients") and facts.why_no_scores:
+        return f"it needs {stress.requires}, and {facts.why_no_scores}"
     if stress.requires == "gradients" and facts.why_no_gradients:
         return facts.why_no_gradients
     if ACCESS_LEVELS.index(stress.requires) > ACCESS_LEVELS.index(facts.access):

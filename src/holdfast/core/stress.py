@@ -112,6 +112,7 @@ class Facts:
     examples : rows of evaluation data
     unlabelled : further inputs without labels that the user gave
     why_no_gradients : why no gradient of the answers reaches the input; empty if one does, or if the access does not tell
+    why_no_scores : why the target gives no scores; empty if it does, or if the access tells
     kind : of the inputs: ``"numbers"`` of one unit; ``"features"`` of a table, each in units of its spread; ``"tokens"``, integers
     """
 
@@ -126,6 +127,7 @@ class Facts:
     examples: int = 0
     unlabelled: int = 0
     why_no_gradients: str = ""
+    why_no_scores: str = ""
     kind: InputKind = "numbers"
 
     @property

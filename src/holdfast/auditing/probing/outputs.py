@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.core.target import Target
     from holdfast.data import Examples
 
-__all__ = ["Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
+__all__ = ["LABELS", "Kind", "Understood", "ask", "check_finite_logits", "declare", "look_like_probabilities", "understand"]
 
 ONE_SIZE = 'The program was exported for other shapes: export it with dynamic_shapes=({0: torch.export.Dim("batch", min=1)},).'
 SIGMOIDS = (
@@ -30,6 +30,7 @@ SIGMOIDS = (
 BOTH = 2
 ALLOWED = "(examples, classes), two classes or more"
 ONE_BATCH = "It is called with one batch alone, network(x): wrap it in a module whose forward takes no more."
+LABELS = "the network answers with labels"
 Kind = Literal["logits", "probabilities", "labels"]
 
 
@@ -149,11 +150,12 @@ def _absent_classes(examples: Examples, *, outputs: int) -> tuple[str, ...]:
 
 def _named_classes(target: Target, answer: torch.Tensor, examples: Examples) -> Understood:
     classes = max(examples.classes, classes_in(answer, "model", verb="answers with"))
+    reachable = target.allows("weights") and isinstance(target.model, nn.Module)
     return Understood(
-        target=replace(target, model=LabelScores(target.model, classes), access="labels"),
+        target=replace(target, model=LabelScores(target.model, classes), access="weights" if reachable else "labels"),
         kind="labels",
         classes=classes,
-        notes=("the network answers with labels: only stresses that need no more are run",),
+        notes=(f"{LABELS}: stresses that need scores or gradients are left out",),
     )
 
 

@@ -106,7 +106,7 @@ def sound(target: Target, rows: Examples, examples: Examples, *, seed: int = 0, 
             if kind == "logits":
                 asked, kind, said = declare(asked, answer)
                 notes += said
-            granted, gradients = _gradients(asked, rows, t_forward)
+            granted, gradients = (asked, None) if kind == "labels" else _gradients(asked, rows, t_forward)
     tolerance = tolerance_of(target)
     return Sounding(
         declared=asked,
