@@ -96,6 +96,11 @@ def test_a_slip_is_refused_and_the_named_metric_works(planned, gate, part, works
     check_gates([mended], planned)
 
 
+def test_a_gate_that_ends_too_early_is_refused_under_the_name_of_its_setting(planned):
+    with pytest.raises(InputError, match=r"^`gates` ends too early at position 17"):
+        check_gates(["clean.accuracy >"], planned)
+
+
 def test_a_stress_that_names_no_metrics_is_checked_by_its_points(planned):
     class Silent(PGD):
         metrics = ()

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from holdfast.auditing.loading.data import load_data
+from holdfast.auditing.loading.data import load_data, load_inputs
 from holdfast.auditing.loading.normalisation import parse_normalisation
 from holdfast.auditing.loading.target import load_target
 from holdfast.auditing.loading.weights import named_globals
@@ -664,7 +664,7 @@ def test_a_limit_keeps_the_classes_in_proportion():
         ("usernet:aray", {}, r"Did you mean 'array"),
         ("usernet:bad_rows", {}, r"your data raised KeyError: 'image 1' \(usernet.py, line \d+\)"),
         ("usernet:broken", {}, r"your factory `broken` raised ValueError"),
-        ("usernet:answer", {}, r"`source` is a int"),
+        ("usernet:answer", {}, r"^`data` is a int"),
         ("usernet:needy", {}, r"leaves out width"),
         ("hf:org/name", {}, r"does not reach models on a hub"),
         ([], {}, r"is empty"),
@@ -696,3 +696,15 @@ def test_a_known_set_that_is_not_on_this_machine_says_which_file_goes_where(monk
     monkeypatch.setenv("HOLDFAST_OFFLINE", "1")
     with pytest.raises(DataUnavailableError, match="t10k-images"):
         load_data("mnist")
+
+
+def test_a_refusal_of_files_names_the_setting_that_led_to_them(tmp_path):
+    np.savez(tmp_path / "other.npz", images=np.zeros((2, 4), "float32"), targets=np.array([0, 1]))
+    with pytest.raises(InputError, match=r"^`data` leads to .*other\.npz, which holds images, targets.*--input-key NAME"):
+        load_data(tmp_path / "other.npz")
+    assert len(load_data(tmp_path / "other.npz", input_key="images", label_column="targets").examples) == 2
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"^`data` leads to .*empty, which holds no folders"):
+        load_data(tmp_path / "empty")
+    with pytest.raises(InputError, match=r"^`unlabelled` leads to .*empty, which holds no folders"):
+        load_inputs(tmp_path / "empty")

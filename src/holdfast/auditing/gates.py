@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.auditing.implied import implied_metrics
 from holdfast.auditing.joined import WORST_CASE, is_attack, joined_sizes
 from holdfast.auditing.stresses.cards import ADVERSARIAL
-from holdfast.core.checks import nearest, refuse
+from holdfast.core.checks import nearest, refuse, under_names
 from holdfast.core.estimate import exact
 from holdfast.core.grammar import Metric, parse, parse_metric
 from holdfast.core.metrics import MetricTable, means
@@ -110,6 +110,7 @@ def _stored(card: str, stress: str, entry: StressEntry) -> Measurable:
     return Measurable(prefix=prefix, metrics=metrics, points=points, joint=joint) if whole else Measurable(prefix=prefix)
 
 
+@under_names(check="gates")
 def check_gates(gates: Iterable[str], known: Sequence[Measurable]) -> None:
     """Refuse a gate that names a stress, a metric or a point which nothing measures; the nearest one is named.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import heapq
 import math
+from contextlib import contextmanager
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdfast.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
     "SEVERAL",
@@ -31,6 +32,7 @@ __all__ = [
     "check_within",
     "nearest",
     "refuse",
+    "under_names",
 ]
 
 
@@ -50,6 +52,26 @@ def refuse(name: str, got: str, *, allowed: str, remedy: str = "") -> NoReturn:
     holdfast.core.errors.InputError: `bits` is 0; allowed: whole numbers from 1 to 16.
     """
     raise InputError(f"`{name}` {got}; allowed: {allowed}." + (f" {remedy}" if remedy else ""))
+
+
+@contextmanager
+def under_names(**names: str) -> Iterator[None]:
+    """Inside the block, or the function, a refusal of a parameter names it as the user wrote it: ``path="data"``.
+
+    Examples
+    --------
+    >>> with under_names(path="data"):
+    ...     refuse("path", "leads nowhere", allowed="a file")
+    Traceback (most recent call last):
+    holdfast.core.errors.InputError: `data` leads nowhere; allowed: a file.
+    """
+    try:
+        yield
+    except InputError as error:
+        _, name, rest = (*str(error).split("`", 2), "", "")[:3]
+        if name not in names or not str(error).startswith("`"):
+            raise
+        raise type(error)(f"`{names[name]}`{rest}") from error.__cause__
 
 
 def as_written(name: str, value: str = "", *, python: str = "") -> str:

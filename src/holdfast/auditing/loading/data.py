@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from holdfast.auditing.loading import locate
 from holdfast.auditing.loading.factories import call_factory
 from holdfast.auditing.loading.source import refuse_unread
-from holdfast.core.checks import as_written, check_whole, refuse
+from holdfast.core.checks import as_written, check_whole, refuse, under_names
 from holdfast.core.errors import HoldfastError
 from holdfast.data import IMAGE_SETS, Examples, Selection, choose, choose_images, choose_published, load_images
 from holdfast.data.files import load_npz_inputs
@@ -28,6 +28,7 @@ UNIT = (0.0, 1.0)
 FORMS = f"{', '.join(IMAGE_SETS)}, package.module:make_loader, a file.npz, .csv or .parquet, or a folder of class folders"
 
 
+@under_names(path="data", source="data")
 def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     source: Any,
     *,
@@ -91,6 +92,7 @@ def load_data(  # noqa: PLR0913 (each is a flag of the command line)
     )
 
 
+@under_names(data="unlabelled")
 def load_inputs(  # noqa: PLR0913 (each is a flag of the command line)
     source: Any,
     *,
