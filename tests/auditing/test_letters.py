@@ -1,12 +1,16 @@
 """The letter of a card says no more than the interval of its score does."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from holdfast.auditing.grading import curve_summary, grade, whole
+from holdfast.auditing.grading import curve_summary, examples_behind, grade, whole
+from holdfast.auditing.stresses.answers import chips_measured
 from holdfast.core.curve import Curve
 from holdfast.core.estimate import exact, mean_t, proportion, share_of
 from holdfast.core.stress import Card
+from holdfast.hardware import ChipResults
 from holdfast.report import EstimateEntry, PointEntry, StressEntry
 
 CLEAN = Card(name="clean", title="Clean", graded_by="accuracy")
@@ -84,3 +88,12 @@ def test_a_computed_curve_has_a_retention_without_width_and_one_of_single_values
     assert (lo, hi) == (0, float("inf"))
     summary = curve_summary((single,), chance=0.1, axes={})
     assert grade(ATTACKS, {"pgd": StressEntry(summary=summary)}, chance=0.1).letter == "A–E"
+
+
+@pytest.mark.parametrize(("chips", "examples"), [(1, 20), (5, 20), (20, 20)])
+def test_the_accuracy_over_chips_is_the_mean_of_what_stands_behind_it(chips, examples):
+    found = chips_measured(ChipResults(np.random.default_rng(0).random((chips, examples)) < 0.8))
+    accuracy = found.estimates["accuracy"]
+    behind = examples_behind([SimpleNamespace(measurement=found)])[id(accuracy)]
+    assert behind.values.mean() == pytest.approx(accuracy.value, abs=1e-6)
+    assert behind.spread == (chips > 1)

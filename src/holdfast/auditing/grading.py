@@ -60,7 +60,7 @@ def examples_behind(records: Sequence[Record]) -> dict[int, ExampleValues]:
         if measured is None or "accuracy" not in measured.estimates:
             continue
         accuracy, arrays = measured.estimates["accuracy"], measured.arrays
-        over_chips = CHIPS in arrays and accuracy.n != len(arrays[CHIPS])
+        over_chips = CHIPS in arrays and len(measured.details["chips"]) > 1
         values = arrays.get(CHIPS if over_chips else "correct")
         if values is not None:
             found[id(accuracy)] = whole(values, spread=over_chips)
