@@ -16,6 +16,7 @@ from holdfast.core.errors import InputError
 
 HERE = Path(__file__).parent / "quantized_networks.py"
 STRESSES = ("clean", "weight_bits", "act_bits", "weight_noise", "activation_variation")
+QUICK = ("brevitas", "torchao_weights", "lstm_head")  # of which the command is run every time
 SETTINGS = {
     "data": {"examples": 100},
     "precision": {"weight_bits": {"bits": (8, 3)}, "act_bits": {"bits": (8, 3)}},
@@ -105,7 +106,7 @@ def test_an_audit_in_python_is_complete_and_skips_with_a_reason(kind, digits_sma
         assert measured["weight_bits"].notes == [f"the network quantizes its weights itself ({own}); this rounds once more"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS])
 def test_an_audit_on_the_command_line_is_complete_and_exits_with_0(kind, tmp_path, capsys):
     words = ["audit", "--model", f"{HERE}:{kind}", "--data", "digits", "--examples", "100", "--allow-low-accuracy"]
     words += [word for name in STRESSES for word in ("--stress", name)]
