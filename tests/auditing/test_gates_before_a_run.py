@@ -134,3 +134,19 @@ def test_an_audit_measures_nothing_before_its_gates_are_known(digits_cnn, digits
     with pytest.raises(InputError, match=r"Nearest: adversarial.pgd.accuracy\[eps=0.2\]"):
         judge_run(folder, ("adversarial.pgd.accuracy[eps=0.25] > 0",))
     assert stored_metrics(report.document)[0].metrics[:1] == ("accuracy",)
+
+
+def test_a_gate_on_a_baseline_is_refused_before_a_run_where_that_cannot_serve(digits_cnn, digits_small, tmp_path):
+    options = {"stresses": [Clean(), PGD(eps=SIZES, steps=2)], "examples": 40}
+    gates = ["adversarial.pgd.accuracy[eps=0.1] >= baseline"]
+    with pytest.raises(InputError, match=r"^`gates` compare with `baseline`, and none is given.*--baseline FOLDER"):
+        holdfast.audit(digits_cnn, digits_small[1], gates=gates, out=str(tmp_path / "after"), **options)
+    before = {**options, "stresses": [Clean()]}
+    holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path / "before"), **before)
+    with pytest.raises(InputError, match=r"^In the run that `baseline` names: `gates` name 'adversarial\.pgd\.accuracy'"):
+        holdfast.audit(
+            digits_cnn, digits_small[1], gates=gates, baseline=str(tmp_path / "before"), out=str(tmp_path / "after"), **options
+        )
+    assert not (tmp_path / "after").exists()
+    served = {"gates": ["clean.accuracy >= baseline - 0.1 * clean.chance"], "baseline": str(tmp_path / "before")}
+    assert holdfast.audit(digits_cnn, digits_small[1], out=str(tmp_path / "after"), **served, **options).exit_code == 0

@@ -8,27 +8,29 @@ error when they are judged.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from holdfast.auditing.implied import implied_metrics
 from holdfast.auditing.joined import WORST_CASE, is_attack, joined_sizes
 from holdfast.auditing.stresses.cards import ADVERSARIAL
-from holdfast.core.checks import nearest, refuse, under_names
+from holdfast.core.checks import as_written, nearest, refuse, under_names
+from holdfast.core.errors import InputError
 from holdfast.core.estimate import exact
 from holdfast.core.grammar import Metric, parse, parse_metric
 from holdfast.core.metrics import MetricTable, means
-from holdfast.report import metric_prefix
+from holdfast.report import load, metric_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from holdfast.auditing.plan import PlannedStress
     from holdfast.core.experiment import Point
     from holdfast.report import Document, StressEntry
 
-__all__ = ["Measurable", "check_gates", "gated_stresses", "planned_metrics", "stored_metrics"]
+__all__ = ["Measurable", "check_compared", "check_gates", "gated_stresses", "planned_metrics", "stored_metrics"]
 
 MOST_LISTED = 8  # points in one message
 
@@ -120,14 +122,41 @@ def check_gates(gates: Iterable[str], known: Sequence[Measurable]) -> None:
     known : what is measured
     """
     for gate in gates:
-        for metric in parse(gate).metrics:
-            stress = next((one for one in known if one.covers(metric.path)), None)
-            if stress is None:
-                _refuse_stress(metric, known)
-            elif stress.names and metric.path not in stress.names:
-                _refuse_metric(metric, stress)
-            elif stress.points or stress.joint:
-                _check_point(metric, stress)
+        _check_metrics(parse(gate).metrics, known)
+
+
+@under_names(check="gates")
+def check_compared(gates: Iterable[str], baseline: str | Path | None) -> None:
+    """Refuse gates that compare with a baseline where none is given, or where it did not measure what they compare.
+
+    Parameters
+    ----------
+    gates : texts in the grammar of :mod:`holdfast.core.grammar`
+    baseline : folder of the run before, or None
+    """
+    compared = [check for check in map(parse, gates) if check.uses_baseline]
+    if not compared:
+        return
+    if baseline is None:
+        remedy = f"Name its folder: {as_written('baseline', 'FOLDER')}."
+        refuse("gates", "compare with `baseline`, and none is given", allowed="the folder of a run before", remedy=remedy)
+    known = stored_metrics(load(baseline))
+    for check in compared:
+        try:
+            _check_metrics(replace(check, right=check.left).metrics, known)
+        except InputError as error:
+            raise InputError(f"In the run that `baseline` names: {error}") from error
+
+
+def _check_metrics(metrics: Iterable[Metric], known: Sequence[Measurable]) -> None:
+    for metric in metrics:
+        stress = next((one for one in known if one.covers(metric.path)), None)
+        if stress is None:
+            _refuse_stress(metric, known)
+        elif stress.names and metric.path not in stress.names:
+            _refuse_metric(metric, stress)
+        elif stress.points or stress.joint:
+            _check_point(metric, stress)
 
 
 def gated_stresses(gates: Iterable[str], lines: Sequence[PlannedStress]) -> frozenset[str]:

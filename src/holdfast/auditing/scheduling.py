@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from holdfast.auditing.gates import check_gates, gated_stresses, planned_metrics
+from holdfast.auditing.gates import check_compared, check_gates, gated_stresses, planned_metrics
 from holdfast.auditing.pilot import prices_of
 from holdfast.auditing.plan import AuditPlan, check_choice, choose, make_plan
 from holdfast.auditing.pricing import Prices
@@ -34,12 +34,13 @@ FREE = Prices(forward=0.0, backward=0.0)  # for a plan whose times are stored
 
 
 def check_names(settings: AuditSettings, stresses: Sequence[str | Stress] | None = None) -> None:
-    """Refuse unknown stresses and settings before anything is loaded."""
+    """Refuse unknown stresses and settings, and gates on a baseline that cannot serve, before anything is loaded."""
     known = known_stresses()
     check_choice(stresses or settings.stresses, settings.overrides(), known, skip=settings.skip)
     for card, name in settings.stress_tables():
         if known[name].card.name != card:
             refuse(f"{card}.{name}", "is not a setting", allowed=f"{known[name].card.name}.{name}")
+    check_compared(settings.gates, settings.baseline)
 
 
 def new_plan(

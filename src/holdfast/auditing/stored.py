@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from holdfast.auditing.gates import check_gates, stored_metrics
+from holdfast.auditing.gates import check_compared, check_gates, stored_metrics
 from holdfast.auditing.judge import judge_gates
 from holdfast.core.checks import as_written, refuse
 from holdfast.core.grammar import parse
@@ -110,6 +110,7 @@ def judge_run(
     if gates:
         check_gates(gates, stored_metrics(document))
         baseline = baseline or _own_baseline(document)
+        check_compared(gates, baseline)
         before = None if baseline is None else _examples_of(load(baseline), baseline)
         judged = judge_gates(gates, _examples_of(document, folder), baseline=before)
         shown = "" if gates_file is None else shown_path(Path(gates_file).absolute()).as_posix()
