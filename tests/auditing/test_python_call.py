@@ -213,6 +213,11 @@ def test_a_report_gives_its_points_as_a_data_frame(audited):
     assert clean["eps"].isna().all()
 
 
+def test_a_stress_without_a_curve_is_refused_by_its_name(audited):
+    with pytest.raises(InputError, match=r"`stress` is 'clean', which has no curve; allowed: stresses of another card"):
+        audited.cards["clean"].curve("clean")
+
+
 def test_a_report_prints_itself_in_a_line(audited):
     text = repr(audited)
     assert audited.document.run.name in text

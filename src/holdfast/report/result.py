@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdfast.core.checks import check_one_of
+from holdfast.core.checks import check_one_of, refuse
 from holdfast.core.extras import data_frame
 from holdfast.report.document import load, to_json
 from holdfast.report.page import render
@@ -54,7 +54,10 @@ class ReportCard:
         """The curve `name` of `stress`; default: its main curve."""
         check_one_of(stress, "stress", allowed=self.entry.stresses)
         curves = {curve.name: curve.curve() for curve in self.entry.stresses[stress].curves}
-        return curves[check_one_of(name or next(iter(curves), ""), "name", allowed=curves)]
+        if not curves:
+            drawn = [other for other, entry in self.entry.stresses.items() if entry.curves]
+            refuse("stress", f"is {stress!r}, which has no curve", allowed=", ".join(drawn) or "stresses of another card")
+        return curves[check_one_of(name or next(iter(curves)), "name", allowed=curves)]
 
 
 @dataclass(frozen=True, repr=False)
