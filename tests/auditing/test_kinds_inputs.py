@@ -307,6 +307,15 @@ def test_a_class_that_a_table_lacks_is_not_numbered_by_guess(tabled, tmp_path):
     assert holdfast.audit(tabled.network(), few, out=tmp_path, **options).document.run.status == "complete"
 
 
+def test_columns_in_another_order_are_suspected_and_their_own_order_mends_it(tabled):
+    frame = pd.read_parquet(tabled.folder / "table.parquet")
+    options = {"label_column": "y", "stresses": ["clean"], "expect_accuracy": 0.9}
+    suspected = r"Or the columns \(price, count, share, mass \.\.\.\) stand in another order than the network's inputs, or norm"
+    with pytest.raises(InputError, match=suspected):
+        holdfast.plan(tabled.network(), frame[[*reversed(frame.columns[:-1]), "y"]], **options)
+    assert holdfast.plan(tabled.network(), frame, **options).accuracy.value > 0.85
+
+
 def test_the_plan_says_the_units_of_a_table(tabled):
     words = ("plan", *tabled.model_words, "--data", "table.csv", "--label-column", "kind")
     code, said = command(*words, folder=tabled.folder)

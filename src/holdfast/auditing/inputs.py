@@ -127,6 +127,7 @@ def _gather(settings: AuditSettings, model: Any, data: Any, *, unlabelled: Any, 
         expect_accuracy=settings.expect_accuracy,
         allow_low_accuracy=settings.allow_low_accuracy,
         untrained=_if_untrained(source, chosen),
+        columns=found.columns,
         seed=settings.seed,
         threads=settings.run.threads,
     )

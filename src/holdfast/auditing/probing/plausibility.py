@@ -30,6 +30,7 @@ SHORTFALL = 0.05
 GAIN, SIGNIFICANCE = 0.05, 1e-3
 BARELY = "its accuracy is not significantly above chance, which the largest class alone gives"
 SECONDS, FEWEST = 2.0, 32
+SHOWN = 4  # columns in a hint
 PART = 1024  # rows looked at together
 WITHOUT = "without --normalize (Python: normalize), because the network normalises its own input"
 
@@ -165,6 +166,7 @@ def check_accuracy(
     expected: float | None = None,
     alternative: Alternative | None = None,
     untrained: str = "",
+    columns: Sequence[str] = (),
     allow: bool = False,
 ) -> tuple[str, ...]:
     """Refuse an accuracy near chance, more than 5 points below what was expected, or clearly better if normalised otherwise.
@@ -179,6 +181,7 @@ def check_accuracy(
     expected : what the user knows to be right
     alternative : from :func:`better_normalisation`; makes the hint precise
     untrained : what to do if the weights are not the trained ones; the first suspicion about an accuracy that chance gives, too
+    columns : names of the features of a table, which may stand in another order than the network's inputs
     allow : give the sentence back as a note instead of refusing
     """
     if expected is not None:
@@ -187,7 +190,7 @@ def check_accuracy(
     notes = () if accuracy.lo > chance else (f"{BARELY}: {accuracy} against {chance:.3g}",)
     got = f"is right on {accuracy} of {accuracy.n} examples"
     better = alternative is not None and alternative.p <= SIGNIFICANCE
-    hint = _hint(alternative if better else None, untrained if accuracy.lo <= chance else "")
+    hint = _hint(alternative if better else None, untrained if accuracy.lo <= chance else "", columns)
     if accuracy.value < least:
         allowed = f"at least {least:.2g}" + (", 1.5 times chance" if TIMES_CHANCE * chance <= ENOUGH else "")
     elif expected is not None and accuracy.value < expected - SHORTFALL:
@@ -203,9 +206,12 @@ def check_accuracy(
     return refuse("model", got, allowed=allowed, remedy=f"{hint}. To go on nevertheless: {as_written('allow_low_accuracy')}.")
 
 
-def _hint(alternative: Alternative | None, untrained: str) -> str:
+def _hint(alternative: Alternative | None, untrained: str, columns: Sequence[str]) -> str:
     """The likeliest cause of a low accuracy first; `alternative` is a normalisation that does clearly better."""
     if alternative is not None:
         return f"Normalisation is probably missing or applied twice: {alternative.praise}"
     see = f"normalisation is missing or applied twice: see {as_written('normalize', 'mean,std')}"
+    if columns:
+        named = ", ".join(columns[:SHOWN]) + (" ..." if len(columns) > SHOWN else "")
+        see = f"the columns ({named}) stand in another order than the network's inputs, or {see}"
     return f"{untrained} Or {see}" if untrained else f"Perhaps {see}"

@@ -20,6 +20,8 @@ from holdfast.data.examples import chance_level
 from holdfast.nets import device_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdfast.auditing.probing.sounding import Sounding
     from holdfast.core.target import Target
     from holdfast.data import Examples
@@ -91,6 +93,7 @@ def probe(
     expect_accuracy: float | None = None,
     allow_low_accuracy: bool = False,
     untrained: str = "",
+    columns: Sequence[str] = (),
     seed: int = 0,
     threads: int | None = None,
 ) -> Probe:
@@ -103,6 +106,7 @@ def probe(
     expect_accuracy : what the user knows to be right, in [0, 1]; more than 5 points less is refused
     allow_low_accuracy : note instead of refusing
     untrained : what to do if the network turns out to be no better than chance because its weights are not the trained ones
+    columns : names of the features of a table, for the refusal of an accuracy that another order would explain
     seed : of the choice of examples, and of a nondeterministic network
     threads : of torch; default: 1 or torch's own number, whichever a short probe finds faster
 
@@ -136,6 +140,7 @@ def probe(
         expected=expect_accuracy,
         alternative=alternative,
         untrained=untrained,
+        columns=columns,
         allow=allow_low_accuracy,
     )
     return Probe(
