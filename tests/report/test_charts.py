@@ -254,3 +254,34 @@ def test_many_curves_become_small_multiples_with_their_ends():
     picture = charts.small_multiples(many, title="t")
     assert picture.body.count("0.95 → 0.05") == 9
     assert picture.span == 3
+
+
+def bounds(text, plot_width=7.5):
+    """Left, right, top and bottom of a text in px, estimated."""
+    width = plot_width * len(text.text)
+    left = float(text.attrib["x"]) - (width if text.attrib["class"].endswith("end") else 0)
+    return left, left + width, float(text.attrib["y"]) - 10, float(text.attrib["y"]) + 2
+
+
+@pytest.mark.parametrize(
+    ("hits", "chance"),
+    [((99, 56, 0, 0, 0), 0.275), ((58, 20, 6, 1, 0), 0.1), ((95, 92, 90, 60, 5), 0.3), ((90, 31, 31, 31, 40), 0.3)],
+)
+def test_the_word_for_chance_stands_where_no_curve_crosses_it(hits, chance):
+    root = tree(charts.curve_chart([("PGD", entry(at=(0.0, 0.1, 0.2, 0.4, 0.6), hits=hits))], title="t", chance=chance))
+    [word] = [text for text in root.iter("text") if text.text.startswith("chance")]
+    left, right, top, bottom = bounds(word)
+    xs, ys = zip(*dots(root, "s0"), strict=True)
+    across = np.linspace(left, right, 50)
+    inside = across[(across >= min(xs)) & (across <= max(xs))]
+    heights = np.interp(inside, xs, ys)
+    assert not ((heights > top) & (heights < bottom)).any()
+
+
+def test_a_class_that_is_called_by_its_number_is_told_as_a_class():
+    numbered = charts.calibration.confusion([[9, 1], [0, 10]], [])
+    assert numbered.note == "1 of 20 is wrong; most often class 0 is taken for class 1 (1)."
+    named = charts.calibration.confusion([[8, 2], [0, 10]], ["cat", "dog"])
+    assert named.note == "2 of 20 are wrong; most often cat is taken for dog (2)."
+    hits = [EstimateEntry.of(proportion(9, 10)), EstimateEntry.of(proportion(10, 10))]
+    assert "Worst: class 0 (0.9)." in charts.intervals.class_accuracies(hits, []).note

@@ -353,3 +353,33 @@ def test_all_six_lines_are_told_apart_by_all_eyes(palette, eyes):
     seen = [lab(np.array(BLINDNESS[eyes]) @ linear(palette[f"s{place}"])) for place in range(6)]
     nearest = min(np.linalg.norm(first - second) for place, first in enumerate(seen) for second in seen[:place])
     assert nearest >= 15, "CIE76 differences below 10 are taken for one colour in thin lines"
+
+
+def cells(html, anchor):
+    """Rows of the table in one section, as texts."""
+    body = html[html.index(f'id="{anchor}"') :].split("<tbody>")[1].split("</tbody>")[0]
+    return [[re.sub("<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", row)] for row in body.split("</tr>")[:-1]]
+
+
+def test_a_point_of_the_main_kind_says_its_kind():
+    at = [{"sigma": 0.1}, {"sigma": 0.1, "kind": "multiplicative"}]
+    stress = StressEntry(config={"kinds": ["additive", "multiplicative"]}, points=[PointEntry(at=one) for one in at])
+    document = Document(run=RunEntry(id="a"), cards={"device": CardEntry(stresses={"weight_noise": stress})})
+    assert [row[1] for row in cells(render(document), "stress-weight-noise")] == ["additive", "multiplicative"]
+
+
+def test_a_verdict_without_a_bounded_interval_says_why_it_is_open():
+    told = "its interval is unbounded"
+    one = ClaimEntry(
+        id="a", statement="All are there", status="undecided", value=0.12, expected="> 0", reason="x contains the threshold"
+    )
+    document = Document(run=RunEntry(id="a"), gates=[one])
+    assert told in render(document)
+    assert told not in render(document.model_copy(update={"gates": [one.model_copy(update={"lo": -0.1, "hi": 0.3})]}))
+
+
+def test_the_range_of_the_inputs_is_written_in_the_digits_of_the_page():
+    whole = samples.audit_document()
+    wide = whole.target.input.model_copy(update={"range": [-3.67916202545166, 4.371372222900391]})
+    document = whole.model_copy(update={"target": whole.target.model_copy(update={"input": wide})})
+    assert "in [−3.68, 4.37]" in render(document)

@@ -278,6 +278,31 @@ def test_paper_gets_every_row_and_light_colours(show):
     assert page.execute_script("return getComputedStyle(document.body).getPropertyValue('--paper')").strip() == "#fdfdfc"
 
 
+def test_paper_cuts_no_command_and_no_configuration(show):
+    page = show("audit", width=600, media="print")
+    assert len(each(page, "pre", "1")) >= 2
+    assert each(page, "pre", "one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1").count(True) == 0
+
+
+def test_the_heads_of_tables_are_plain_text_on_paper_so_that_each_page_repeats_them(show):
+    buttons = each(show("audit", media="print"), "thead th button", "getComputedStyle(one).display")
+    assert buttons
+    assert set(buttons) == {"contents"}
+
+
+@pytest.mark.parametrize("name", ["audit", "study"])
+def test_no_heading_stays_behind_on_paper_when_its_figures_move(show, name):
+    page = show(name, media="print")
+    heads = ".pictures, .tiles, .stresses"
+    before = "one.previousElementSibling && getComputedStyle(one.previousElementSibling).breakAfter"
+    assert set(each(page, ".pictures, .tiles", before)) <= {"avoid", None}
+    assert "avoid" in each(page, heads, before)
+    grids = each(page, ".pictures, .tiles", "getComputedStyle(one).display")
+    assert set(grids) == {"block"}, "Chromium keeps no heading with a grid"
+    halves = each(page, ".pictures", "one.children.length > 1 && one.children[0].offsetTop === one.children[1].offsetTop")
+    assert True in halves, "two stand beside each other"
+
+
 def test_a_page_can_be_printed(show):
     pdf = base64.b64decode(show("study").execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
     assert pdf.startswith(b"%PDF")

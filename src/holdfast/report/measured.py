@@ -271,6 +271,11 @@ class StressEntry(Entry):
     summary: StressSummary = StressSummary()
     notes: list[str] = []
 
+    def unnamed(self, axis: str) -> Json:
+        """The value of `axis` at points that do not name it: the first of its setting; None without such a setting."""
+        values = self.config.get(f"{axis}s")
+        return values[0] if isinstance(values, list) and values else None
+
 
 class Grade(Entry):
     """A letter for one card, with the thresholds it was read from."""

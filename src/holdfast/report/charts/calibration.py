@@ -10,7 +10,7 @@ from markupsafe import Markup
 from holdfast.core.estimate import proportion
 from holdfast.report.charts.picture import Picture, clip, join
 from holdfast.report.plot import Plot, nice_ticks, text_width
-from holdfast.report.wording import interval, number
+from holdfast.report.wording import class_words, interval, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,10 +82,11 @@ def _by_frequency(entry: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _note(wrong: Sequence[tuple[int, int, int]], labels: Sequence[str], *, errors: int, total: int) -> str:
-    note = f"{errors} of {total} are wrong"
+    note = f"{errors} of {total} {'is' if errors == 1 else 'are'} wrong"
     if wrong:
         count, true, guess = wrong[0]
-        note += f"; most often {clip(labels[true], 24)} is taken for {clip(labels[guess], 24)} ({count})"
+        truth, answer = (class_words(clip(labels[place], 24)) for place in (true, guess))
+        note += f"; most often {truth} is taken for {answer} ({count})"
     return f"{note}."
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, distinct, join
@@ -116,6 +118,40 @@ def _draw(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, label: str,
         plot.dot((x, up(entry.value or 0.0)), style, tip, radius=2.6 if len(rows) <= 24 else 0)
 
 
+def _line(plot: Plot, curve: CurveEntry, axis: _Axis, *, up: Callable[[float], float]) -> list[tuple[float, float]]:
+    """A curve in pixels."""
+    pairs = zip(curve.at, curve.estimates, strict=True)
+    return [(plot.across(axis.place(at)), plot.up(up(entry.value))) for at, entry in pairs if entry.value is not None]
+
+
+def _name_chance(plot: Plot, chance: float, lines: Sequence[Sequence[tuple[float, float]]]) -> None:
+    """The word for the line of chance, at the end and on the side where no curve crosses it."""
+    words = f"chance {number(chance)}"
+    width, right = text_width(words), plot.width - plot.right
+    above, below = plot.up(chance) - 4, plot.up(chance) + 13
+    starts = {"start": plot.left + 4, "end": right - 4}
+    places = [(x, y, anchor) for y in (above, below) for anchor, x in starts.items() if y < plot.height - plot.bottom - 2]
+
+    def free(place: tuple[float, float, str]) -> bool:
+        x, y, anchor = place
+        left = x if anchor == "start" else x - width
+        return not any(_crosses(line, (left - 2, left + width + 2), (y - 11, y + 3)) for line in lines)
+
+    x, y, anchor = next(filter(free, places), places[0])
+    plot.text(x, y, words, anchor=anchor)
+
+
+def _crosses(line: Sequence[tuple[float, float]], across: tuple[float, float], up: tuple[float, float]) -> bool:
+    """True if a line of straight pieces meets a rectangle; all in pixels."""
+    for start, end in pairwise(sorted(line)):
+        left, right = max(start[0], across[0]), min(end[0], across[1])
+        if left <= right:
+            heights = [float(np.interp(x, (start[0], end[0]), (start[1], end[1]))) for x in (left, right)]
+            if min(heights) <= up[1] and max(heights) >= up[0]:
+                return True
+    return False
+
+
 def _half_point(plot: Plot, curve: CurveEntry, axis: _Axis, *, style: str, chance: float) -> bool:
     if any(entry.value is None for entry in curve.estimates):
         return False
@@ -163,7 +199,9 @@ def curve_chart(
     plot.axes(drawn.ticks, tall.ticks, x_label=across + drawn.factor, y_label=plain(first.quantity) + tall.factor)
     if chance is not None and tall.ends == (0.0, 1.0):
         plot.line([(drawn.ends[0], chance), (drawn.ends[1], chance)], "chance")
-        plot.text(plot.left + 4, plot.up(chance) - 4, f"chance {number(chance)}")
+        _name_chance(
+            plot, chance, [_line(plot, curve, drawn, up=tall.place) for curve in (*(curve for _, curve in curves), *baseline)]
+        )
     for curve in baseline:
         _draw(plot, curve, drawn, style="before", label="before", up=tall.place)
     marked = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from holdfast.report.charts.picture import Picture, join
-from holdfast.report.wording import at_text, estimate_text, gist, interval, number, threshold
+from holdfast.report.wording import at_text, class_words, estimate_text, gist, interval, number, threshold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ def class_accuracies(estimates: Sequence[EstimateEntry], names: Sequence[str]) -
     entries = [
         (name, interval_strip(entry.value, (entry.lo, entry.hi), domain=domain), estimate_text(entry)) for name, entry in shown
     ]
-    note = f"Scale from {number(domain[0])} to 1. Worst: {worst[0]} ({number(worst[1].value)})."
+    note = f"Scale from {number(domain[0])} to 1. Worst: {class_words(worst[0])} ({number(worst[1].value)})."
     return Picture(title="Accuracy of each class", note=note, body=_rows(entries, ("class", "accuracy")))
 
 
