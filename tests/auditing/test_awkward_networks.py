@@ -195,7 +195,7 @@ def test_an_answer_of_nan_is_wrong_counted_and_a_finding(digits_cnn, digits_smal
     finding = next(entry for entry in report.document.findings if entry.id == "shift.corruptions.not_finite")
     assert finding.severity == "high"
     assert finding.evidence == "shift.corruptions.not_finite[corruption=fog, severity=3]"
-    assert "1 [0.954, 1]" in finding.text  # Wilson, 80 of 80
+    assert "1.000 [0.954, 1.000]" in finding.text  # Wilson, 80 of 80
     assert finding.text in report.page.read_text()
 
 

@@ -39,7 +39,7 @@ def test_many_classes_are_a_list_that_says_the_same():
     assert list(zip(listed.true, listed.predicted, listed.count, strict=True)) == [(0, 1, 2), (7, 3, 1)]
     assert (listed.rows[0], listed.rows[7], listed.rows[150], sum(listed.rows), listed.unlisted) == (3, 2, 1, 6, 0)
     picture = charts.listed_confusions(listed, [])
-    assert picture.note == "3 of 6 are wrong; most often 0 is taken for 1 (2)."
+    assert picture.note == "3 of 6 are wrong; most often class 0 is taken for class 1 (2)."
     assert "66.7%" in picture.body
 
 

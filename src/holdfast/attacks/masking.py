@@ -153,7 +153,8 @@ def _connected(target: Target) -> Answer:
 
 
 def _percent(share: Estimate) -> str:
-    return f"{100 * share.value:.3g} % ({100 * share.lo:.2g} to {100 * share.hi:.2g} %)"
+    value, lo, hi = (f"{100 * end:.1f}".removesuffix(".0") for end in (share.value, share.lo, share.hi))
+    return f"{value} % ({lo} to {hi} %)"
 
 
 class _Panel:

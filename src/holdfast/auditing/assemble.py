@@ -52,7 +52,8 @@ def assemble(
     repeatable : a command line can find model and data again
     interrupted : the user stopped the run
     """
-    findings = _findings(settings, plan, records, summaries, repeatable=repeatable)
+    unit = "" if frame.facts.unit == INPUT_UNITS else frame.facts.unit
+    findings = _findings(settings, plan, records, summaries, unit=unit, repeatable=repeatable)
     cards = card_entries(plan.lines, records, summaries, chance=frame.chance)
     return Document(
         run=_run_entry(settings, frame, plan, records, repeatable=repeatable, interrupted=interrupted).model_copy(update=dict(run)),
@@ -92,7 +93,13 @@ def _data_entry(frame: Frame, cards: Mapping[str, CardEntry]) -> DataEntry:
 
 
 def _findings(
-    settings: AuditSettings, plan: AuditPlan, records: Sequence[Record], summaries: Mapping[str, Summary], *, repeatable: bool
+    settings: AuditSettings,
+    plan: AuditPlan,
+    records: Sequence[Record],
+    summaries: Mapping[str, Summary],
+    *,
+    unit: str,
+    repeatable: bool,
 ) -> list[FindingEntry]:
     """What each stress finds, and what all attacks together do."""
 
@@ -104,7 +111,7 @@ def _findings(
         for line in plan.lines
         for finding in summaries[line.stress.name].findings
     ]
-    if (weak := weakness_of(plan.lines, records)) is not None:
+    if (weak := weakness_of(plan.lines, records, unit=unit)) is not None:
         place = {"card": weak.card, "stress": weak.stress, "at": dict(weak.at)}
         found.append(finding_entry(weak.finding, **place, command=command(*weak.measured_by)))
     return found

@@ -11,6 +11,7 @@ from holdfast.auditing.stresses.answers import NOT_FINITE
 from holdfast.auditing.stresses.attacked import SIZE
 from holdfast.auditing.stresses.cards import ADVERSARIAL, BUILT_IN_CARDS
 from holdfast.core.curve import Curve
+from holdfast.core.digits import with_interval
 from holdfast.core.experiment import Finding, Summary
 from holdfast.core.grammar import Metric
 from holdfast.core.runner import measurements
@@ -138,12 +139,13 @@ def _not_finite(stress: Stress, measured: Sequence[tuple[Point, Measurement]]) -
         return ()
     share, point = max(shares, key=lambda entry: entry[0].value)
     name = f"{stress.card.name}.{stress.name}"
-    where = ", ".join(f"{axis} = {value:.3g}" if isinstance(value, float) else f"{axis} = {value}" for axis, value in point.items())
+    at = ", ".join(f"{axis} = {value:.3g}" if isinstance(value, float) else f"{axis} = {value}" for axis, value in point.items())
+    where = f" ({at})" if at else ""
     return (
         Finding(
             id=f"{name}.{NOT_FINITE}",
             severity="high",
-            text=f"Share of answers that are NaN or infinite, which count as wrong: {share}{where and f' ({where})'}.",
+            text=f"Share of answers that are NaN or infinite, which count as wrong: {with_interval(share)}{where}.",
             evidence=str(Metric(f"{name}.{NOT_FINITE}", tuple(point.items()))),
             estimate=share,
             threshold="0",

@@ -34,10 +34,17 @@ NO_WORDS = Axis()
 
 
 def _label(stress: Stress, at: Point) -> str:
-    """The stress by its short name, and its point; a number that is not whole stands behind the name of its axis."""
-    named = {key: f"{stress.axes.get(key, NO_WORDS).symbol or key} " for key, value in at.items() if isinstance(value, float)}
-    parts = [named.get(key, "") + strength(key, value) for key, value in at.items()]
-    return " ".join([stress.short or stress.name.replace("_", " "), *parts])
+    """The stress by its short name, and its point; a number stands behind the name of its axis, one of queries before it."""
+    called = stress.short or stress.name.replace("_", " ")
+    parts = []
+    for key, value in at.items():
+        told, axis = strength(key, value), stress.axes.get(key, NO_WORDS).symbol or key.replace("_", " ")
+        if key == "queries":
+            told = f"{told} {axis}"
+        elif not isinstance(value, str) and axis not in called:
+            told = f"{axis} {told}"
+        parts.append(told)
+    return " ".join([called, *parts])
 
 
 def _padded(correct: NDArray[Any], n: int) -> NDArray[np.float64]:
@@ -48,9 +55,13 @@ def _padded(correct: NDArray[Any], n: int) -> NDArray[np.float64]:
 
 
 def _telling(entries: Sequence[tuple[Point, Measurement]], chance: float) -> tuple[Point, Measurement]:
-    """The point whose accuracy is nearest to half way between the mildest one's and chance: it splits the examples best."""
-    start = entries[0][1].estimates["accuracy"].value
-    return min(entries, key=lambda entry: abs(entry[1].estimates["accuracy"].value - (start + chance) / 2))
+    """The stressed point whose accuracy is nearest to half way between the best one's and chance: it splits the examples best.
+
+    Of equal ones the last, which is the strongest of most stresses.
+    """
+    stressed = [entry for entry in entries if 0 not in entry[0].values()] or entries
+    best = max(found.estimates["accuracy"].value for _, found in entries)
+    return min(reversed(stressed), key=lambda entry: abs(entry[1].estimates["accuracy"].value - (best + chance) / 2))
 
 
 def cross_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, index: NDArray[np.int64], chance: float) -> Cross | None:

@@ -14,6 +14,7 @@ from holdfast.auditing.joined import WORST_CASE, Attack, join_attacks
 from holdfast.auditing.stresses.attacked import NORM_NAMES, REMEDY
 from holdfast.auditing.stresses.cards import ADVERSARIAL, CLEAN
 from holdfast.auditing.stresses.masking import Masking
+from holdfast.core.digits import with_interval
 from holdfast.core.estimate import exact, proportion
 from holdfast.core.experiment import Finding
 from holdfast.core.grammar import Metric
@@ -64,26 +65,27 @@ class _Reading:
     words: str
 
 
-def weakness_of(lines: Sequence[PlannedStress], records: Sequence[Record]) -> Weakness | None:
+def weakness_of(lines: Sequence[PlannedStress], records: Sequence[Record], *, unit: str = "") -> Weakness | None:
     """The finding about the attacks of a run; None if they leave at least half of the clean accuracy, or none was planned.
 
     Parameters
     ----------
     lines : of the plan
     records : of all points
+    unit : of attack sizes, where it must be said, e.g. ``"spreads of each feature"``
     """
     planned = [line for line in lines if line.decision != "skipped"]
     found = join_attacks(planned, records)
     if found is None or not any(line.stress.card.name == ADVERSARIAL.name for line in planned):
         return None
-    return _Attacked(planned, records, found).weakness()
+    return _Attacked(planned, records, found, unit).weakness()
 
 
 class _Attacked:
     """What the attacks of a run leave together and alone, beside the clean accuracy."""
 
-    def __init__(self, planned: Sequence[PlannedStress], records: Sequence[Record], found: WorstCases) -> None:
-        self.found, self.records = found, records
+    def __init__(self, planned: Sequence[PlannedStress], records: Sequence[Record], found: WorstCases, unit: str) -> None:
+        self.found, self.records, self.unit = found, records, unit
         self.attacks = [line.stress for line in planned if found.norm in _norms(line.stress)]
         self.clean_stress = [line.stress for line in planned if line.stress.name == CLEAN.name]
 
@@ -131,10 +133,11 @@ class _Attacked:
     def told(self, reading: _Reading, eps: float, clean: Estimate) -> Weakness:
         """The finding that one reading gives."""
         norm = NORM_NAMES.get(self.found.norm, self.found.norm)
+        size = f"{size_text(eps)} {self.unit}".rstrip()
         finding = Finding(
             id=f"{reading.card}.{reading.stress}.half",
             severity="high",
-            text=f"Accuracy under attack ({norm}, eps {size_text(eps)}, {reading.words}): {reading.accuracy}.",
+            text=f"Accuracy under attack ({norm}, eps {size}, {reading.words}): {with_interval(reading.accuracy)}.",
             evidence=str(Metric(f"{reading.card}.{reading.stress}.accuracy", tuple(reading.at.items()))),
             estimate=reading.accuracy,
             threshold=f"half the clean accuracy, {clean.value / 2:.3g}" if clean is not CERTAIN else "0.5; clean was not measured",

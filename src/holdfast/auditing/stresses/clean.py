@@ -11,6 +11,7 @@ from holdfast.auditing.stresses.answers import ANSWERED, examples_of, judged, pa
 from holdfast.auditing.stresses.cards import CLEAN
 from holdfast.core import calibration
 from holdfast.core.checks import check_whole
+from holdfast.core.digits import with_interval
 from holdfast.core.estimate import Estimate, bootstrap, exact, mean_t, proportion
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.stress import Card, Cost, Stress, StressContext
@@ -133,7 +134,7 @@ class Clean(Stress):
                     Finding(
                         id="clean.calibration",
                         severity="medium",
-                        text=f"The network is {side}: mean confidence minus accuracy is {gap}.",
+                        text=f"The network is {side}: mean confidence minus accuracy is {with_interval(gap)}.",
                         evidence="clean.overconfidence",
                         estimate=gap,
                         threshold=f"{TOLERATED_GAP} either way",
@@ -170,13 +171,13 @@ def _guessing(found: Measurement) -> list[Finding]:
     accuracy, chance = found.estimates["accuracy"], found.estimates["chance"]
     answered = found.arrays["prediction"][found.arrays["prediction"] >= 0]
     named = np.unique(answered)
-    constant = len(named) == 1 and accuracy.value < 1
+    constant, told = len(named) == 1 and accuracy.value < 1, with_interval(accuracy)
     if accuracy.lo > chance.value and not constant:
         return []
     if constant:
-        text = f"The network gives class {named[0]} to all {len(answered)} examples: its accuracy {accuracy} is that class's share."
+        text = f"The network gives class {named[0]} to all {len(answered)} examples: its accuracy {told} is that class's share."
     else:
-        text = f"The accuracy {accuracy} is not significantly above {chance.value:.3g}, the largest class's share or 1/classes."
+        text = f"The accuracy {told} is not significantly above {chance.value:.3g}, the largest class's share or 1/classes."
     return [
         Finding(
             id="clean.constant" if constant else "clean.chance",

@@ -13,6 +13,7 @@ from holdfast.auditing.stresses.cards import DEVICE
 from holdfast.auditing.stresses.curves import checked_curves, read_curves
 from holdfast.auditing.stresses.noted import noted, notes_of
 from holdfast.core.checks import check_whole, refuse
+from holdfast.core.digits import with_interval
 from holdfast.core.estimate import FEWEST_FOR_P05
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.grammar import Metric
@@ -94,7 +95,7 @@ def _finding(
                 Finding(
                     id=f"device.{stress.name}.yield",
                     severity=_severity(axis, strength),
-                    text=f"Accuracy with {_at(what, axis, strength)}, {words}: {low}.",
+                    text=f"Accuracy with {_at(what, axis, strength)}, {words}: {with_interval(low)}.",
                     evidence=str(Metric(f"device.{stress.name}.{metric}", ((axis, strength),))),
                     estimate=low,
                     threshold=f"two points below {clean.value:.3g}",
@@ -124,7 +125,7 @@ class WeightNoise(Stress):
     short: ClassVar[str] = "Weight noise"
     importance: ClassVar[float] = 0.85
     metrics: ClassVar[tuple[str, ...]] = OVER_CHIPS
-    axes: ClassVar[Mapping[str, Axis]] = {"sigma": Axis(symbol="σ", clause="at weight noise of {value:.1%}")}
+    axes: ClassVar[Mapping[str, Axis]] = {"sigma": Axis(clause="at weight noise of {value:.1%}")}
     remedy: ClassVar[str] = (
         "Train with weights that are drawn anew around their values in every batch (holdfast.nets.fit, on_batch=...)."
     )
@@ -319,7 +320,7 @@ def _shape_finding(name: str, measurements: Sequence[tuple[Point, Measurement]])
                 Finding(
                     id="device.activation_variation.shape",
                     severity="medium",
-                    text=f"Accuracy with nominal {name} for the network's activations: {nominal}.",
+                    text=f"Accuracy with nominal {name} for the network's activations: {with_interval(nominal)}.",
                     evidence=str(Metric("device.activation_variation.accuracy", tuple(point.items()))),
                     estimate=nominal,
                     threshold=f"two points below {own.value:.3g}",

@@ -9,6 +9,7 @@ from holdfast.auditing.stresses.answers import ANSWERED, answers, examples_of
 from holdfast.auditing.stresses.cards import PRECISION
 from holdfast.auditing.stresses.noted import noted, notes_of
 from holdfast.core.checks import refuse
+from holdfast.core.digits import with_interval
 from holdfast.core.estimate import mcnemar
 from holdfast.core.experiment import Finding, Measurement, Summary
 from holdfast.core.runs import Runs
@@ -79,12 +80,12 @@ def _finding(name: str, what: str, measurements: Sequence[tuple[Point, Measureme
             id=f"precision.{name}.cliff",
             severity="medium" if point["bits"] <= 4 else "high",
             text=(
-                f"Accuracy with {what} of {point['bits']} bits: {found.estimates['accuracy']}; "
+                f"Accuracy with {what} of {point['bits']} bits: {with_interval(found.estimates['accuracy'])}; "
                 f"{fewest_safe_bits(measurements)} bits show no significant loss."
             ),
             evidence=f"precision.{name}.accuracy[bits={point['bits']}]",
             estimate=found.estimates["accuracy"],
-            threshold=f"the interval at {measurements[0][0]['bits']} bits, {reference}",
+            threshold=f"the interval at {measurements[0][0]['bits']} bits, {with_interval(reference)}",
             remedy=REMEDY,
         ),
     )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
+import torch
 
 from holdfast.auditing.stresses.answers import ANSWERED, Passes, examples_of, judged, passes_of, whole_blocks
 from holdfast.auditing.stresses.cards import SHIFT
 from holdfast.core.checks import check_one_of, check_within, refuse
 from holdfast.core.curve import Curve
+from holdfast.core.digits import with_interval
 from holdfast.core.estimate import Estimate, mean_t
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.runs import Runs
@@ -22,7 +24,6 @@ from holdfast.shift import BENCHMARK_CORRUPTIONS, CORRUPTIONS, corrupt, resize, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import torch
     from numpy.typing import NDArray
 
     from holdfast.core.experiment import Point
@@ -39,7 +40,7 @@ VALUES = 4_000_000  # of the inputs between two checks of the time
 
 
 def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Measurement:
-    """What the target answers to changed inputs; some that it gets wrong, or else the first one, are kept as pictures."""
+    """What the target answers to changed inputs; some of those wrong, or else the first, are kept as pictures if they changed."""
     target = context.target
     passes, first = [], 0
     rows = max(1, min(context.batch_size, VALUES // math.prod(data.shape)))
@@ -49,7 +50,7 @@ def _answers_to(context: StressContext, data: Examples, change: Callable[[torch.
         context.check_time()
         changed = change(x, first)
         passes.append(passes_of(target, changed, context, first=first))
-        if not shown and changed.shape == x.shape:
+        if not shown and changed.shape == x.shape and not torch.equal(changed, x):
             wrong = (predicted_classes(passes[-1].logits) != y.cpu()).nonzero()[:SHOWN, 0]
             places = wrong if len(wrong) else wrong.new_zeros(1)
             shown = {
@@ -81,7 +82,7 @@ class Corruptions(Stress):
     importance: ClassVar[float] = 0.8
     metrics: ClassVar[tuple[str, ...]] = ANSWERED
     joint_metrics: ClassVar[tuple[str, ...]] = ("mean_accuracy",)
-    axes: ClassVar[Mapping[str, Axis]] = {"severity": Axis(symbol="s", clause="at severity {value:.1f}")}
+    axes: ClassVar[Mapping[str, Axis]] = {"severity": Axis(clause="at severity {value:.1f}")}
     remedy: ClassVar[str] = "Add it to the training inputs: holdfast.nets.fit(..., augment=...) with holdfast.shift.corrupt."
     kinds: tuple[str, ...] = BENCHMARK_CORRUPTIONS
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
@@ -146,7 +147,7 @@ class Corruptions(Stress):
             id="shift.corruptions.worst",
             severity="medium" if worst[1].estimates["accuracy"].value < 0.5 else "low",
             text=f"The most harmful corruption is {worst[0]['corruption'].replace('_', ' ')} "
-            f"at severity {worst[0]['severity']}: accuracy {worst[1].estimates['accuracy']}.",
+            f"at severity {worst[0]['severity']}: accuracy {with_interval(worst[1].estimates['accuracy'])}.",
             evidence=f"shift.corruptions.accuracy[corruption={worst[0]['corruption']},severity={worst[0]['severity']}]",
             estimate=worst[1].estimates["accuracy"],
             remedy=self.remedy,
@@ -179,7 +180,7 @@ class Resolution(Stress):
     """
 
     name: ClassVar[str] = "resolution"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "Other resolutions"
     card: ClassVar[Card] = SHIFT
     requires: ClassVar[Access] = "labels"
@@ -234,15 +235,16 @@ class Resolution(Stress):
         return _answers_to(context, examples_of(context, self.examples), change)
 
     def summarise(self, measurements: Sequence[tuple[Point, Measurement]]) -> Summary:
-        """Accuracy against scale, from the smallest change on."""
-        if not measurements:
-            return Summary()
-        ordered = sorted(measurements, key=lambda entry: -entry[0]["scale"])
-        curve = Curve(
-            name=self.mode.replace("_", " "),
-            axis="scale",
-            unit="of the image's own size",
-            at=tuple(point["scale"] for point, _ in ordered),
-            estimates=tuple(found.estimates["accuracy"] for _, found in ordered),
+        """Accuracy against scale, each curve from the smallest change on: smaller images, and larger ones where there are any."""
+        known = {point["scale"]: found.estimates["accuracy"] for point, found in measurements}
+        name, unit = self.mode.replace("_", " "), "of the image's own size"
+        smaller = sorted((scale for scale in known if scale <= 1), reverse=True)
+        larger = sorted(scale for scale in known if scale >= 1) if max(known, default=1.0) > 1 else []
+        drawn = ((name, unit, smaller), (f"{name}, larger", f"{unit}, enlarged", larger))
+        return Summary(
+            curves=tuple(
+                Curve(name=name, axis="scale", unit=unit, at=tuple(scales), estimates=tuple(known[scale] for scale in scales))
+                for name, unit, scales in drawn
+                if scales
+            )
         )
-        return Summary(curves=(curve,))

@@ -13,6 +13,7 @@ from holdfast.auditing.stresses.answers import ANSWERED, examples_of, logits_of
 from holdfast.auditing.stresses.attacked import NORMS, Norm, left_standing, middle_eps, survived, tried, with_pictures
 from holdfast.auditing.stresses.cards import ADVERSARIAL
 from holdfast.core.checks import as_written, check_one_of, check_whole, check_within
+from holdfast.core.digits import with_interval
 from holdfast.core.estimate import proportion
 from holdfast.core.experiment import Finding, Measurement, Quantity, Summary
 from holdfast.core.stress import Card, Cost, Stress, StressContext
@@ -140,7 +141,7 @@ class Transfer(Stress):
             finding = Finding(
                 id="adversarial.transfer.imitation",
                 severity="high",
-                text=f"Accuracy under transfer from a surrogate trained on {self.queries} queries: {together}.",
+                text=f"Accuracy under transfer from a surrogate trained on {self.queries} queries: {with_interval(together)}.",
                 evidence="adversarial.transfer.accuracy",
                 estimate=together,
                 threshold="half of the inputs that target and surrogate answer alike",
