@@ -11,6 +11,7 @@ from test_page import PAGES, hostile_document
 from holdfast.report import render
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e .[dev]")
+wait = pytest.importorskip("selenium.webdriver.support.wait", reason="selenium is not installed: pip install -e .[dev]")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its driver on this machine")
@@ -225,9 +226,14 @@ def test_a_point_tells_its_number_under_the_pointer(show):
     page = show("audit")
     hit = page.find_element("css selector", "#card-adversarial svg .hit")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", hit)
-    webdriver.ActionChains(page).move_to_element(hit).perform()
     [tip] = page.find_elements("css selector", ".tip")
-    assert tip.is_displayed()
+
+    def told(_page):
+        """A pointer that rests while the page is still scrolling meets nothing, as a hand would notice."""
+        webdriver.ActionChains(page).move_to_element_with_offset(hit, 40, 40).move_to_element(hit).perform()
+        return tip.is_displayed()
+
+    wait.WebDriverWait(page, 10).until(told)
     lines = tip.text.splitlines()
     assert {"FGSM", "PGD"} <= set(lines), "points on one spot are told together"
     assert "eps 0 Linf" in lines
