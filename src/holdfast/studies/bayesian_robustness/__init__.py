@@ -143,7 +143,7 @@ TINY = SampledPerceptron(
 )
 PRESETS = {
     "tiny": BayesianRobustness(
-        readers=(("digits", replace(TINY, hmc=HMC(chains=10, samples=5, warmup=2, steps=1), few=FEW)),),
+        readers=(("digits", replace(TINY, hmc=HMC(chains=10, samples=5, warmup=2, steps=1))),),
         attacked=10,
         at=(1, 50),
         eps=(0.1, 0.3),
