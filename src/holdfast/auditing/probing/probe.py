@@ -151,16 +151,17 @@ def probe(
         logits_shape=tuple(seen.answer.shape),
         classes=classes,
         finite=True,
-        batch_invariant=seen.batch_invariant,
-        deterministic=seen.deterministic,
-        stochastic=seen.stochastic,
         outputs_look_like=seen.kind,
-        t_forward=seen.t_forward,
         accuracy=accuracy,
-        threads=seen.threads,
         queries=target.queries.count - asked_before,
+        **_of_behaviour(seen),
         **_of_gradients(seen),
     )
+
+
+def _of_behaviour(seen: Sounding) -> dict[str, Any]:
+    """The facts of a probe that are about repeated passes and their time, under the same names."""
+    return {name: getattr(seen, name) for name in ("batch_invariant", "deterministic", "stochastic", "t_forward", "threads")}
 
 
 def _of_gradients(seen: Sounding) -> dict[str, Any]:
